@@ -1,0 +1,1 @@
+"""The .kl language: parse, evaluate, format, write."""

@@ -1,0 +1,105 @@
+"""What a configuration says once it is evaluated: plain data, no expressions left.
+
+This is the whole interface between the language and the host. Values are JSON data (dict, list,
+str, int, float, bool, None); key order is the order in the file and is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kolumn.contract.errors import Location
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """The `lifecycle` block of a resource."""
+
+    prevent_destroy: bool = False
+    ignore_changes: tuple[str, ...] = ()
+    """Attribute paths whose differences are left alone; `("all",)` for every one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderConfig:
+    """A `provider` block, evaluated."""
+
+    type: str
+    """Provider name, e.g. `sqlite`."""
+    alias: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    location: Location | None = None
+
+    @property
+    def address(self) -> str:
+        """`sqlite` or, with an alias, `sqlite.replica`."""
+        return f"{self.type}.{self.alias}" if self.alias else self.type
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceConfig:
+    """One instance of a `create` block, evaluated."""
+
+    address: str
+    """Unique in the project: `sqlite_table.users`, `module.shop.sqlite_table.users["eu"]`."""
+    type: str
+    """Type with its provider as prefix: `sqlite_table`."""
+    name: str
+    """The address without the type, unique per type: `users`, `module.shop.users["eu"]`."""
+    provider: str
+    """Address of its provider: `sqlite`, `sqlite.replica`."""
+    config: Mapping[str, Any]
+    """Attributes and blocks. `name` is always there; left out, it is the block's label."""
+    depends_on: tuple[str, ...] = ()
+    """Addresses it refers to or names in `depends_on`, sorted."""
+    lifecycle: Lifecycle = Lifecycle()
+    sensitive: frozenset[str] = frozenset()
+    """Paths in `config` whose values come from something sensitive."""
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoverConfig:
+    """A `discover` block, evaluated: the host asks the provider and hands back what it found."""
+
+    address: str
+    """`discover.existing` or, in a module, `module.shop.discover.existing`."""
+    type: str
+    name: str
+    provider: str
+    filters: Mapping[str, Any]
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputValue:
+    """An `output` block of the root module, evaluated."""
+
+    name: str
+    value: Any
+    sensitive: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A `moved` block: the resource at `source` is now called `target`."""
+
+    source: str
+    target: str
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Everything a folder of configuration says."""
+
+    folder: str
+    providers: tuple[ProviderConfig, ...] = ()
+    resources: tuple[ResourceConfig, ...] = ()
+    outputs: tuple[OutputValue, ...] = ()
+    moved: tuple[Moved, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """Texts that must not be shown: the values of sensitive variables."""

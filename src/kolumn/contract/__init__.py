@@ -1,0 +1,1 @@
+"""The promise between host and provider: functions, messages, schemas, errors, secrets, logs."""

@@ -1,0 +1,1 @@
+"""What all providers share: dispatch, planning, ordering, applying, state."""

@@ -1,0 +1,1 @@
+"""One project: its providers, its state, its locks and its outputs."""

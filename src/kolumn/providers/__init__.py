@@ -1,0 +1,1 @@
+"""One package per database; none knows its neighbours."""

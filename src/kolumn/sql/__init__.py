@@ -1,0 +1,1 @@
+"""What all SQL providers share: model, configuration spelling, differ, operations, handlers."""
