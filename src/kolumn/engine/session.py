@@ -1,0 +1,72 @@
+"""What the engine asks of one configured connection to one database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from kolumn.contract.provider import Context
+from kolumn.engine.operations import Operation, Statement, Step
+from kolumn.engine.resource import Ref, Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What one server, in its version, can do. Asked of the server at Configure, never guessed."""
+
+    server: str
+    """Product and version as the server says it, e.g. `SQLite 3.45.1`."""
+    transactional_ddl: bool
+    """Whether DDL can be rolled back."""
+    max_identifier: int | None = None
+    """Longest identifier in bytes; None without a limit."""
+    refused_types: Mapping[str, str] = field(default_factory=dict)
+    """Resource types the database lacks, each with what to do instead."""
+
+
+class Session(Protocol):
+    """One configured connection (pool) to one database."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the server behind this session can do."""
+
+    def ping(self, context: Context) -> str:
+        """Make a round trip; return what the server says it is. Raises ConnectionError."""
+
+    def transaction(self, context: Context, steps: Iterable[Step]) -> AbstractContextManager[None]:
+        """Open a transaction in which `steps` can run; commit on success, roll back on error."""
+
+    def run(self, context: Context, statements: Iterable[Statement]) -> None:
+        """Run statements. Raises OperationError, ConnectionError or PermissionError."""
+
+    def query(self, context: Context, statement: Statement) -> list[tuple[Any, ...]]:
+        """Run one query and return its rows."""
+
+    def lock(self, context: Context, name: str) -> AbstractContextManager[None]:
+        """Hold the lock `name` among all Kolumn sessions on this database. Raises StateError."""
+
+    def close(self) -> None:
+        """Close every connection and clear credentials; safe to call again."""
+
+
+class Catalog(Protocol):
+    """Reads a database's own catalogue, in bulk."""
+
+    def scan(self, context: Context) -> Snapshot:
+        """Read every object of every registered type in a fixed number of queries."""
+
+
+class Compiler(Protocol):
+    """Turns operations into steps for one database."""
+
+    def consolidate(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
+        """Merge operations this database must or can do at once, e.g. into one table rebuild."""
+
+    def compile(self, operation: Operation, live: Snapshot) -> list[Step]:
+        """Return the steps of one operation against the database as it is just before it."""
+
+    def depends(self, operation: Operation, live: Snapshot) -> Iterable[Ref]:
+        """Yield the objects that must be dropped before `operation` and re-created after it."""
