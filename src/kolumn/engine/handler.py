@@ -1,0 +1,183 @@
+"""Handlers: the code for one resource type of one provider, registered once for create and discover."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+from kolumn.contract.errors import Problem, ValidationError
+from kolumn.contract.schema import AttributeSchema, ObjectType, ResourceTypeDefinition
+from kolumn.engine import declaration
+from kolumn.engine.operations import Create, Drop, Operation, Rename
+from kolumn.engine.resource import Ref
+
+M = TypeVar("M")
+
+
+class Handler(Protocol[M]):
+    """One resource type. Pure: everything it says follows from its arguments."""
+
+    type: str
+    description: str
+
+    def definition(self) -> ResourceTypeDefinition:
+        """Return the type's config and state schema (spec 7.2)."""
+
+    def parse(self, config: Mapping[str, Any], name: str) -> M:
+        """Return the model `config` declares; `name` is used where it has no name of its own.
+
+        Raises ValidationError with every fault in one go.
+        """
+
+    def config(self, model: M) -> dict[str, Any]:
+        """Return the configuration of `model`: parse's inverse, which import writes."""
+
+    def ref(self, model: M) -> Ref:
+        """Return what identifies the object in the database."""
+
+    def former(self, model: M) -> Ref | None:
+        """Return what the object was called before, if configuration says it was renamed."""
+
+    def uses(self, model: M) -> frozenset[Ref]:
+        """Return what must exist before the object can."""
+
+    def normal(self, model: M) -> M:
+        """Return the normal form: two models with equal ones are the same to the database."""
+
+    def diff(self, live: M | None, wanted: M | None) -> list[Operation]:
+        """Return the operations that lead from one to the other; none if they are the same."""
+
+
+class DeclaredHandler(Generic[M]):
+    """A handler for a model declared with `engine.declaration`; changes mean drop and create.
+
+    Subclasses override what their type knows better.
+    """
+
+    type: str
+    description: str
+    model: type[M]
+    renames = False
+    """Whether the database can rename objects of this type in place."""
+
+    def definition(self) -> ResourceTypeDefinition:
+        """Return the schema that follows from the model's declaration."""
+        state = {
+            "identity": AttributeSchema(
+                type="string", description="Qualified name in the database", required=False, computed=True
+            ),
+            "digest": AttributeSchema(
+                type="string", description="Digest of the catalogue's entry", required=False, computed=True
+            ),
+        }
+        return ResourceTypeDefinition(
+            name=self.type,
+            description=self.description,
+            config_schema=declaration.object_type(self.model),
+            state_schema=ObjectType(attributes=state),
+        )
+
+    def parse(self, config: Mapping[str, Any], name: str) -> M:
+        """Return the declared model. Raises ValidationError with every fault."""
+        if "name" not in config:
+            config = {"name": name, **config}
+        return declaration.parse(self.model, config)
+
+    def config(self, model: M) -> dict[str, Any]:
+        """Return what `parse` turns back into an equal model."""
+        return declaration.config(model)
+
+    def ref(self, model: M) -> Ref:
+        """Return type, schema and name."""
+        return Ref(self.type, self.fold(_text(model, "name")), self.fold(_text(model, "schema")))
+
+    def fold(self, name: str) -> str:
+        """Return `name` as the database identifies it; exactly as given unless overridden."""
+        return name
+
+    def former(self, model: M) -> Ref | None:
+        """Return the ref under `renamed_from`, if that is set."""
+        before = _text(model, "renamed_from")
+        return self.ref(model)._replace(name=self.fold(before)) if before else None
+
+    def uses(self, model: M) -> frozenset[Ref]:  # noqa: ARG002 - subclasses look
+        """Return nothing: the object stands alone."""
+        return frozenset()
+
+    def normal(self, model: M) -> M:
+        """Return the model itself, without its hints."""
+        return model
+
+    def diff(self, live: M | None, wanted: M | None) -> list[Operation]:
+        """Return a rename, a drop, a creation, or a drop and a creation."""
+        if live is None and wanted is None:
+            return []
+        if live is None:
+            assert wanted is not None
+            return [Create(subject=self.ref(wanted), model=wanted, uses=self.uses(wanted))]
+        if wanted is None:
+            return [Drop(subject=self.ref(live), model=live, uses=self.uses(live))]
+        operations: list[Operation] = []
+        before, after = self.ref(live), self.ref(wanted)
+        if before != after and self.renames:
+            renamed = self.with_name(live, _text(wanted, "name"))
+            operations.append(Rename(subject=before, before=live, after=renamed, target=after))
+            live = renamed
+        if before != after and not self.renames or self.normal(live) != self.normal(wanted):
+            operations += self.replace(live, wanted)
+        return operations
+
+    def replace(self, live: M, wanted: M) -> list[Operation]:
+        """Return the change between two models of one name: drop and create unless overridden."""
+        return [
+            Drop(subject=self.ref(live), model=live, uses=self.uses(live)),
+            Create(subject=self.ref(wanted), model=wanted, uses=self.uses(wanted)),
+        ]
+
+    def with_name(self, model: M, name: str) -> M:
+        """Return the model under another name."""
+        return dataclasses.replace(model, name=name)  # type: ignore[type-var]
+
+
+def _text(model: object, field: str) -> str:
+    value = getattr(model, field, "")
+    return value if isinstance(value, str) else ""
+
+
+class Registry:
+    """The resource types of one provider. One registration serves create and discover (spec 6.2)."""
+
+    def __init__(self, provider: str, refused: Mapping[str, str]) -> None:
+        self._provider = provider
+        self._refused = refused
+        self._handlers: dict[str, Handler[Any]] = {}
+
+    def register(self, handler: Handler[Any]) -> None:
+        """Add a handler. Raises ValueError for a second one of the same type: a programming error."""
+        if handler.type in self._handlers:
+            raise ValueError(f"resource type {handler.type} is registered twice")
+        self._handlers[handler.type] = handler
+
+    def __iter__(self) -> Iterator[Handler[Any]]:
+        return iter(self._handlers.values())
+
+    def types(self) -> tuple[str, ...]:
+        """Return the registered types, sorted."""
+        return tuple(sorted(self._handlers))
+
+    def get(self, resource_type: str) -> Handler[Any]:
+        """Return the handler of a type, with or without the provider's prefix.
+
+        Raises ValidationError for a type that is not registered, saying so if the database lacks it.
+        """
+        bare = resource_type.removeprefix(f"{self._provider}_")
+        handler = self._handlers.get(bare)
+        if handler is not None:
+            return handler
+        if bare in self._refused:
+            message, code = f"{self._provider} has no {bare}: {self._refused[bare]}", "refused_resource_type"
+        else:
+            message = f"unsupported resource type: {resource_type} (known: {', '.join(self.types())})"
+            code = "unsupported_resource_type"
+        raise ValidationError(message, code=code, problems=[Problem(message, code=code, path="resource_type")])
