@@ -47,7 +47,7 @@ def _decoder(type_: type[M]) -> msgspec.json.Decoder[M]:
 def encode(message: Message) -> bytes:
     """Return the JSON of `message` in UTF-8.
 
-    Raises ValidationError when a free value in it (a `config`, a `state`) has no JSON form. NaN and infinities
+    Raises ValidationError when a free value in it (a `config`, a `state`) has no JSON form. NaN and infinity
     in free values become `null`.
     """
     try:

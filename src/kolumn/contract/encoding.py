@@ -37,7 +37,7 @@ Name = Annotated[str, msgspec.Meta(min_length=1)]
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of everything that crosses the contract: immutable, compared by value, unknown fields ignored.
 
-    Subclasses repeat `frozen=True, kw_only=True`: msgspec passes on neither to the checker nor to their fields.
+    Subclasses repeat `frozen=True, kw_only=True`: msgspec hands neither down to the type checker.
     """
 
 

@@ -112,7 +112,7 @@ def is_secret_name(name: str) -> bool:
 def mask_data(value: Any, *, _depth: int = 0) -> Any:
     """Return JSON-like `value` with every text masked and every secretly named field replaced.
 
-    Maps come back as dict, sequences as list; other objects, and what is nested deeper than 64, as masked text.
+    Maps come back as dict, sequences as list; anything else, and what is nested over 64 deep, as masked text.
     """
     if value is None or isinstance(value, (bool, int, float)):
         return value
