@@ -207,7 +207,7 @@ def _parse_model(model: type[M], config: Mapping[str, Any], path: str, problems:
     taken = 0
     for each in fields:
         if each.kind == "models":
-            raws = [config[key] for key in (each.name, each.block) if key in config]
+            raws = [config[key] for key in dict.fromkeys((each.name, each.block)) if key in config]
             taken += len(raws)
             raws = [raw for raw in raws if raw is not None]
             if raws:
