@@ -19,6 +19,7 @@ from kolumn.contract.masking import mask
 from kolumn.engine import applier
 from kolumn.engine.applier import Outcome
 from kolumn.engine.handler import Registry
+from kolumn.engine.journal import interruption
 from kolumn.engine.operations import Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
 from kolumn.engine.planner import Planner, find
@@ -71,6 +72,8 @@ class ResourceFunctions:
         plan = self.planner.plan(context, request.resources)
         detail = request.options is not None and request.options.detail
         warnings = list(plan.warnings)
+        if journal := self.session.journal:
+            warnings += filter(None, [interruption(journal.unfinished(context))])
         if self.safe_destroy and (refused := next(_destructive(plan), None)):
             warnings.append(f"{refused}: apply will refuse this plan, since {SAFE_DESTROY_HINT}")
         return m.PlanResponse(
