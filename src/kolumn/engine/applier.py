@@ -82,7 +82,9 @@ class _Notes:
             self._journal.begin(context, self._apply, [step.description for step in plan.steps])
 
     def write(self, context: Context, group: Sequence[int], status: Status) -> None:
-        for at in group if self._journal is not None else ():
+        if self._journal is None:
+            return
+        for at in group:
             self._journal.note(context, self._apply, at + 1, status)
 
     def end(self, context: Context) -> None:
