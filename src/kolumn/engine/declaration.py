@@ -230,7 +230,7 @@ def _parse_model(model: type[M], config: Mapping[str, Any], path: str, problems:
                     f"{each.name} is required",
                     code="missing_attribute",
                     path=f"{path}{each.name}",
-                    hint=f"Add {each.name}: {each.about.description[:1].lower()}{each.about.description[1:]}.",
+                    hint=f"Add {each.name}: {each.about.description}.",
                 )
             )
     if taken < len(config):

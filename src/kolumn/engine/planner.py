@@ -290,7 +290,7 @@ def _placed(error: ValidationError, resource: PlanResource) -> list[Problem]:
 def _preferences(
     items: Sequence[_Item], operations: Sequence[Operation], keys: Sequence[ResourceKey]
 ) -> dict[int, list[int]]:
-    """Return which operations should come first for the sake of `depends_on`: creation with it, drops against it."""
+    """Return what should come first for the sake of `depends_on`: creations along it, drops against it."""
     by_key: dict[str, list[int]] = {}
     for at, key in enumerate(keys):
         by_key.setdefault(str(key), []).append(at)

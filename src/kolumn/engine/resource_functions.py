@@ -28,8 +28,8 @@ from kolumn.engine.session import Catalog, Session
 from kolumn.engine.state import StateStore
 
 SAFE_DESTROY_HINT = (
-    "safe_destroy is on and this provider has no quarantine yet, so nothing is deleted. To delete for good set "
-    "safe_destroy = false in the provider block, or KOLUMN_SAFE_DESTROY=false."
+    "safe_destroy is on and this provider has no quarantine yet, so nothing is deleted. "
+    "To delete for good set safe_destroy = false in the provider block, or KOLUMN_SAFE_DESTROY=false."
 )
 
 
@@ -99,7 +99,8 @@ class ResourceFunctions:
             plan = self.planner.plan(context, request.resources)
             if options.fingerprint and options.fingerprint != plan.fingerprint:
                 raise StateError(
-                    "the database changed since this plan was made: applying it would do something else. Plan again.",
+                    "the database changed since this plan was made, so applying it would do something else. "
+                    "Plan again.",
                     code="stale_plan",
                 )
             if self.safe_destroy and (refused := next(_destructive(plan), None)):
