@@ -281,9 +281,9 @@ CASES: list[tuple[Message, str]] = [
             elements=ObjectType(attributes={"a": AttributeSchema(type="int", default=0)}),
         ),
         (
-            '{"type":"list","description":"d","required":true,"computed":false,"sensitive":false,"default":false,'
-            '"validators":[{"type":"length","value":{"max":63},"message":"too long"}],"elements":{"attributes":'
-            '{"a":{"type":"int","description":"","required":false,"computed":false,"sensitive":false,'
+            '{"type":"list","description":"d","required":true,"computed":false,"sensitive":false,'
+            '"default":false,"validators":[{"type":"length","value":{"max":63},"message":"too long"}],"elements":'
+            '{"attributes":{"a":{"type":"int","description":"","required":false,"computed":false,"sensitive":false,'
             '"default":0}}}}'
         ),
     ),
