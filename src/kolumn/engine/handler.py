@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, Generic, Protocol, TypeVar
@@ -57,7 +58,7 @@ class DeclaredHandler(Generic[M]):
 
     type: str
     description: str
-    model: type[M]
+    model: builtins.type[M]
     renames = False
     """Whether the database can rename objects of this type in place."""
 
@@ -180,4 +181,6 @@ class Registry:
         else:
             message = f"unsupported resource type: {resource_type} (known: {', '.join(self.types())})"
             code = "unsupported_resource_type"
-        raise ValidationError(message, code=code, problems=[Problem(message, code=code, path="resource_type")])
+        raise ValidationError(
+            message, code=code, problems=[Problem(message, code=code, path="resource_type")]
+        )
