@@ -95,7 +95,8 @@ def step_into(value: Any, steps: tuple[Step, ...], frame: Frame) -> Any:
     """Follow `.name` and `[key]` into a value."""
     for step in steps:
         key = step if isinstance(step, str) else evaluate(step.key, frame)
-        value = _step(value, key, is_name=isinstance(step, str))
+        member = getattr(value, "member", None)
+        value = member(key, frame) if member else _step(value, key, is_name=isinstance(step, str))
     return value
 
 

@@ -118,3 +118,9 @@ class Project:
     moved: tuple[Moved, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Texts that must not be shown: the values of sensitive variables."""
+    required_version: str = ""
+    """Versions of Kolumn the project accepts, e.g. `>= 0.1`."""
+    required_providers: Mapping[str, Any] = field(default_factory=dict)
+    """As written in `required_providers`: provider name -> version constraint or map."""
+    state: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Settings of the `state` block, as written."""
