@@ -14,6 +14,10 @@ A field holding a tuple of models is spelled in configuration as its plural name
 the elements have a `name`, a map by name; or as its singular name, as blocks give it:
 `columns = [{name = "id"}]`, `columns = {id = {}}` and `column "id" {}` are one thing. An element whose
 class sets `SHORTHAND` may be given as a bare string or list standing for that field.
+
+Besides its fields a model class may define `prepare(config, path, problems)`, a static method that rewrites
+accepted spellings into the declared one before parsing, and `verify()`, which yields the faults that only
+show across attributes.
 """
 
 from __future__ import annotations
@@ -22,7 +26,6 @@ import dataclasses
 import operator
 import re
 import types
-import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -215,7 +218,7 @@ class _Parser:
         for each in fields:
             where = f"{path}{each.name}"
             if each.kind == "models":
-                keys = [key for key in (each.name, each.block) if key in config]
+                keys = [key for key in dict.fromkeys((each.name, each.block)) if key in config]
                 taken += len(keys)
                 keys = [key for key in keys if config[key] is not None]
                 if keys:
@@ -481,17 +484,10 @@ def rewrite(model: M, change: Change, *, hints: bool = True) -> M:
                 continue
         elif each.kind == "strings":
             made = tuple([change(each.about.grammar, text) for text in value])
-        else:
+        elif isinstance(value, str):
             made = change(each.about.grammar, value)
+        else:
+            continue
         if made is not value and (made != value or each.kind in ("model", "models")):
             changes[each.name] = made
     return dataclasses.replace(model, **changes) if changes else model  # type: ignore[type-var]
-
-
-class Declared(typing.Protocol):
-    """What a model class may define besides its fields.
-
-    `prepare(config, path, problems)` rewrites accepted spellings into the declared one before parsing;
-    `verify()` yields the faults that only show across attributes; `SHORTHAND` names the field a bare
-    value stands for.
-    """

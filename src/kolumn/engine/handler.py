@@ -19,8 +19,13 @@ M = TypeVar("M")
 class Handler(Protocol[M]):
     """One resource type. Pure: everything it says follows from its arguments."""
 
-    type: str
-    description: str
+    @property
+    def type(self) -> str:
+        """Resource type without provider prefix, e.g. `table`."""
+
+    @property
+    def description(self) -> str:
+        """One sentence for the schema."""
 
     def definition(self) -> ResourceTypeDefinition:
         """Return the type's config and state schema (spec 7.2)."""
@@ -89,9 +94,10 @@ class DeclaredHandler(Generic[M]):
         """Return the declared model. Raises ValidationError with every fault."""
         if "name" not in config:
             config = {"name": name, **config}
-        return declaration.parse(self.model, config, self.check)
+        parsed: M = declaration.parse(self.model, config, self.check)
+        return parsed
 
-    def check(self, grammar: str, text: str) -> Problem | None:  # noqa: ARG002 - subclasses look
+    def check(self, grammar: str, text: str) -> Problem | None:
         """Return what is wrong with a text of a declared grammar, None if nothing is."""
         return None
 
@@ -112,7 +118,7 @@ class DeclaredHandler(Generic[M]):
         before = _text(model, "renamed_from")
         return self.ref(model)._replace(name=self.fold(before)) if before else None
 
-    def uses(self, model: M) -> frozenset[Ref]:  # noqa: ARG002 - subclasses look
+    def uses(self, model: M) -> frozenset[Ref]:
         """Return nothing: the object stands alone."""
         return frozenset()
 
@@ -146,7 +152,7 @@ class DeclaredHandler(Generic[M]):
             Create(subject=self.ref(wanted), model=wanted, uses=self.uses(wanted)),
         ]
 
-    def follow(self, model: M, operation: Operation) -> M:  # noqa: ARG002 - subclasses look
+    def follow(self, model: M, operation: Operation) -> M:
         """Return the model itself: it refers to nothing by name."""
         return model
 

@@ -27,7 +27,7 @@ from kolumn.sql.operations import RenameColumn
 from kolumn.sql.reference import parse_reference
 from kolumn.sql.renaming import with_column_renamed, with_table_renamed
 
-S = TypeVar("S", Table, Index, View, Trigger, Schema)
+S = TypeVar("S", bound=Table | Index | View | Trigger | Schema)
 _ALWAYS_CONSTANT = frozenset({"null", "true", "false"})
 
 

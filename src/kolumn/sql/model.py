@@ -293,7 +293,7 @@ class Table:
     name: str = attribute("Table name", validators=[NOT_EMPTY], grammar="identifier")
     schema: str = attribute("Schema the table is in; empty for the default one", default="", grammar="schema")
     columns: tuple[Column, ...] = attribute("Columns, in order", default=())
-    primary_key: PrimaryKey | None = attribute("Primary key: a list of columns, or a block", default=None)  # noqa: RUF009 - a field
+    primary_key: PrimaryKey | None = attribute("Primary key: a list of columns, or a block", default=None)
     uniques: tuple[Unique, ...] = attribute("Unique constraints", default=())
     checks: tuple[Check, ...] = attribute("Check constraints", default=())
     foreign_keys: tuple[ForeignKey, ...] = attribute("Foreign keys", default=())
