@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from kolumn.contract.masking import mask
+from kolumn.contract.masking import mask, mask_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,28 @@ class Problem:
             data["column"] = self.location.column
         return data
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Problem:
+        """Rebuild a problem from `to_json`; what is missing or mistyped is left empty."""
+
+        def text(key: str) -> str:
+            value = data.get(key, "")
+            return value if isinstance(value, str) else ""
+
+        def number(key: str) -> int:
+            value = data.get(key)
+            return value if isinstance(value, int) and value > 0 else 1
+
+        location = Location(text("file"), number("line"), number("column")) if text("file") else None
+        return cls(
+            message=text("message"),
+            code=text("code") or "invalid",
+            path=text("path"),
+            resource=text("resource"),
+            hint=text("hint"),
+            location=location,
+        )
+
 
 class KolumnError(Exception):
     """Base of the five categories. Never raised itself.
@@ -89,7 +111,7 @@ class KolumnError(Exception):
         self.problems = tuple(
             replace(problem, message=mask(problem.message), hint=mask(problem.hint)) for problem in problems
         )
-        self._details = dict(details or {})
+        self._details: dict[str, Any] = mask_data(dict(details or {}))
         super().__init__(self.message)
 
     @classmethod
@@ -149,5 +171,6 @@ class PermissionError(KolumnError):  # noqa: A001 - the specification's name (9.
 
 
 CATEGORIES: Mapping[str, type[KolumnError]] = {
-    kind.category: kind for kind in (ValidationError, ConnectionError, OperationError, StateError, PermissionError)
+    kind.category: kind
+    for kind in (ValidationError, ConnectionError, OperationError, StateError, PermissionError)
 }
