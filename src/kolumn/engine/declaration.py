@@ -23,7 +23,7 @@ import functools
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -228,6 +228,9 @@ def _parse_model(
         _report_unknown(fields, config, path, problems)
     if len(problems) > before:
         return None
+    if ordered := getattr(model, "KEY_ORDER", None):
+        spelled = {each.block: each.name for each in fields if each.block}
+        values[ordered] = tuple(spelled.get(key, key) for key in config)
     built = model(**values)
     verify = getattr(built, "verify", None)
     if verify is not None:
@@ -371,12 +374,21 @@ def _holds(validator: ValidatorSpec, value: Any) -> bool:
 def config(model: Any) -> dict[str, Any]:
     """Return the configuration of `model`: what `parse` turns back into an equal model."""
     data: dict[str, Any] = {}
+    ordered = getattr(type(model), "KEY_ORDER", None)
+    order: tuple[str, ...] = getattr(model, ordered) if ordered else ()
+    explicit = frozenset(order)
     for each in _fields(type(model)):
         value = getattr(model, each.name)
-        if each.about.hint or value == each.default or value is None:
+        if each.about.hint or value is None or (value == each.default and each.name not in explicit):
             continue
         data[each.name] = _plain(value)
-    return data
+    return {key: data[key] for key in sorted(data, key=_place(order))} if order else data
+
+
+def _place(order: tuple[str, ...]) -> Callable[[str], int]:
+    """Return the sort key that puts what `order` names there, its name first, and the rest last."""
+    places = {key: place for place, key in enumerate(order)}
+    return lambda key: -1 if key == "name" else places.get(key, len(places))
 
 
 def _plain(value: Any) -> Any:
@@ -396,6 +408,8 @@ def _plain(value: Any) -> Any:
 class Declared(typing.Protocol):
     """What a model class may define besides its fields.
 
+    `KEY_ORDER` names a field outside of equality that records the order of configuration's keys, and which of
+    them were given although at their default; `config` writes the same keys in the same order;
     `prepare(config, path, problems)` rewrites accepted spellings into the declared one before parsing;
     `verify()` yields the faults that only show across attributes; `SHORTHAND` names the field a bare
     value stands for.
