@@ -14,22 +14,25 @@ A field holding a tuple of models is spelled in configuration as its plural name
 the elements have a `name`, a map by name; or as its singular name, as blocks give it:
 `columns = [{name = "id"}]`, `columns = {id = {}}` and `column "id" {}` are one thing. An element whose
 class sets `SHORTHAND` may be given as a bare string standing for that field.
+
+Besides its fields a model class may define `prepare(config, path, problems)`, a static method that rewrites
+accepted spellings into the declared one before parsing, and `verify()`, which yields the faults that only
+show across attributes. `KEY_ORDER` names a field outside of equality that keeps the order of the keys in
+configuration, and with it which were given although at their default; `config` writes them so again.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 import types
-import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from kolumn.contract.errors import Problem, ValidationError
-from kolumn.contract.schema import AttributeSchema, ObjectType, ValidatorSpec
+from kolumn.contract.schema import AttributeSchema, AttributeType, ObjectType, ValidatorSpec
 
 M = TypeVar("M")
 
@@ -105,8 +108,17 @@ class _Field:
     block: str = ""
 
 
-@functools.cache
 def _fields(model: type[Any]) -> tuple[_Field, ...]:
+    found = _DECLARED.get(model)
+    if found is None:
+        found = _DECLARED[model] = _read_fields(model)
+    return found
+
+
+_DECLARED: dict[type[Any], tuple[_Field, ...]] = {}
+
+
+def _read_fields(model: type[Any]) -> tuple[_Field, ...]:
     hints = get_type_hints(model)
     found = []
     for each in dataclasses.fields(model):
@@ -148,7 +160,7 @@ def _kind(hint: Any) -> tuple[str, bool, Any]:
     raise TypeError(f"a declared attribute cannot have the type {hint!r}")
 
 
-_CONTRACT_TYPES = {
+_CONTRACT_TYPES: Mapping[str, AttributeType] = {
     "str": "string", "int": "int", "float": "float", "bool": "bool", "any": "any",
     "strings": "list", "models": "list", "model": "map", "mapping": "map",
 }  # fmt: skip
@@ -186,9 +198,7 @@ def parse(model: type[M], config: Mapping[str, Any]) -> M:
     return built
 
 
-def _parse_model(
-    model: type[M], config: Mapping[str, Any], path: str, problems: list[Problem]
-) -> M | None:
+def _parse_model(model: type[M], config: Mapping[str, Any], path: str, problems: list[Problem]) -> M | None:
     before = len(problems)
     prepare = getattr(model, "prepare", None)
     if prepare is not None:
@@ -198,7 +208,7 @@ def _parse_model(
     taken = 0
     for each in fields:
         if each.kind == "models":
-            raws = [config[key] for key in (each.name, each.block) if key in config]
+            raws = [config[key] for key in dict.fromkeys((each.name, each.block)) if key in config]
             taken += len(raws)
             raws = [raw for raw in raws if raw is not None]
             if raws:
@@ -221,7 +231,7 @@ def _parse_model(
                     f"{each.name} is required",
                     code="missing_attribute",
                     path=f"{path}{each.name}",
-                    hint=f"Add {each.name}: {each.about.description[:1].lower()}{each.about.description[1:]}.",
+                    hint=f"Add {each.name}: {each.about.description}.",
                 )
             )
     if taken < len(config):
@@ -234,15 +244,11 @@ def _parse_model(
     built = model(**values)
     verify = getattr(built, "verify", None)
     if verify is not None:
-        problems.extend(
-            dataclasses.replace(problem, path=f"{path}{problem.path}") for problem in verify()
-        )
+        problems.extend(dataclasses.replace(problem, path=f"{path}{problem.path}") for problem in verify())
     return built
 
 
-def _parse_elements(
-    element: type[Any], raw: Any, path: str, problems: list[Problem]
-) -> list[Any]:
+def _parse_elements(element: type[Any], raw: Any, path: str, problems: list[Problem]) -> list[Any]:
     named = any(each.name == "name" for each in _fields(element))
     bodies: Iterable[tuple[str, Any]]
     if isinstance(raw, Mapping):
@@ -286,9 +292,9 @@ def _parse_value(each: _Field, raw: Any, path: str, problems: list[Problem]) -> 
             elif not isinstance(raw, str):
                 wanted = "a string"
         case "int":
-            if isinstance(raw, str) and re.fullmatch(r"-?\d{1,18}", raw):
-                value = int(raw)
-            elif isinstance(raw, float) and raw.is_integer():
+            if (isinstance(raw, str) and re.fullmatch(r"-?\d{1,18}", raw)) or (
+                isinstance(raw, float) and raw.is_integer()
+            ):
                 value = int(raw)
             elif isinstance(raw, bool) or not isinstance(raw, int):
                 wanted = "a whole number"
@@ -345,9 +351,7 @@ def _report_unknown(
             )
 
 
-def _validate(
-    validators: Iterable[ValidatorSpec], value: Any, path: str, problems: list[Problem]
-) -> None:
+def _validate(validators: Iterable[ValidatorSpec], value: Any, path: str, problems: list[Problem]) -> None:
     for validator in validators:
         if not _holds(validator, value):
             problems.append(
@@ -363,7 +367,9 @@ def _holds(validator: ValidatorSpec, value: Any) -> bool:
             return isinstance(value, str) and re.search(limits, value) is not None
         case "enum":
             folded = {str(each).lower() for each in limits}
-            return all(str(each).lower() in folded for each in (value if isinstance(value, tuple) else (value,)))
+            return all(
+                str(each).lower() in folded for each in (value if isinstance(value, tuple) else (value,))
+            )
         case "range":
             return bool(limits.get("min", value) <= value <= limits.get("max", value))
         case "length":
@@ -403,14 +409,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
     return value
-
-
-class Declared(typing.Protocol):
-    """What a model class may define besides its fields.
-
-    `KEY_ORDER` names a field outside of equality that records the order of configuration's keys, and which of
-    them were given although at their default; `config` writes the same keys in the same order;
-    `prepare(config, path, problems)` rewrites accepted spellings into the declared one before parsing;
-    `verify()` yields the faults that only show across attributes; `SHORTHAND` names the field a bare
-    value stands for.
-    """

@@ -42,23 +42,32 @@ class Snapshot:
     readings can be compared without building models. `load` builds the model of one object.
     """
 
-    __slots__ = ("_cache", "_digests", "_load", "_models")
+    __slots__ = ("_cache", "_digests", "_layers", "_load")
 
-    def __init__(self, digests: Mapping[Ref, str], load: Callable[[Ref], Any]) -> None:
+    def __init__(
+        self,
+        digests: Mapping[Ref, str],
+        load: Callable[[Ref], Any],
+        *,
+        _layers: tuple[Mapping[Ref, Any], ...] = (),
+        _cache: dict[Ref, Any] | None = None,
+    ) -> None:
         self._digests = digests
         self._load = load
-        self._models: Mapping[Ref, Any] = {}
-        self._cache: dict[Ref, Any] = {}
+        self._layers = _layers
+        self._cache: dict[Ref, Any] = {} if _cache is None else _cache
 
     def __contains__(self, ref: Ref) -> bool:
-        if ref in self._models:
-            return self._models[ref] is not None
+        for layer in self._layers:
+            if ref in layer:
+                return layer[ref] is not None
         return ref in self._digests
 
     def get(self, ref: Ref) -> Any:
         """Return the model of `ref`, or None where the database has no such object."""
-        if ref in self._models:
-            return self._models[ref]
+        for layer in self._layers:
+            if ref in layer:
+                return layer[ref]
         if ref not in self._digests:
             return None
         if ref not in self._cache:
@@ -71,17 +80,24 @@ class Snapshot:
 
     def refs(self, *types: str) -> Iterator[Ref]:
         """Yield the objects of the given types (all without any), in a stable order."""
-        names = set(self._digests) | set(self._models)
+        names = set(self._digests).union(*self._layers)
         for ref in sorted(names):
-            if ref in self and (not types or ref.type in types):
+            if (not types or ref.type in types) and ref in self:
                 yield ref
 
     def with_changes(self, changes: Mapping[Ref, Any]) -> Snapshot:
         """Return a snapshot in which each ref has the given model, or is gone where that is None."""
-        changed = Snapshot(self._digests, self._load)
-        changed._models = {**self._models, **changes}
-        changed._cache = self._cache
-        return changed
+        layers = self._layers
+        if len(layers) >= _LAYERS:
+            merged: dict[Ref, Any] = {}
+            for layer in reversed(layers):
+                merged.update(layer)
+            layers = (merged,)
+        return Snapshot(self._digests, self._load, _layers=(changes, *layers), _cache=self._cache)
+
+
+_LAYERS = 64
+"""Change layers kept apart before they are merged: bounds a look-up without copying at every change."""
 
 
 def fingerprint(snapshot: Snapshot, refs: Iterable[Ref]) -> str:
