@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.providers.sqlite import fragments
 from kolumn.providers.sqlite.tokens import fold
 from kolumn.sql import model
-from kolumn.sql.model import ACTIONS, Constraint
+from kolumn.sql.model import Constraint
 from kolumn.sql.reference import Reference, parse_reference
 
 CONFLICT = ("rollback", "abort", "fail", "ignore", "replace")
@@ -31,7 +31,7 @@ def _written() -> Any:
 
 
 def _conflict(what: str) -> Any:
-    return attribute(f"What SQLite does when {what} fails", default="", validators=[one_of("", *CONFLICT)])
+    return attribute(f"What SQLite does when {what} fails", default="", validators=[one_of("", *CONFLICT)], grammar="keyword")
 
 
 def _statement(kind: str) -> Any:
@@ -57,12 +57,6 @@ class SQLiteKeyPart(model.KeyPart):
     KEY_ORDER: ClassVar[str] = "written"
     written: tuple[str, ...] = _written()
 
-    def verify(self) -> Iterator[Problem]:
-        """Yield faults: neither or both of column and expression, or text that is no expression."""
-        yield from super().verify()
-        if self.expression:
-            yield from fragments.expression_problems(self.expression, "expression")
-
 
 @dataclass(frozen=True)
 class SQLitePrimaryKey(model.PrimaryKey):
@@ -85,10 +79,6 @@ class SQLiteUnique(model.Unique):
 class SQLiteCheck(model.Check):
     """A check constraint."""
 
-    def verify(self) -> Iterator[Problem]:
-        """Yield a fault for text that is no expression."""
-        yield from fragments.expression_problems(self.expression, "expression")
-
 
 @dataclass(frozen=True)
 class SQLiteForeignKey(model.ForeignKey):
@@ -100,10 +90,10 @@ class SQLiteForeignKey(model.ForeignKey):
     def verify(self) -> Iterator[Problem]:
         """Yield faults: a target that cannot be read or is in another file."""
         yield from super().verify()
-        yield from _verify_foreign_key(self.references, self.match)
+        yield from _verify_foreign_key(self.references)
 
 
-def _verify_foreign_key(references: str, match: str) -> Iterator[Problem]:
+def _verify_foreign_key(references: str) -> Iterator[Problem]:
     target = parse_reference(references)
     if target is not None and target.schema:
         yield Problem(
@@ -112,35 +102,6 @@ def _verify_foreign_key(references: str, match: str) -> Iterator[Problem]:
             path="references",
             hint="Leave the schema out: the target is looked up in the file of the table itself.",
         )
-    if match and not fragments.is_name(match):
-        yield Problem("match must be one word", code="invalid_match", path="match")
-
-
-@dataclass(frozen=True)
-class ConstraintNames:
-    """Names of the constraints written at a column."""
-
-    primary_key: str = attribute("Name of the primary key", default="")
-    not_null: str = attribute("Name of NOT NULL", default="")
-    unique: str = attribute("Name of the unique constraint", default="")
-    check: str = attribute("Name of the check constraint", default="")
-    references: str = attribute("Name of the foreign key", default="")
-    default: str = attribute("Name written before DEFAULT", default="")
-    collation: str = attribute("Name written before COLLATE", default="")
-    generated: str = attribute("Name written before GENERATED", default="")
-
-
-@dataclass(frozen=True)
-class ConflictClauses:
-    """ON CONFLICT clauses of the constraints written at a column."""
-
-    primary_key: str = _conflict("the primary key")
-    not_null: str = _conflict("NOT NULL")
-    unique: str = _conflict("the unique constraint")
-
-
-NO_NAMES = ConstraintNames()
-NO_CONFLICT = ConflictClauses()
 
 
 @dataclass(frozen=True)
@@ -150,11 +111,31 @@ class SQLiteColumn(model.Column):
     KEY_ORDER: ClassVar[str] = "written"
     written: tuple[str, ...] = _written()
 
-    primary_key_order: str = attribute("Sort order of the primary key", default="asc", validators=[one_of("asc", "desc")])
+    CONSTRAINTS: ClassVar[Mapping[type[Any], tuple[str, ...]]] = {
+        model.PrimaryKey: (
+            *model.Column.CONSTRAINTS[model.PrimaryKey],
+            "primary_key_name",
+            "primary_key_order",
+            "primary_key_conflict",
+            "autoincrement",
+        ),
+        model.Unique: (*model.Column.CONSTRAINTS[model.Unique], "unique_name", "unique_conflict"),
+        model.Check: (*model.Column.CONSTRAINTS[model.Check], "check_name"),
+        model.ForeignKey: (*model.Column.CONSTRAINTS[model.ForeignKey], "references_name", "match"),
+    }
+
+    primary_key_name: str = attribute("Name of the primary key", default="", grammar="identifier")
+    primary_key_order: str = attribute(
+        "Sort order of the primary key", default="asc", validators=[one_of("asc", "desc")], grammar="keyword"
+    )
+    primary_key_conflict: str = _conflict("the primary key")
     autoincrement: bool = attribute("Whether rowids are never used again", default=False)
-    match: str = attribute("MATCH type of the foreign key, as written", default="")
-    constraint_names: ConstraintNames = attribute("Names of the constraints at this column", default=NO_NAMES)
-    on_conflict: ConflictClauses = attribute("ON CONFLICT clauses of the constraints at this column", default=NO_CONFLICT)
+    not_null_conflict: str = _conflict("NOT NULL")
+    unique_name: str = attribute("Name of the unique constraint", default="", grammar="identifier")
+    unique_conflict: str = _conflict("the unique constraint")
+    check_name: str = attribute("Name of the check constraint", default="", grammar="identifier")
+    references_name: str = attribute("Name of the foreign key", default="", grammar="identifier")
+    match: str = attribute("MATCH type of the foreign key, as written", default="", grammar="identifier")
 
     @staticmethod
     def prepare(config: Mapping[str, Any], path: str, problems: list[Problem]) -> Mapping[str, Any]:
@@ -167,15 +148,8 @@ class SQLiteColumn(model.Column):
     def verify(self) -> Iterator[Problem]:
         """Yield faults across attributes, and texts that are not exactly one type or expression."""
         yield from super().verify()
-        if self.type:
-            yield from fragments.type_problems(self.type, "type")
-        if self.default is not None:
-            yield from fragments.expression_problems(self.default, "default")
-        for path in ("check", "generated"):
-            if text := getattr(self, path):
-                yield from fragments.expression_problems(text, path)
         if self.references:
-            yield from _verify_foreign_key(self.references, self.match)
+            yield from _verify_foreign_key(self.references)
         if self.comment:
             yield from fragments.comment_problems(self.comment, "comment")
         if self.stored and not self.generated:
@@ -192,26 +166,25 @@ class SQLiteColumn(model.Column):
 
     def constraints(self) -> Iterator[Constraint]:
         """Yield what is written at this column as the table constraints it means."""
-        names, conflict = self.constraint_names, self.on_conflict
         if self.primary_key:
             part = SQLiteKeyPart(column=self.name, order=self.primary_key_order)
             yield SQLitePrimaryKey(
                 columns=(part,),
-                name=names.primary_key,
+                name=self.primary_key_name,
                 autoincrement=self.autoincrement,
-                on_conflict=conflict.primary_key,
+                on_conflict=self.primary_key_conflict,
             )
         if self.unique:
             yield SQLiteUnique(
-                columns=(SQLiteKeyPart(column=self.name),), name=names.unique, on_conflict=conflict.unique
+                columns=(SQLiteKeyPart(column=self.name),), name=self.unique_name, on_conflict=self.unique_conflict
             )
         if self.check:
-            yield SQLiteCheck(expression=self.check, name=names.check)
+            yield SQLiteCheck(expression=self.check, name=self.check_name)
         if self.references:
             yield SQLiteForeignKey(
                 columns=(self.name,),
                 references=self.references,
-                name=names.references,
+                name=self.references_name,
                 on_delete=self.on_delete,
                 on_update=self.on_update,
                 match=self.match,
@@ -366,9 +339,7 @@ class SQLiteIndex(model.Index):
     statement: str = _statement("INDEX")
 
     def verify(self) -> Iterator[Problem]:
-        """Yield a predicate or statement that is not exactly one."""
-        if self.where:
-            yield from fragments.expression_problems(self.where, "where")
+        """Yield a fault unless `statement` is one."""
         if self.statement:
             yield from fragments.statement_problems(self.statement, "INDEX", "statement")
 
@@ -380,8 +351,7 @@ class SQLiteView(model.View):
     statement: str = _statement("VIEW")
 
     def verify(self) -> Iterator[Problem]:
-        """Yield a fault unless `definition` is exactly one query."""
-        yield from fragments.query_problems(self.definition, "definition")
+        """Yield a fault unless `statement` is one."""
         if self.statement:
             yield from fragments.statement_problems(self.statement, "VIEW", "statement")
 
@@ -393,11 +363,14 @@ class SQLiteTrigger(model.Trigger):
     statement: str = _statement("TRIGGER")
 
     def verify(self) -> Iterator[Problem]:
-        """Yield events, conditions and bodies that are not what they should be."""
-        yield from fragments.event_problems(self.events, "events")
-        if self.when:
-            yield from fragments.expression_problems(self.when, "when")
-        yield from fragments.body_problems(self.body, "body")
+        """Yield faults: several events, a statement that is none."""
+        if len(self.events) != 1:
+            yield Problem(
+                "SQLite's triggers have exactly one event",
+                code="invalid_event",
+                path="events",
+                hint="Declare one trigger for each event.",
+            )
         if self.statement:
             yield from fragments.statement_problems(self.statement, "TRIGGER", "statement")
 
@@ -416,6 +389,3 @@ class SQLiteSchema(model.Schema):
 
 
 SQLiteObject = SQLiteTable | SQLiteIndex | SQLiteView | SQLiteTrigger
-
-Rendering = Callable[[SQLiteObject], str]
-ACTION_NAMES = ACTIONS
