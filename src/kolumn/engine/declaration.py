@@ -14,22 +14,24 @@ A field holding a tuple of models is spelled in configuration as its plural name
 the elements have a `name`, a map by name; or as its singular name, as blocks give it:
 `columns = [{name = "id"}]`, `columns = {id = {}}` and `column "id" {}` are one thing. An element whose
 class sets `SHORTHAND` may be given as a bare string standing for that field.
+
+Besides its fields a model class may define `prepare(config, path, problems)`, a static method that rewrites
+accepted spellings into the declared one before parsing, and `verify()`, which yields the faults that only
+show across attributes.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 import types
-import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from kolumn.contract.errors import Problem, ValidationError
-from kolumn.contract.schema import AttributeSchema, ObjectType, ValidatorSpec
+from kolumn.contract.schema import AttributeSchema, AttributeType, ObjectType, ValidatorSpec
 
 M = TypeVar("M")
 
@@ -105,8 +107,17 @@ class _Field:
     block: str = ""
 
 
-@functools.cache
 def _fields(model: type[Any]) -> tuple[_Field, ...]:
+    found = _DECLARED.get(model)
+    if found is None:
+        found = _DECLARED[model] = _read_fields(model)
+    return found
+
+
+_DECLARED: dict[type[Any], tuple[_Field, ...]] = {}
+
+
+def _read_fields(model: type[Any]) -> tuple[_Field, ...]:
     hints = get_type_hints(model)
     found = []
     for each in dataclasses.fields(model):
@@ -148,7 +159,7 @@ def _kind(hint: Any) -> tuple[str, bool, Any]:
     raise TypeError(f"a declared attribute cannot have the type {hint!r}")
 
 
-_CONTRACT_TYPES = {
+_CONTRACT_TYPES: Mapping[str, AttributeType] = {
     "str": "string", "int": "int", "float": "float", "bool": "bool", "any": "any",
     "strings": "list", "models": "list", "model": "map", "mapping": "map",
 }  # fmt: skip
@@ -186,9 +197,7 @@ def parse(model: type[M], config: Mapping[str, Any]) -> M:
     return built
 
 
-def _parse_model(
-    model: type[M], config: Mapping[str, Any], path: str, problems: list[Problem]
-) -> M | None:
+def _parse_model(model: type[M], config: Mapping[str, Any], path: str, problems: list[Problem]) -> M | None:
     before = len(problems)
     prepare = getattr(model, "prepare", None)
     if prepare is not None:
@@ -231,15 +240,11 @@ def _parse_model(
     built = model(**values)
     verify = getattr(built, "verify", None)
     if verify is not None:
-        problems.extend(
-            dataclasses.replace(problem, path=f"{path}{problem.path}") for problem in verify()
-        )
+        problems.extend(dataclasses.replace(problem, path=f"{path}{problem.path}") for problem in verify())
     return built
 
 
-def _parse_elements(
-    element: type[Any], raw: Any, path: str, problems: list[Problem]
-) -> list[Any]:
+def _parse_elements(element: type[Any], raw: Any, path: str, problems: list[Problem]) -> list[Any]:
     named = any(each.name == "name" for each in _fields(element))
     bodies: Iterable[tuple[str, Any]]
     if isinstance(raw, Mapping):
@@ -283,9 +288,9 @@ def _parse_value(each: _Field, raw: Any, path: str, problems: list[Problem]) -> 
             elif not isinstance(raw, str):
                 wanted = "a string"
         case "int":
-            if isinstance(raw, str) and re.fullmatch(r"-?\d{1,18}", raw):
-                value = int(raw)
-            elif isinstance(raw, float) and raw.is_integer():
+            if (isinstance(raw, str) and re.fullmatch(r"-?\d{1,18}", raw)) or (
+                isinstance(raw, float) and raw.is_integer()
+            ):
                 value = int(raw)
             elif isinstance(raw, bool) or not isinstance(raw, int):
                 wanted = "a whole number"
@@ -342,9 +347,7 @@ def _report_unknown(
             )
 
 
-def _validate(
-    validators: Iterable[ValidatorSpec], value: Any, path: str, problems: list[Problem]
-) -> None:
+def _validate(validators: Iterable[ValidatorSpec], value: Any, path: str, problems: list[Problem]) -> None:
     for validator in validators:
         if not _holds(validator, value):
             problems.append(
@@ -360,7 +363,9 @@ def _holds(validator: ValidatorSpec, value: Any) -> bool:
             return isinstance(value, str) and re.search(limits, value) is not None
         case "enum":
             folded = {str(each).lower() for each in limits}
-            return all(str(each).lower() in folded for each in (value if isinstance(value, tuple) else (value,)))
+            return all(
+                str(each).lower() in folded for each in (value if isinstance(value, tuple) else (value,))
+            )
         case "range":
             return bool(limits.get("min", value) <= value <= limits.get("max", value))
         case "length":
@@ -391,12 +396,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
     return value
-
-
-class Declared(typing.Protocol):
-    """What a model class may define besides its fields.
-
-    `prepare(config, path, problems)` rewrites accepted spellings into the declared one before parsing;
-    `verify()` yields the faults that only show across attributes; `SHORTHAND` names the field a bare
-    value stands for.
-    """

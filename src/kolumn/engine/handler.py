@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.schema import AttributeSchema, ObjectType, ResourceTypeDefinition
@@ -18,8 +18,13 @@ M = TypeVar("M")
 class Handler(Protocol[M]):
     """One resource type. Pure: everything it says follows from its arguments."""
 
-    type: str
-    description: str
+    @property
+    def type(self) -> str:
+        """Resource type without provider prefix, e.g. `table`."""
+
+    @property
+    def description(self) -> str:
+        """One sentence for the schema."""
 
     def definition(self) -> ResourceTypeDefinition:
         """Return the type's config and state schema (spec 7.2)."""
@@ -55,9 +60,10 @@ class DeclaredHandler(Generic[M]):
     Subclasses override what their type knows better.
     """
 
-    type: str
-    description: str
-    model: type[M]
+    model: ClassVar[Any]
+    """The declared dataclass, M."""
+    type: ClassVar[str]
+    description: ClassVar[str]
     renames = False
     """Whether the database can rename objects of this type in place."""
 
@@ -82,7 +88,8 @@ class DeclaredHandler(Generic[M]):
         """Return the declared model. Raises ValidationError with every fault."""
         if "name" not in config:
             config = {"name": name, **config}
-        return declaration.parse(self.model, config)
+        parsed: M = declaration.parse(self.model, config)
+        return parsed
 
     def config(self, model: M) -> dict[str, Any]:
         """Return what `parse` turns back into an equal model."""
@@ -101,7 +108,7 @@ class DeclaredHandler(Generic[M]):
         before = _text(model, "renamed_from")
         return self.ref(model)._replace(name=self.fold(before)) if before else None
 
-    def uses(self, model: M) -> frozenset[Ref]:  # noqa: ARG002 - subclasses look
+    def uses(self, model: M) -> frozenset[Ref]:
         """Return nothing: the object stands alone."""
         return frozenset()
 
@@ -124,7 +131,7 @@ class DeclaredHandler(Generic[M]):
             renamed = self.with_name(live, _text(wanted, "name"))
             operations.append(Rename(subject=before, before=live, after=renamed, target=after))
             live = renamed
-        if before != after and not self.renames or self.normal(live) != self.normal(wanted):
+        if (before != after and not self.renames) or self.normal(live) != self.normal(wanted):
             operations += self.replace(live, wanted)
         return operations
 
@@ -180,4 +187,6 @@ class Registry:
         else:
             message = f"unsupported resource type: {resource_type} (known: {', '.join(self.types())})"
             code = "unsupported_resource_type"
-        raise ValidationError(message, code=code, problems=[Problem(message, code=code, path="resource_type")])
+        raise ValidationError(
+            message, code=code, problems=[Problem(message, code=code, path="resource_type")]
+        )

@@ -32,9 +32,7 @@ class KeyPart:
     def verify(self) -> Iterator[Problem]:
         """Yield a fault unless exactly one of column and expression is given."""
         if bool(self.column) == bool(self.expression):
-            yield Problem(
-                "give either column or expression", code="conflicting_attributes", path="column"
-            )
+            yield Problem("give either column or expression", code="conflicting_attributes", path="column")
 
 
 @dataclass(frozen=True)
@@ -115,8 +113,12 @@ class Column:
     collation: str = attribute("Collation", default="")
     check: str = attribute("SQL expression that must not be false", default="")
     references: str = attribute("Foreign key target: `table(column)`", default="")
-    on_delete: str = attribute("Action on delete of the target", default="no action", validators=[one_of(*ACTIONS)])
-    on_update: str = attribute("Action on update of the target", default="no action", validators=[one_of(*ACTIONS)])
+    on_delete: str = attribute(
+        "Action on delete of the target", default="no action", validators=[one_of(*ACTIONS)]
+    )
+    on_update: str = attribute(
+        "Action on update of the target", default="no action", validators=[one_of(*ACTIONS)]
+    )
     deferrable: bool = attribute("Whether the foreign key's check can wait for the commit", default=False)
     initially_deferred: bool = attribute("Whether it waits by default", default=False)
     comment: str = attribute("Comment", default="")
@@ -131,10 +133,18 @@ class Column:
             if nullable in ("true", "false"):
                 nullable = nullable == "true"
             if nullable is not None and not isinstance(nullable, bool):
-                problems.append(Problem("nullable must be true or false", code="wrong_type", path=f"{path}nullable"))
-            elif nullable is not None and config.get("not_null") is not None and config["not_null"] == nullable:
                 problems.append(
-                    Problem("nullable and not_null contradict", code="conflicting_attributes", path=f"{path}nullable")
+                    Problem("nullable must be true or false", code="wrong_type", path=f"{path}nullable")
+                )
+            elif (
+                nullable is not None and config.get("not_null") is not None and config["not_null"] == nullable
+            ):
+                problems.append(
+                    Problem(
+                        "nullable and not_null contradict",
+                        code="conflicting_attributes",
+                        path=f"{path}nullable",
+                    )
                 )
             elif nullable is not None:
                 config.setdefault("not_null", not nullable)
@@ -214,7 +224,7 @@ class Table:
                 "more than one primary key",
                 code="conflicting_attributes",
                 path="primary_key",
-                hint="For a key of several columns write primary_key = [\"a\", \"b\"] on the table.",
+                hint='For a key of several columns write primary_key = ["a", "b"] on the table.',
             )
 
 
@@ -249,8 +259,12 @@ class Trigger:
     name: str = attribute("Trigger name", validators=[NOT_EMPTY])
     schema: str = attribute("Schema of the table; empty for the default one", default="")
     table: str = attribute("Table or view it is on", validators=[NOT_EMPTY])
-    timing: str = attribute("When it fires", validators=[one_of("before", "after", "instead of")], default="before")
-    events: tuple[str, ...] = attribute("Events: insert, delete, update, or `update of a, b`", validators=[NOT_EMPTY])
+    timing: str = attribute(
+        "When it fires", validators=[one_of("before", "after", "instead of")], default="before"
+    )
+    events: tuple[str, ...] = attribute(
+        "Events: insert, delete, update, or `update of a, b`", validators=[NOT_EMPTY]
+    )
     for_each_row: bool = attribute("Whether it fires for every row", default=False)
     when: str = attribute("Condition", default="")
     body: str = attribute("What it runs", validators=[NOT_EMPTY])

@@ -1,0 +1,57 @@
+"""A plan: what will happen to each resource, and the steps in an order that works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kolumn.engine.handler import Handler
+from kolumn.engine.operations import Step
+from kolumn.engine.resource import Ref
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceKey:
+    """What the host calls a resource: bare type and name, unique in a request."""
+
+    type: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceChange:
+    """What a plan does to one resource."""
+
+    key: ResourceKey
+    action: str
+    """`create`, `update`, `delete` or `unchanged`."""
+    handler: Handler[Any]
+    ref: Ref
+    """The object afterwards or, for a delete, before."""
+    config: Mapping[str, Any]
+    """The configuration asked for; empty for a delete."""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """By attribute path: `{"before": ..., "after": ...}`."""
+    dependencies: tuple[str, ...] = ()
+    """Keys of the resources of the same request it depends on."""
+    managed: bool = False
+    """Whether it was in state before."""
+    exists: bool = False
+    """Whether the database had it before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Steps and their meaning. `owners[i]` is the resource that `steps[i]` belongs to."""
+
+    changes: tuple[ResourceChange, ...]
+    """Changed ones in execution order, then the unchanged ones in the order of the request."""
+    steps: tuple[Step, ...] = ()
+    owners: tuple[ResourceKey, ...] = ()
+    warnings: tuple[str, ...] = ()
+    fingerprint: str = ""
+    """Digest of the steps and of what the catalogue says of everything they touch."""

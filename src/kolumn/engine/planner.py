@@ -1,0 +1,381 @@
+"""From what should exist to a plan: Plan and Apply both come through here (spec 3.2)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kolumn.contract.context import Context
+from kolumn.contract.errors import Problem, ValidationError
+from kolumn.contract.messages import PlanResource
+from kolumn.engine import graph
+from kolumn.engine.changes import attribute_changes, keep
+from kolumn.engine.handler import Handler, Registry
+from kolumn.engine.operations import Create, Drop, Operation, Step
+from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
+from kolumn.engine.resource import Ref, Snapshot
+from kolumn.engine.session import Catalog, Compiler
+from kolumn.engine.state import Managed, StateStore
+
+
+@dataclass(slots=True)
+class _Item:
+    """One requested resource while it is being planned."""
+
+    request: PlanResource
+    key: ResourceKey
+    handler: Handler[Any]
+    managed: Managed | None
+    ref: Ref | None = None
+    wanted: Any = None
+    live: Any = None
+    unchanged: bool = False
+    orphan: Ref | None = None
+    """What it was before its name changed without a word about renaming."""
+
+
+class Planner:
+    """Plans against one database. Keeps nothing between plans."""
+
+    def __init__(self, registry: Registry, catalog: Catalog, compiler: Compiler, state: StateStore) -> None:
+        self._registry = registry
+        self._catalog = catalog
+        self._compiler = compiler
+        self._state = state
+
+    def plan(self, context: Context, resources: Sequence[PlanResource]) -> Plan:
+        """Return the plan that makes the database hold what `resources` says.
+
+        The database is read once. Raises ValidationError with every fault of every resource.
+        """
+        items = self._items(resources)
+        context.check()
+        live = self._catalog.scan(context)
+        for item in items:
+            item.unchanged = self._is_unchanged(item, live)
+        if all(item.unchanged for item in items):
+            return Plan(changes=tuple(_unchanged(item) for item in items))
+        self._resolve(items, live)
+        context.check()
+        operations, owners = self._operations(items, live)
+        if not operations:
+            return Plan(
+                changes=tuple(_change(item, "unchanged", items) for item in items),
+                warnings=tuple(_warnings(items, ())),
+            )
+        return self._arrange(context, items, live, operations, owners)
+
+    def _items(self, resources: Sequence[PlanResource]) -> list[_Item]:
+        items: list[_Item] = []
+        problems: list[Problem] = []
+        seen: set[ResourceKey] = set()
+        for resource in resources:
+            try:
+                handler = self._registry.get(resource.resource_type)
+            except ValidationError as error:
+                problems += _placed(error, resource)
+                continue
+            key = ResourceKey(handler.type, resource.name)
+            if key in seen:
+                problems.append(
+                    Problem(f"{key} is asked for twice", code="duplicate_resource", resource=str(key))
+                )
+            seen.add(key)
+            items.append(_Item(resource, key, handler, self._state.get(key)))
+        if problems:
+            raise ValidationError.of(problems)
+        return items
+
+    def _is_unchanged(self, item: _Item, live: Snapshot) -> bool:
+        """Whether the same configuration was applied before and the catalogue still says the same."""
+        managed = item.managed
+        if item.request.action == "delete" or managed is None or not managed.digest:
+            return False
+        if managed.digest != live.digest(managed.ref):
+            return False
+        if managed.config_digest != self._state.config_digest(item.request):
+            return False
+        item.ref = managed.ref
+        return True
+
+    def _resolve(self, items: list[_Item], live: Snapshot) -> None:
+        """Build the models, wanted and live, of every item. Raises ValidationError with all faults."""
+        problems: list[Problem] = []
+        for item in items:
+            if item.unchanged:
+                continue
+            if item.request.action == "delete":
+                item.ref = item.managed.ref if item.managed else self._find(item, live)
+                continue
+            try:
+                item.wanted = item.handler.parse(item.request.config, item.request.name)
+            except ValidationError as error:
+                problems += _placed(error, item.request)
+                continue
+            item.ref = item.handler.ref(item.wanted)
+        claimed: dict[Ref, _Item] = {}
+        for item in items:
+            if item.ref is None or item.request.action == "delete":
+                continue
+            other = claimed.setdefault(item.ref, item)
+            if other is not item:
+                problems.append(
+                    Problem(
+                        f"{item.key} and {other.key} are the same object: {item.ref}",
+                        code="duplicate_object",
+                        resource=str(item.key),
+                        hint="Give one of them another name, or remove it.",
+                    )
+                )
+        if problems:
+            raise ValidationError.of(problems)
+        for item in items:
+            self._find_live(item, live, claimed)
+            if item.request.ignore_changes and item.wanted is not None and item.live is not None:
+                config = keep(
+                    item.handler.config(item.wanted),
+                    item.handler.config(item.live),
+                    item.request.ignore_changes,
+                )
+                item.wanted = item.handler.parse(config, item.request.name)
+
+    def _find_live(self, item: _Item, live: Snapshot, claimed: Mapping[Ref, _Item]) -> None:
+        if item.unchanged or item.ref is None:
+            return
+        if item.request.action == "delete":
+            if item.ref not in claimed:
+                item.live = live.get(item.ref)
+            return
+        item.live = live.get(item.ref)
+        former = item.handler.former(item.wanted)
+        if item.live is None and former is not None and former in live:
+            item.live = live.get(former)
+            return
+        before = item.managed.ref if item.managed else None
+        if (
+            before is not None
+            and before not in (item.ref, former)
+            and before not in claimed
+            and before in live
+        ):
+            item.orphan = before
+
+    def _find(self, item: _Item, live: Snapshot) -> Ref | None:
+        """Return the object an unmanaged delete means: by its configuration, else by its identity."""
+        if item.request.config:
+            try:
+                model = item.handler.parse(item.request.config, item.request.name)
+            except ValidationError:
+                pass
+            else:
+                return item.handler.ref(model)
+        return find(live, item.handler, item.request.name)
+
+    def _operations(
+        self, items: Sequence[_Item], live: Snapshot
+    ) -> tuple[list[Operation], dict[Ref, ResourceKey]]:
+        operations: list[Operation] = []
+        owners: dict[Ref, ResourceKey] = {}
+        for item in items:
+            if item.ref is None:
+                continue
+            owners[item.ref] = item.key
+            if item.unchanged:
+                continue
+            found = item.handler.diff(item.live, item.wanted)
+            if item.orphan is not None:
+                owners[item.orphan] = item.key
+                found = [*item.handler.diff(live.get(item.orphan), None), *found]
+            for operation in found:
+                owners.setdefault(operation.subject, item.key)
+            operations += found
+        operations = self._compiler.consolidate(operations, live)
+        for operation in self._dependents(operations, live):
+            operations.append(operation)
+            owners.setdefault(
+                operation.subject, ResourceKey(operation.subject.type, operation.subject.identity)
+            )
+        return operations, owners
+
+    def _dependents(self, operations: Sequence[Operation], live: Snapshot) -> list[Operation]:
+        """Return the drops and re-creations of what stands in the way, and of what stands on that."""
+        touched = {ref for each in operations for ref in each.removes | each.provides | each.alters}
+        queue = list(operations)
+        found: list[Operation] = []
+        while queue:
+            for ref in self._compiler.depends(queue.pop(), live):
+                if ref in touched:
+                    continue
+                touched.add(ref)
+                handler = self._registry.get(ref.type)
+                model = live.get(ref)
+                uses = handler.uses(model)
+                pair: list[Operation] = [
+                    Drop(subject=ref, model=model, uses=uses),
+                    Create(subject=ref, model=model, uses=uses),
+                ]
+                found += pair
+                queue += pair[:1]
+        return found
+
+    def _arrange(
+        self,
+        context: Context,
+        items: Sequence[_Item],
+        live: Snapshot,
+        operations: list[Operation],
+        owners: dict[Ref, ResourceKey],
+    ) -> Plan:
+        keys = [_owner(operation, owners) for operation in operations]
+        order = graph.order(operations, _preferences(items, operations, keys))
+        steps: list[Step] = []
+        step_owners: list[ResourceKey] = []
+        state = live
+        for at in order:
+            context.check()
+            compiled = self._compiler.compile(operations[at], state)
+            steps += compiled
+            step_owners += [keys[at]] * len(compiled)
+            state = state.with_changes(operations[at].effect())
+        first: dict[ResourceKey, int] = {}
+        for place, at in enumerate(order):
+            first.setdefault(keys[at], place)
+        changed = sorted((item for item in items if item.key in first), key=lambda item: first[item.key])
+        results = [_change(item, _action(item), items) for item in changed]
+        results += [_change(item, "unchanged", items) for item in items if item.key not in first]
+        return Plan(
+            changes=tuple(results),
+            steps=tuple(steps),
+            owners=tuple(step_owners),
+            warnings=tuple(_warnings(items, steps)),
+            fingerprint=_fingerprint(live, steps, operations),
+        )
+
+
+def find(live: Snapshot, handler: Handler[Any], name: str) -> Ref | None:
+    """Return the object of the handler's type whose identity, or unambiguous bare name, is `name`."""
+    folded = name.lower()
+    candidates = []
+    for ref in live.refs(handler.type):
+        if ref.identity in (name, folded):
+            return ref
+        if ref.name in (name, folded):
+            candidates.append(ref)
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def _owner(operation: Operation, owners: Mapping[Ref, ResourceKey]) -> ResourceKey:
+    for ref in (operation.subject, *operation.effect()):
+        if ref in owners:
+            return owners[ref]
+    return ResourceKey(operation.subject.type, operation.subject.identity)
+
+
+def _placed(error: ValidationError, resource: PlanResource) -> list[Problem]:
+    address = f"{resource.resource_type}.{resource.name}"
+    return [problem.at(resource=address) for problem in error.problems] or [
+        Problem(error.message, code=error.code, resource=address)
+    ]
+
+
+def _preferences(
+    items: Sequence[_Item], operations: Sequence[Operation], keys: Sequence[ResourceKey]
+) -> dict[int, list[int]]:
+    """Return which operations should come first for the sake of `depends_on`: creation with it, drops against it."""
+    by_key: dict[str, list[int]] = {}
+    for at, key in enumerate(keys):
+        by_key.setdefault(str(key), []).append(at)
+    found: dict[int, list[int]] = {}
+    for item in items:
+        mine = by_key.get(str(item.key), [])
+        for name in item.request.depends_on if mine else ():
+            for other in by_key.get(name, ()):
+                for at in mine:
+                    if isinstance(operations[at], Drop):
+                        found.setdefault(other, []).append(at)
+                    elif not isinstance(operations[other], Drop):
+                        found.setdefault(at, []).append(other)
+    return found
+
+
+def _action(item: _Item) -> str:
+    if item.request.action == "delete":
+        return "delete"
+    return "create" if item.live is None and item.orphan is None else "update"
+
+
+def _unchanged(item: _Item) -> ResourceChange:
+    assert item.ref is not None
+    return ResourceChange(
+        key=item.key,
+        action="unchanged",
+        handler=item.handler,
+        ref=item.ref,
+        config=item.request.config,
+        managed=True,
+        exists=True,
+    )
+
+
+def _change(item: _Item, action: str, items: Sequence[_Item]) -> ResourceChange:
+    ref = item.ref or Ref(item.key.type, item.key.name)
+    changes: Mapping[str, Any] = {}
+    dependencies: tuple[str, ...] = ()
+    if action != "unchanged":
+        before = item.handler.config(item.live) if item.live is not None else {}
+        after = item.handler.config(item.wanted) if item.wanted is not None else {}
+        changes = attribute_changes(before, after)
+        model = item.wanted if item.wanted is not None else item.live
+        uses = item.handler.uses(model) if model is not None else frozenset()
+        known = {str(other.key) for other in items if other.ref in uses and other is not item}
+        named = {name for name in item.request.depends_on if any(str(other.key) == name for other in items)}
+        dependencies = tuple(sorted(known | named))
+    return ResourceChange(
+        key=item.key,
+        action=action,
+        handler=item.handler,
+        ref=ref,
+        config=item.request.config,
+        changes=changes,
+        dependencies=dependencies,
+        managed=item.managed is not None,
+        exists=item.live is not None or item.unchanged,
+    )
+
+
+_RISK_WORDS = {
+    "data_loss": "loses data",
+    "table_rewrite": "rewrites the table",
+    "long_lock": "locks for long",
+    "irreversible": "cannot be undone",
+    "may_fail": "may fail",
+}
+
+
+def _warnings(items: Iterable[_Item], steps: Iterable[Step]) -> Iterable[str]:
+    for item in items:
+        if item.live is not None and item.managed is None and item.request.action != "delete":
+            yield f"{item.ref} exists already and is adopted"
+        if item.orphan is not None:
+            yield (
+                f"{item.key} was {item.orphan} and is now {item.ref}: the old one is dropped; "
+                "to rename it instead, set renamed_from"
+            )
+    for step in steps:
+        for risk in step.risks:
+            yield f"{step.subject}: {risk.message} ({_RISK_WORDS.get(risk.kind, risk.kind)})"
+
+
+def _fingerprint(live: Snapshot, steps: Iterable[Step], operations: Iterable[Operation]) -> str:
+    digest = hashlib.sha256()
+    touched = {
+        ref for each in operations for ref in each.removes | each.provides | each.alters | each.requires
+    }
+    for ref in sorted(touched):
+        digest.update(f"{ref}\0{live.digest(ref)}\n".encode())
+    for step in steps:
+        for statement in step.statements:
+            digest.update(f"{statement.text}\0{statement.parameters!r}\n".encode())
+    return digest.hexdigest()

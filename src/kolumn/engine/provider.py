@@ -1,0 +1,193 @@
+"""The base of every provider: the four methods of the contract (spec 2) over handlers and one session."""
+
+from __future__ import annotations
+
+import platform
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from kolumn.contract import messages as m
+from kolumn.contract.codec import decode, encode
+from kolumn.contract.context import Context
+from kolumn.contract.encoding import Message
+from kolumn.contract.environment import resolve_environment
+from kolumn.contract.errors import ConnectionError, Problem, ValidationError
+from kolumn.contract.functions import FUNCTIONS, Category
+from kolumn.contract.logs import ConfigLogger, ConnectionLogger, DispatchLogger, StateLogger
+from kolumn.contract.schema import ProviderSchema
+from kolumn.engine.handler import Handler, Registry
+from kolumn.engine.planner import Planner
+from kolumn.engine.resource_functions import ResourceFunctions
+from kolumn.engine.session import Capabilities, Catalog, Compiler, Session
+from kolumn.engine.state import StateStore
+from kolumn.version import __version__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """What a provider opens at Configure: a session, and what reads and writes through it."""
+
+    session: Session
+    catalog: Catalog
+    compiler: Compiler
+    safe_destroy: bool = True
+    """Whether a delete must leave a way back (spec 8.3)."""
+    query_timeout: float | None = None
+    """Seconds a call may take when its caller sets no deadline; None without a limit."""
+
+
+class BaseProvider(ABC):
+    """One database behind the contract. Subclasses name it, list its handlers and connect."""
+
+    name: ClassVar[str]
+    category: ClassVar[Category]
+    description: ClassVar[str]
+    version: ClassVar[str] = __version__
+    refused: ClassVar[Mapping[str, str]] = {}
+    """Resource types the database lacks, each with what to use instead."""
+
+    def __init__(self) -> None:
+        self._registry = Registry(self.name, self.refused)
+        for handler in self.handlers():
+            self._registry.register(handler)
+        self._lock = threading.RLock()
+        self._connection: Connection | None = None
+        self._state = StateStore(self.name, self.version)
+        self._functions: dict[str, Callable[[Context, Any], Message]] = {
+            "GetState": self._get_state,
+            "SetState": self._set_state,
+            "Ping": self._ping,
+            "Version": self._version,
+        }
+        for function in ResourceFunctions.NAMES:
+            self._functions[function] = self._resource_function(function)
+
+    @abstractmethod
+    def handlers(self) -> Iterable[Handler[Any]]:
+        """Return one handler per resource type."""
+
+    @abstractmethod
+    def connect(self, context: Context, config: Mapping[str, Any]) -> Connection:
+        """Check the settings and connect.
+
+        Raises ValidationError with every fault, ConnectionError or PermissionError.
+        """
+
+    def functions(self) -> tuple[str, ...]:
+        """Return the names of the contract's functions this provider offers, in the contract's order."""
+        return tuple(name for name in FUNCTIONS if name in self._functions)
+
+    def configure(self, context: Context, config: Mapping[str, Any]) -> None:
+        """Check `config` and connect (spec 2.2); a second call replaces the connection of the first."""
+        ConfigLogger.debug("configuring", provider=self.name, settings=sorted(config))
+        if not isinstance(config, Mapping):
+            raise ValidationError("the provider's configuration must be an object", code="wrong_type")
+        resolved = resolve_environment(config)
+        context.check()
+        connection = self.connect(context, resolved)
+        try:
+            server = connection.session.ping(context)
+        except BaseException:
+            connection.session.close()
+            raise
+        with self._lock:
+            before, self._connection = self._connection, connection
+            if before is not None:
+                before.session.close()
+        ConnectionLogger.info("connected", provider=self.name, server=server)
+
+    def schema(self) -> ProviderSchema:
+        """Return every registered resource type (spec 2.3)."""
+        return ProviderSchema(
+            name=self.name,
+            version=self.version,
+            category=self.category.value,
+            description=self.description,
+            resource_types=tuple(
+                self._registry.get(resource_type).definition() for resource_type in self._registry.types()
+            ),
+        )
+
+    def call_function(self, context: Context, function: str, input: bytes) -> bytes:  # noqa: A002 - spec 2.4
+        """Run one function of the contract; raises `unsupported function: X` for any other."""
+        call = self._functions.get(function)
+        if call is None:
+            message = f"unsupported function: {function[:100]}"
+            hint = f"{self.name} offers {', '.join(self.functions())}."
+            raise ValidationError(
+                message,
+                code="unsupported_function",
+                problems=[Problem(message, "unsupported_function", hint=hint)],
+            )
+        request = decode(FUNCTIONS[function].request, input)
+        connection = self._connection
+        if context.deadline is None and connection is not None and connection.query_timeout is not None:
+            context = context.with_timeout(connection.query_timeout)
+        context.check()
+        DispatchLogger.debug("dispatch", function=function, bytes=len(input))
+        with self._lock:
+            response = call(context, request)
+        DispatchLogger.debug("dispatched", function=function)
+        return encode(response)
+
+    def close(self) -> None:
+        """Close the connection and clear credentials; may be called more than once (spec 2.5)."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.session.close()
+
+    @property
+    def capabilities(self) -> Capabilities | None:
+        """What the connected server can do; None before Configure."""
+        return self._connection.session.capabilities if self._connection else None
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            raise ConnectionError(
+                f"the {self.name} provider is not connected. Call Configure first.", code="not_configured"
+            )
+        return self._connection
+
+    def _resource_function(self, function: str) -> Callable[[Context, Any], Message]:
+        def call(context: Context, request: Any) -> Message:
+            connection = self._connected()
+            planner = Planner(self._registry, connection.catalog, connection.compiler, self._state)
+            functions = ResourceFunctions(
+                registry=self._registry,
+                session=connection.session,
+                catalog=connection.catalog,
+                planner=planner,
+                state=self._state,
+                safe_destroy=connection.safe_destroy,
+            )
+            return functions.call(function, context, request)
+
+        return call
+
+    def _get_state(self, context: Context, request: m.StateRequest) -> m.StateResponse:
+        return m.StateResponse(success=True, state=self._state.export())
+
+    def _set_state(self, context: Context, request: m.SetStateRequest) -> m.SetStateResponse:
+        self._state.replace(request.state)
+        StateLogger.debug("state set", resources=len(request.state.resources))
+        return m.SetStateResponse(success=True)
+
+    def _ping(self, context: Context, request: m.PingRequest) -> m.PingResponse:
+        session = self._connected().session
+        started = time.perf_counter()
+        server = session.ping(context)
+        latency = round((time.perf_counter() - started) * 1000)
+        return m.PingResponse(success=True, latency_ms=latency, message=server)
+
+    def _version(self, context: Context, request: m.VersionRequest) -> m.VersionResponse:
+        return m.VersionResponse(
+            success=True,
+            version=self.version,
+            go_version=f"python{platform.python_version()}",
+            provider_name=self.name,
+        )

@@ -1,0 +1,369 @@
+"""The contract's functions on resources (spec 3.2): all of them plan, and what changes is applied.
+
+Creating, updating and deleting one resource is a plan of one; nothing changes a database by another road.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from kolumn.contract import messages as m
+from kolumn.contract.context import Context
+from kolumn.contract.encoding import Message
+from kolumn.contract.errors import OperationError, Problem, StateError, ValidationError
+from kolumn.contract.logs import DiscoveryLogger
+from kolumn.contract.masking import mask
+from kolumn.engine import applier
+from kolumn.engine.applier import Outcome
+from kolumn.engine.handler import Registry
+from kolumn.engine.operations import Step
+from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
+from kolumn.engine.planner import Planner, find
+from kolumn.engine.resource import Ref, Snapshot
+from kolumn.engine.session import Catalog, Session
+from kolumn.engine.state import StateStore
+
+SAFE_DESTROY_HINT = (
+    "safe_destroy is on and this provider has no quarantine yet, so nothing is deleted. To delete for good set "
+    "safe_destroy = false in the provider block, or KOLUMN_SAFE_DESTROY=false."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceFunctions:
+    """The functions of tier 1 on one connection."""
+
+    NAMES: ClassVar[tuple[str, ...]] = (
+        "CreateResource",
+        "ReadResource",
+        "UpdateResource",
+        "DeleteResource",
+        "DiscoverResources",
+        "Plan",
+        "Apply",
+    )
+
+    registry: Registry
+    session: Session
+    catalog: Catalog
+    planner: Planner
+    state: StateStore
+    safe_destroy: bool
+
+    def call(self, function: str, context: Context, request: Any) -> Message:
+        """Run the function of that name."""
+        functions: Mapping[str, Callable[[Context, Any], Message]] = {
+            "CreateResource": self.create,
+            "ReadResource": self.read,
+            "UpdateResource": self.update,
+            "DeleteResource": self.delete,
+            "DiscoverResources": self.discover,
+            "Plan": self.plan,
+            "Apply": self.apply,
+        }
+        return functions[function](context, request)
+
+    def plan(self, context: Context, request: m.PlanRequest) -> m.PlanResponse:
+        """Return what Apply of the same request would do; changes nothing."""
+        plan = self.planner.plan(context, request.resources)
+        detail = request.options is not None and request.options.detail
+        warnings = list(plan.warnings)
+        if self.safe_destroy and (refused := next(_destructive(plan), None)):
+            warnings.append(f"{refused}: apply will refuse this plan, since {SAFE_DESTROY_HINT}")
+        return m.PlanResponse(
+            success=True,
+            execution_order=_execution_order(plan),
+            resources=tuple(_planned(change) for change in plan.changes),
+            warnings=tuple(warnings),
+            steps=tuple(_step(at, plan) for at in range(len(plan.steps))) if detail else (),
+            fingerprint=plan.fingerprint if detail else "",
+        )
+
+    def apply(self, context: Context, request: m.PlanRequest) -> m.ApplyResponse:
+        """Plan the request again, through the same code, and run it.
+
+        Raises StateError when `options.fingerprint` is another plan's, ValidationError as Plan does,
+        OperationError when safe_destroy forbids it. What fails while running is in the response.
+        """
+        options = request.options or m.PlanOptions()
+        lock_context = context
+        if options.lock_timeout_seconds:
+            lock_context = context.with_timeout(options.lock_timeout_seconds)
+        with self.session.lock(lock_context, "apply"):
+            plan = self.planner.plan(context, request.resources)
+            if options.fingerprint and options.fingerprint != plan.fingerprint:
+                raise StateError(
+                    "the database changed since this plan was made: applying it would do something else. Plan again.",
+                    code="stale_plan",
+                )
+            if self.safe_destroy and (refused := next(_destructive(plan), None)):
+                raise OperationError(f"{refused}: {SAFE_DESTROY_HINT}", code="safe_destroy")
+            outcome = applier.run(context, self.session, plan, keep_partial=options.keep_partial)
+            live = self.catalog.scan(Context.background())
+            self._record(plan, request, live, outcome)
+        return self._applied(plan, outcome, live, detail=options.detail)
+
+    def _record(self, plan: Plan, request: m.PlanRequest, live: Snapshot, outcome: Outcome) -> None:
+        """Keep in state what stands: after a failure only what was finished or had been managed before."""
+        requests = {
+            ResourceKey(self.registry.get(each.resource_type).type, each.name): each
+            for each in request.resources
+        }
+        changes = plan.changes
+        if outcome.error is not None:
+            finished = _finished(plan, outcome)
+            changes = tuple(
+                change for change in changes if change.key in finished or change.action == "unchanged"
+            )
+        self.state.record(changes, requests, live)
+
+    def _applied(self, plan: Plan, outcome: Outcome, live: Snapshot, *, detail: bool) -> m.ApplyResponse:
+        finished = _finished(plan, outcome)
+        results = []
+        counts = dict.fromkeys(("created", "updated", "deleted", "unchanged", "failed"), 0)
+        words = {"create": "created", "update": "updated", "delete": "deleted", "unchanged": "unchanged"}
+        for change in plan.changes:
+            error = ""
+            if outcome.error is not None and change.action != "unchanged" and change.key not in finished:
+                error = _failure(change, outcome)
+            counts["failed" if error else words[change.action]] += 1
+            results.append(
+                m.ApplyResult(
+                    resource_type=change.key.type,
+                    name=change.key.name,
+                    action=change.action,  # type: ignore[arg-type]
+                    success=not error,
+                    state={}
+                    if error or (not detail and change.action == "unchanged")
+                    else _computed(change.ref, live),
+                    error=error,
+                )
+            )
+        message = ""
+        if outcome.error is not None:
+            message = outcome.error.message
+            if outcome.undo_error:
+                message += f" What ran before it could not all be undone: {outcome.undo_error}."
+        return m.ApplyResponse(
+            success=outcome.error is None,
+            results=tuple(results),
+            summary=m.ApplySummary(**counts),
+            error=message,
+            steps=tuple(
+                m.ExecutedStep(
+                    order=executed.at + 1,
+                    resource_type=plan.owners[executed.at].type,
+                    name=plan.owners[executed.at].name,
+                    description=plan.steps[executed.at].description,
+                    duration=executed.duration,
+                )
+                for executed in outcome.executed
+            )
+            if detail
+            else (),
+            state=self.state.export() if detail else None,
+        )
+
+    def create(self, context: Context, request: m.CreateResourceRequest) -> m.CreateResourceResponse:
+        """Create a resource. Raises OperationError `already_exists` when the database has it."""
+        change = self._one(
+            context,
+            m.PlanResource(
+                resource_type=request.resource_type, name=request.name, config=request.config, action="create"
+            ),
+        )
+        live = self.catalog.scan(context)
+        return m.CreateResourceResponse(
+            success=True, resource_id=change.ref.identity, state=self._state_of(change.ref, live)
+        )
+
+    def update(self, context: Context, request: m.UpdateResourceRequest) -> m.UpdateResourceResponse:
+        """Change a resource. Raises OperationError `not_found` when the database lacks it."""
+        change = self._one(
+            context,
+            m.PlanResource(
+                resource_type=request.resource_type, name=request.name, config=request.config, action="update"
+            ),
+        )
+        return m.UpdateResourceResponse(
+            success=True, state=self._state_of(change.ref, self.catalog.scan(context))
+        )
+
+    def delete(self, context: Context, request: m.DeleteResourceRequest) -> m.DeleteResourceResponse:
+        """Remove a resource. Raises OperationError `not_found`, or `safe_destroy` while that is on."""
+        handler = self.registry.get(request.resource_type)
+        live = self.catalog.scan(context)
+        ref = self._locate(handler.type, request.name, live)
+        if ref is None:
+            raise _not_found(handler.type, request.name)
+        before = self._state_of(ref, live)
+        self._one(
+            context,
+            m.PlanResource(
+                resource_type=request.resource_type,
+                name=request.name,
+                config=handler.config(live.get(ref)),
+                action="delete",
+            ),
+        )
+        return m.DeleteResourceResponse(success=True, before_state=before)
+
+    def read(self, context: Context, request: m.ReadResourceRequest) -> m.ReadResourceResponse:
+        """Return what the database has of a resource: its configuration with identity and digest."""
+        handler = self.registry.get(request.resource_type)
+        live = self.catalog.scan(context)
+        ref = self._locate(handler.type, request.name, live)
+        if ref is None:
+            return m.ReadResourceResponse(success=True, exists=False)
+        return m.ReadResourceResponse(success=True, exists=True, state=self._state_of(ref, live))
+
+    def discover(self, context: Context, request: m.DiscoverResourcesRequest) -> m.DiscoverResourcesResponse:
+        """Return what the database has of one type, or of all; `filters`: name, schema (globs or lists)."""
+        types = (self.registry.get(request.resource_type).type,) if request.resource_type else ()
+        filters = _filters(request.filters)
+        live = self.catalog.scan(context)
+        found = []
+        for ref in live.refs(*types):
+            if not _passes(ref, filters):
+                continue
+            config = self.registry.get(ref.type).config(live.get(ref))
+            found.append(
+                m.DiscoveredResource(
+                    type=ref.type, name=ref.identity, config=config, state=_computed(ref, live)
+                )
+            )
+        DiscoveryLogger.debug("discovered", resources=len(found))
+        return m.DiscoverResourcesResponse(success=True, resources=tuple(found))
+
+    def _one(self, context: Context, resource: m.PlanResource) -> ResourceChange:
+        """Apply one operation; raise what an apply of several reports in its results."""
+        request = m.PlanRequest(resources=(resource,))
+        with self.session.lock(context, "apply"):
+            plan = self.planner.plan(context, request.resources)
+            change = plan.changes[0]
+            if resource.action == "create" and change.exists:
+                raise OperationError(
+                    f"{change.ref} exists already. Use UpdateResource.", code="already_exists"
+                )
+            if resource.action == "update" and not change.exists:
+                raise _not_found(change.key.type, change.key.name)
+            if self.safe_destroy and (refused := next(_destructive(plan), None)):
+                raise OperationError(f"{refused}: {SAFE_DESTROY_HINT}", code="safe_destroy")
+            outcome = applier.run(context, self.session, plan)
+            if outcome.error is not None:
+                raise outcome.error
+            self._record(plan, request, self.catalog.scan(context), outcome)
+        return change
+
+    def _locate(self, resource_type: str, name: str, live: Snapshot) -> Ref | None:
+        managed = self.state.get(ResourceKey(resource_type, name))
+        if managed is not None:
+            return managed.ref if managed.ref in live else None
+        return find(live, self.registry.get(resource_type), name)
+
+    def _state_of(self, ref: Ref, live: Snapshot) -> Mapping[str, Any]:
+        model = live.get(ref)
+        config = self.registry.get(ref.type).config(model) if model is not None else {}
+        return {**config, **_computed(ref, live)}
+
+
+def _computed(ref: Ref, live: Snapshot) -> dict[str, Any]:
+    return {"identity": ref.identity, "digest": live.digest(ref)} if ref in live else {}
+
+
+def _not_found(resource_type: str, name: str) -> OperationError:
+    return OperationError(f"{resource_type} {name} does not exist in the database.", code="not_found")
+
+
+def _destructive(plan: Plan) -> Iterator[str]:
+    """Yield in words what a plan would destroy: deleted resources, and steps that lose data."""
+    for change in plan.changes:
+        if change.action == "delete":
+            yield f"{change.ref} would be deleted"
+    for step in plan.steps:
+        for risk in step.risks:
+            if risk.kind == "data_loss":
+                yield f"{step.subject}: {risk.message}"
+
+
+def _finished(plan: Plan, outcome: Outcome) -> frozenset[ResourceKey]:
+    """Return the resources all of whose steps stand."""
+    if outcome.error is None:
+        return frozenset(change.key for change in plan.changes)
+    standing = {executed.at for executed in outcome.executed}
+    missing = {owner for at, owner in enumerate(plan.owners) if at not in standing}
+    return frozenset(plan.owners[at] for at in standing) - missing
+
+
+def _failure(change: ResourceChange, outcome: Outcome) -> str:
+    assert outcome.error is not None
+    if outcome.failed is None or outcome.failed == change.key:
+        return outcome.error.message
+    return f"not done, or undone, because {outcome.failed} failed"
+
+
+def _execution_order(plan: Plan) -> tuple[str, ...]:
+    return tuple(str(change.key) for change in plan.changes if change.action != "unchanged")
+
+
+def _planned(change: ResourceChange) -> m.PlannedResource:
+    return m.PlannedResource(
+        resource_type=change.key.type,
+        name=change.key.name,
+        action=change.action,  # type: ignore[arg-type]
+        changes=change.changes,
+        dependencies=change.dependencies,
+    )
+
+
+def _step(at: int, plan: Plan) -> m.PlanStep:
+    step: Step = plan.steps[at]
+    return m.PlanStep(
+        order=at + 1,
+        resource_type=plan.owners[at].type,
+        name=plan.owners[at].name,
+        description=step.description,
+        sql=tuple(mask(statement.text) for statement in step.statements),
+        undo=tuple(mask(statement.text) for statement in step.undo or ()),
+        reversible=step.undo is not None,
+        transactional=step.transactional,
+        lock=step.lock,
+        rewrites=step.rewrites,
+        risks=tuple(m.PlanRisk(kind=risk.kind, message=risk.message) for risk in step.risks),
+    )
+
+
+def _filters(filters: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    problems = []
+    for key, value in filters.items():
+        values = [value] if isinstance(value, str) else value
+        if key not in ("name", "schema"):
+            problems.append(
+                Problem(
+                    f"unknown filter {key}",
+                    code="unknown_attribute",
+                    path=f"filters.{key}",
+                    hint="Known: name, schema.",
+                )
+            )
+        elif not isinstance(values, list | tuple) or not all(isinstance(each, str) for each in values):
+            problems.append(
+                Problem("must be a text or a list of texts", code="wrong_type", path=f"filters.{key}")
+            )
+        else:
+            found[key] = tuple(values)
+    if problems:
+        raise ValidationError.of(problems)
+    return found
+
+
+def _passes(ref: Ref, filters: Mapping[str, tuple[str, ...]]) -> bool:
+    for key, patterns in filters.items():
+        texts = (ref.name, ref.identity) if key == "name" else (ref.schema,)
+        if not any(fnmatch.fnmatchcase(text, pattern) for text in texts for pattern in patterns):
+            return False
+    return True

@@ -1,0 +1,244 @@
+"""What a provider manages (spec 8): versions, lineage, serials, and the resources last seen."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from kolumn.contract.errors import Problem, StateError, ValidationError
+from kolumn.contract.messages import PlanResource, ProviderState, ResourceInstance
+from kolumn.contract.times import Timestamp
+from kolumn.engine.plan import ResourceChange, ResourceKey
+from kolumn.engine.resource import Ref, Snapshot
+
+STATE_VERSION = "1.0.0"
+"""Version of the state format this code writes; it reads this and older ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """One resource in state, as the engine uses it."""
+
+    ref: Ref
+    digest: str
+    """What the catalogue said of it after the last apply, as a digest; empty when unknown."""
+    config_digest: str
+    """Keyed digest of the configuration last applied."""
+    instance: ResourceInstance
+
+
+class StateStore:
+    """The state of one provider instance, held in memory; its host keeps it (spec 8.2). Thread-safe."""
+
+    def __init__(self, provider: str, engine_version: str) -> None:
+        self._provider = provider
+        self._engine_version = engine_version
+        self._lock = threading.RLock()
+        self._lineage = secrets.token_hex(16)
+        self._serial = 0
+        self._fresh = True
+        self._version = STATE_VERSION
+        self._metadata: dict[str, Any] = {}
+        self._instances: dict[ResourceKey, ResourceInstance] = {}
+        self._updated = Timestamp.utc_now()
+
+    def export(self) -> ProviderState:
+        """Return the whole state as GetState sends it."""
+        with self._lock:
+            return ProviderState(
+                version=self._version,
+                provider=self._provider,
+                resources=tuple(self._instances.values()),
+                metadata={**self._metadata, "lineage": self._lineage, "serial": self._serial},
+                updated_at=self._updated,
+            )
+
+    def replace(self, state: ProviderState) -> None:
+        """Take `state` over, as SetState asks.
+
+        Raises StateError for a format this code does not know, for another provider or lineage, and for
+        an older serial; ValidationError for a version that is none and for a resource listed twice.
+        """
+        given = _version(state.version)
+        lineage = state.metadata.get("lineage")
+        serial = state.metadata.get("serial", 0)
+        problems = []
+        if not isinstance(serial, int) or isinstance(serial, bool) or serial < 0:
+            problems.append(
+                Problem("serial must be a whole number", code="wrong_type", path="$.state.metadata.serial")
+            )
+        if lineage is not None and (not isinstance(lineage, str) or not lineage):
+            problems.append(
+                Problem("lineage must be a text", code="wrong_type", path="$.state.metadata.lineage")
+            )
+        instances: dict[ResourceKey, ResourceInstance] = {}
+        for at, instance in enumerate(state.resources):
+            key = self._key(instance)
+            if key in instances:
+                problems.append(
+                    Problem(
+                        f"{key} is listed twice", code="duplicate_resource", path=f"$.state.resources[{at}]"
+                    )
+                )
+            instances[key] = instance
+        if problems:
+            raise ValidationError.of(problems)
+        with self._lock:
+            self._refuse_conflict(state, given, lineage, serial)
+            self._version = STATE_VERSION
+            self._lineage = lineage or self._lineage
+            self._serial = serial
+            self._fresh = False
+            self._metadata = {k: v for k, v in state.metadata.items() if k not in ("lineage", "serial")}
+            self._instances = instances
+            self._updated = Timestamp.utc_now()
+
+    def _refuse_conflict(
+        self, state: ProviderState, given: tuple[int, ...], lineage: object, serial: int
+    ) -> None:
+        if given[:1] > _version(STATE_VERSION)[:1]:
+            raise StateError(
+                f"state version {state.version} is newer than this Kolumn knows ({STATE_VERSION}). Upgrade Kolumn.",
+                code="state_version_unknown",
+            )
+        if state.provider and state.provider.split(".")[0] != self._provider:
+            raise StateError(
+                f"this state belongs to provider {state.provider}, not to {self._provider}.",
+                code="state_provider_mismatch",
+            )
+        if self._fresh:
+            return
+        if given < _version(self._version):
+            raise StateError(
+                f"state version conflict: {state.version} is older than {self._version}.",
+                code="state_version_conflict",
+            )
+        if lineage is not None and lineage != self._lineage:
+            raise StateError(
+                "this state has another lineage: it describes another project. Pull the state again.",
+                code="state_lineage_mismatch",
+                details={"lineage": lineage, "expected": self._lineage},
+            )
+        if serial < self._serial:
+            raise StateError(
+                f"state version conflict: serial {serial} is older than {self._serial}. Pull the state again.",
+                code="state_version_conflict",
+                details={"serial": serial, "expected": self._serial},
+            )
+
+    def get(self, key: ResourceKey) -> Managed | None:
+        """Return what is managed under `key`, or None."""
+        with self._lock:
+            instance = self._instances.get(key)
+        if instance is None or instance.status == "deleted":
+            return None
+        return _managed(key, instance)
+
+    def managed(self) -> Iterable[tuple[ResourceKey, Managed]]:
+        """Yield every managed resource with its key."""
+        with self._lock:
+            entries = list(self._instances.items())
+        for key, instance in entries:
+            if instance.status != "deleted":
+                yield key, _managed(key, instance)
+
+    def config_digest(self, resource: PlanResource) -> str:
+        """Return a digest of what a request asks for, keyed so that it says nothing to others."""
+        asked = (resource.config, resource.ignore_changes, self._engine_version)
+        return hashlib.blake2b(
+            msgspec.json.encode(asked), digest_size=16, key=self._lineage.encode()[:64]
+        ).hexdigest()
+
+    def record(
+        self,
+        changes: Iterable[ResourceChange],
+        requests: Mapping[ResourceKey, PlanResource],
+        live: Snapshot,
+    ) -> None:
+        """Write what was applied: one entry per resource that exists in `live`, none for what is gone."""
+        now = Timestamp.utc_now()
+        with self._lock:
+            for change in changes:
+                if change.action == "delete" or change.ref not in live:
+                    self._instances.pop(change.key, None)
+                    continue
+                before = self._instances.get(change.key)
+                self._instances[change.key] = self._instance(change, requests[change.key], live, before, now)
+            self._serial += 1
+            self._fresh = False
+            self._metadata["last_apply"] = str(now)
+            self._updated = now
+
+    def _instance(
+        self,
+        change: ResourceChange,
+        request: PlanResource,
+        live: Snapshot,
+        before: ResourceInstance | None,
+        now: Timestamp,
+    ) -> ResourceInstance:
+        state = {"identity": change.ref.identity, "digest": live.digest(change.ref)}
+        digest = self.config_digest(request)
+        if before is not None and before.state == state and before.metadata.get("config_digest") == digest:
+            return before
+        return ResourceInstance(
+            type=f"{self._provider}_{change.key.type}",
+            name=change.key.name,
+            provider=self._provider,
+            status="active",
+            config=request.config,
+            state=state,
+            metadata={
+                "created_by": "kolumn",
+                "managed": True,
+                "config_digest": digest,
+                "ref": list(change.ref),
+            },
+            created_at=before.created_at if before is not None else now,
+            updated_at=now,
+        )
+
+    def _key(self, instance: ResourceInstance) -> ResourceKey:
+        return ResourceKey(instance.type.removeprefix(f"{self._provider}_"), instance.name)
+
+
+def _managed(key: ResourceKey, instance: ResourceInstance) -> Managed:
+    parts = instance.metadata.get("ref")
+    if (
+        isinstance(parts, list | tuple)
+        and len(parts) == len(Ref._fields)
+        and all(isinstance(p, str) for p in parts)
+    ):
+        ref = Ref(*parts)
+    else:
+        ref = Ref(
+            key.type, str(instance.config.get("name") or key.name), str(instance.config.get("schema") or "")
+        )
+    digest, config_digest = instance.state.get("digest"), instance.metadata.get("config_digest")
+    return Managed(
+        ref,
+        digest if isinstance(digest, str) else "",
+        config_digest if isinstance(config_digest, str) else "",
+        instance,
+    )
+
+
+def _version(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split("."))
+    except ValueError:
+        raise ValidationError.of(
+            [
+                Problem(
+                    f"state version {text[:40]!r} is not a version such as {STATE_VERSION}",
+                    code="invalid_version",
+                    path="$.state.version",
+                )
+            ]
+        ) from None
