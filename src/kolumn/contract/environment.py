@@ -1,7 +1,7 @@
 """Environment variables in provider configuration (spec 11.2): `${NAME}` and `${NAME:-default}`.
 
-Only a whole value is replaced, as in the specification. A variable that is not set is a ValidationError, where
-the specification's example gives an empty text: a password that is silently empty helps nobody.
+Only a whole value is replaced, as in the specification. A variable that is not set is a ValidationError,
+where the specification's example gives an empty text: a silently empty password helps nobody.
 """
 
 from __future__ import annotations

@@ -89,8 +89,8 @@ def configure_logging(
 ) -> None:
     """Decide what is written, how and where, for the whole process.
 
-    Without `level` the environment variable KOLUMN_LOG decides, without that `warn`. `stream` is standard error
-    unless given; `provider` goes into every record. Raises ValidationError for a level that does not exist.
+    Without `level` the environment variable KOLUMN_LOG decides, without that `warn`. `stream` is standard
+    error unless given; `provider` goes into every record. ValidationError for a level that does not exist.
     """
     global _sink
     if level:

@@ -22,17 +22,21 @@ _NAMES = (
     r"(?:pass(?:word|wd|phrase|code)?|pwd|secret(?:[_-]?(?:access[_-]?)?key)?|(?<!unrecognized )token"
     r"|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|encryption[_-]?key|credentials?|authorization)"
 )
-_QUOTED = r"\"(?:[^\"\\]|\\.)*(?:\"|$)|'(?:[^'\\]|\\.|'')*(?:'|$)|\{[^}]*\}"
+_QUOTED = r"\"(?:[^\"\\]|\\.)*(?:\"|$)|'(?:[^'\\]|\\.|'')*(?:'|$)|\{[^}]{0,1024}\}"
 
-# Up to the last @ before a blank: a password may hold @, / and : without being escaped.
-_URL_PASSWORD = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@?#'\"]*:)[^\s'\"]+(?=@)")
-_HTTP_TOKEN = re.compile(r"(https?://)[^\s/:@?#'\"]+(?=@)", re.IGNORECASE)
+# Up to the last @ before a blank: a password may hold @, / and : without being escaped. Repetitions have
+# limits, so that no text makes matching slow.
+_URL_PASSWORD = re.compile(r"(://[^\s/:@?#'\"]*:)\S{1,2048}(?=@)")
+_HTTP_TOKEN = re.compile(r"(https?://)[^\s/:@?#'\"]{1,2048}(?=@)", re.IGNORECASE)
+# Prose about a field ("password: required field is missing") and a parser's words (near "token": syntax
+# error) are let through; they name no value.
+_PROSE = r"(?:is|must|was|has|should|cannot|expected|required|missing|unknown|invalid|not|this|the)\b"
 _KEY_VALUE = re.compile(
-    rf"(?i)([\w.-]*{_NAMES}[\"'`\]]*\s*(?:=>|:=|[=:])\s*)(?!{re.escape(REDACTED)})"
-    rf"((?:bearer|basic|digest)\s+\S+|{_QUOTED}|\S+)"
+    rf"(?i)(?<![\w.-])(?<!near [\"'])([\w.-]*{_NAMES}[\"'`\]]*(?:\s*(?:=>|:=|=)\s*|\s*:\s*(?!\s|{_PROSE})))"
+    rf"(?!{re.escape(REDACTED)})((?:bearer|basic|digest)\s+\S+|{_QUOTED}|\S+)"
 )
 _SQL_PASSWORD = re.compile(
-    r"(?i)(\b(?:identified\s+(?:with\s+\S+\s+)?(?:by|as)(?:\s+password)?|password)\s*\(?\s*)"
+    r"(?i)(\b(?:identified\s+(?:with\s+\S+\s+)?(?:by|as)(?:\s+password)?|password)(?:\s+|\s*\(\s*))"
     r"('(?:[^'\\]|\\.|'')*(?:'|$)|\"(?:[^\"\\]|\\.|\"\")*(?:\"|$))"
 )
 _TOKEN = re.compile(

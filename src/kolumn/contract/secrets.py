@@ -15,8 +15,8 @@ _MIN_PART_LENGTH = 4
 class SecureString:
     """A secret text. `reveal()` is the only way to it; everything else shows `[REDACTED]` or refuses.
 
-    It is zeroed by `clear()`, at the end of a `with` block and when it is collected. Python may hold copies of
-    the text it was made from and of what `reveal()` returned; keep neither. While it lives, `mask` knows it.
+    `clear()` zeroes it, so do the end of a `with` block and collection. Python may hold copies of the text
+    it was made from and of what `reveal()` returned; keep neither. While it lives, `mask` knows it.
     """
 
     __slots__ = ("__weakref__", "_value")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import groupby
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError
 from kolumn.contract.logs import HandlerLogger
+from kolumn.engine.journal import Journal, Status
 from kolumn.engine.operations import Step
 from kolumn.engine.plan import Plan, ResourceKey
 from kolumn.engine.session import Session
@@ -42,23 +43,53 @@ def run(context: Context, session: Session, plan: Plan, *, keep_partial: bool = 
 
     Consecutive steps that fit a transaction share one. When a step fails its transaction is rolled
     back; what earlier transactions and steps did is undone, last first, unless `keep_partial`.
+    An apply of more than one transaction is noted in the session's journal, step by step.
     """
+    groups = list(_groups(plan.steps, session.capabilities.transactional_ddl))
+    notes = _Notes(session.journal if len(groups) > 1 else None)
     done: list[Executed] = []
-    for group in _groups(plan.steps, session.capabilities.transactional_ddl):
-        ran: list[Executed] = []
-        at = group[0]
-        try:
-            with _around(context, session, [plan.steps[each] for each in group]):
+    at = -1
+    try:
+        notes.begin(context, plan)
+        for group in groups:
+            ran: list[Executed] = []
+            at = group[0]
+            notes.write(context, group, "started")
+            with session.transaction(context, [plan.steps[each] for each in group]):
                 for at in group:
                     ran.append(_run(context, session, plan, at))
                 at = -1
-        except KolumnError as error:
-            failed = plan.owners[at] if at >= 0 else None
-            HandlerLogger.error("apply failed", error=error.message, resource=str(failed or ""))
-            standing, problem = (list(done), "") if keep_partial else _undo(session, plan, done)
-            return Outcome(executed=tuple(standing), error=error, failed=failed, undo_error=problem)
-        done += ran
+            done += ran
+            notes.write(context, group, "done")
+        notes.end(context)
+    except KolumnError as error:
+        failed = plan.owners[at] if at >= 0 else None
+        HandlerLogger.error("apply failed", error=error.message, resource=str(failed or ""))
+        standing, problem = (list(done), "") if keep_partial else _undo(session, plan, done, notes)
+        return Outcome(executed=tuple(standing), error=error, failed=failed, undo_error=problem)
     return Outcome(executed=tuple(done))
+
+
+class _Notes:
+    """One apply's entries in the journal, if it needs one."""
+
+    def __init__(self, journal: Journal | None) -> None:
+        self._journal = journal
+        self._apply = uuid.uuid4().hex
+
+    def begin(self, context: Context, plan: Plan) -> None:
+        if self._journal is not None:
+            self._journal.begin(context, self._apply, [step.description for step in plan.steps])
+
+    def write(self, context: Context, group: Sequence[int], status: Status) -> None:
+        if self._journal is None:
+            return
+        for at in group:
+            self._journal.note(context, self._apply, at + 1, status)
+
+    def end(self, context: Context) -> None:
+        if self._journal is not None:
+            self._journal.end(context)
 
 
 def _groups(steps: Sequence[Step], transactional: bool) -> Iterator[list[int]]:
@@ -72,10 +103,6 @@ def _groups(steps: Sequence[Step], transactional: bool) -> Iterator[list[int]]:
             yield positions
         else:
             yield from ([at] for at in positions)
-
-
-def _around(context: Context, session: Session, steps: Sequence[Step]) -> AbstractContextManager[None]:
-    return session.transaction(context, steps)
 
 
 def _run(context: Context, session: Session, plan: Plan, at: int) -> Executed:
@@ -103,18 +130,23 @@ def _run(context: Context, session: Session, plan: Plan, at: int) -> Executed:
     return Executed(at, duration)
 
 
-def _undo(session: Session, plan: Plan, done: Sequence[Executed]) -> tuple[list[Executed], str]:
+def _undo(
+    session: Session, plan: Plan, done: Sequence[Executed], notes: _Notes
+) -> tuple[list[Executed], str]:
     """Undo what stands, last first; return what is left standing, and why if anything is."""
     context = Context.background()  # the apply's own deadline may be what ended it
     left = list(done)
-    while left:
-        step = plan.steps[left[-1].at]
-        if step.undo is None:
-            return left, f"{step.description} cannot be undone"
-        try:
+    try:
+        while left:
+            step = plan.steps[left[-1].at]
+            if step.undo is None:
+                return left, f"{step.description} cannot be undone"
             with session.transaction(context, [step]):
                 session.run(context, step.undo)
-        except KolumnError as error:
-            return left, f"undo of {step.description} failed: {error.message}"
-        left.pop()
+            notes.write(context, [left[-1].at], "undone")
+            left.pop()
+        notes.end(context)
+    except KolumnError as error:
+        words = plan.steps[left[-1].at].description if left else "the journal"
+        return left, f"undo of {words} failed: {error.message}"
     return left, ""

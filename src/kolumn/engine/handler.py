@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -60,10 +61,9 @@ class DeclaredHandler(Generic[M]):
     Subclasses override what their type knows better.
     """
 
-    model: ClassVar[Any]
-    """The declared dataclass, M."""
-    type: ClassVar[str]
-    description: ClassVar[str]
+    type: str
+    description: str
+    model: builtins.type[M]
     renames = False
     """Whether the database can rename objects of this type in place."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kolumn.contract.context import Context
@@ -13,7 +13,7 @@ from kolumn.contract.messages import PlanResource
 from kolumn.engine import graph
 from kolumn.engine.changes import attribute_changes, keep
 from kolumn.engine.handler import Handler, Registry
-from kolumn.engine.operations import Create, Drop, Operation, Step
+from kolumn.engine.operations import Create, Drop, Operation, Risk, Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.session import Catalog, Compiler
@@ -235,7 +235,7 @@ class Planner:
         state = live
         for at in order:
             context.check()
-            compiled = self._compiler.compile(operations[at], state)
+            compiled = [_honest(step) for step in self._compiler.compile(operations[at], state)]
             steps += compiled
             step_owners += [keys[at]] * len(compiled)
             state = state.with_changes(operations[at].effect())
@@ -266,6 +266,13 @@ def find(live: Snapshot, handler: Handler[Any], name: str) -> Ref | None:
     return candidates[0] if len(candidates) == 1 else None
 
 
+def _honest(step: Step) -> Step:
+    """Return the step with the risk of being irreversible where it has no undo."""
+    if step.undo is not None or any(risk.kind == "irreversible" for risk in step.risks):
+        return step
+    return replace(step, risks=(*step.risks, Risk("irreversible", step.description)))
+
+
 def _owner(operation: Operation, owners: Mapping[Ref, ResourceKey]) -> ResourceKey:
     for ref in (operation.subject, *operation.effect()):
         if ref in owners:
@@ -283,7 +290,7 @@ def _placed(error: ValidationError, resource: PlanResource) -> list[Problem]:
 def _preferences(
     items: Sequence[_Item], operations: Sequence[Operation], keys: Sequence[ResourceKey]
 ) -> dict[int, list[int]]:
-    """Return which operations should come first for the sake of `depends_on`: creation with it, drops against it."""
+    """Return what should come first for the sake of `depends_on`: creations along it, drops against it."""
     by_key: dict[str, list[int]] = {}
     for at, key in enumerate(keys):
         by_key.setdefault(str(key), []).append(at)

@@ -19,6 +19,7 @@ from kolumn.contract.masking import mask
 from kolumn.engine import applier
 from kolumn.engine.applier import Outcome
 from kolumn.engine.handler import Registry
+from kolumn.engine.journal import interruption
 from kolumn.engine.operations import Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
 from kolumn.engine.planner import Planner, find
@@ -27,8 +28,8 @@ from kolumn.engine.session import Catalog, Session
 from kolumn.engine.state import StateStore
 
 SAFE_DESTROY_HINT = (
-    "safe_destroy is on and this provider has no quarantine yet, so nothing is deleted. To delete for good set "
-    "safe_destroy = false in the provider block, or KOLUMN_SAFE_DESTROY=false."
+    "safe_destroy is on and this provider has no quarantine yet, so nothing is deleted. "
+    "To delete for good set safe_destroy = false in the provider block, or KOLUMN_SAFE_DESTROY=false."
 )
 
 
@@ -71,6 +72,8 @@ class ResourceFunctions:
         plan = self.planner.plan(context, request.resources)
         detail = request.options is not None and request.options.detail
         warnings = list(plan.warnings)
+        if journal := self.session.journal:
+            warnings += filter(None, [interruption(journal.unfinished(context))])
         if self.safe_destroy and (refused := next(_destructive(plan), None)):
             warnings.append(f"{refused}: apply will refuse this plan, since {SAFE_DESTROY_HINT}")
         return m.PlanResponse(
@@ -96,7 +99,8 @@ class ResourceFunctions:
             plan = self.planner.plan(context, request.resources)
             if options.fingerprint and options.fingerprint != plan.fingerprint:
                 raise StateError(
-                    "the database changed since this plan was made: applying it would do something else. Plan again.",
+                    "the database changed since this plan was made, so applying it would do something else. "
+                    "Plan again.",
                     code="stale_plan",
                 )
             if self.safe_destroy and (refused := next(_destructive(plan), None)):

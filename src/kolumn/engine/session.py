@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kolumn.contract.provider import Context
+from kolumn.engine.journal import Journal
 from kolumn.engine.operations import Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
 
@@ -32,6 +33,10 @@ class Session(Protocol):
     @property
     def capabilities(self) -> Capabilities:
         """What the server behind this session can do."""
+
+    @property
+    def journal(self) -> Journal | None:
+        """Where steps that commit one by one are noted; None where every apply is one transaction."""
 
     def ping(self, context: Context) -> str:
         """Make a round trip; return what the server says it is. Raises ConnectionError."""

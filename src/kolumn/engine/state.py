@@ -104,7 +104,8 @@ class StateStore:
     ) -> None:
         if given[:1] > _version(STATE_VERSION)[:1]:
             raise StateError(
-                f"state version {state.version} is newer than this Kolumn knows ({STATE_VERSION}). Upgrade Kolumn.",
+                f"state version {state.version} is newer than {STATE_VERSION}, which this Kolumn knows. "
+                "Upgrade Kolumn.",
                 code="state_version_unknown",
             )
         if state.provider and state.provider.split(".")[0] != self._provider:
@@ -127,7 +128,8 @@ class StateStore:
             )
         if serial < self._serial:
             raise StateError(
-                f"state version conflict: serial {serial} is older than {self._serial}. Pull the state again.",
+                f"state version conflict: serial {serial} is older than {self._serial}. "
+                "Pull the state again.",
                 code="state_version_conflict",
                 details={"serial": serial, "expected": self._serial},
             )
