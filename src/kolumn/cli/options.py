@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kolumn.cli.console import Console
     from kolumn.contract.context import Context
     from kolumn.host.planning import Options
     from kolumn.host.workspace import Workspace
@@ -147,3 +148,27 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 256:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 256")
     return int(text)
+
+
+def add_execution_options(parser: argparse.ArgumentParser) -> None:
+    """Add what the commands that change databases share."""
+    group = parser.add_argument_group("execution")
+    group.add_argument("--auto-approve", action="store_true", help="do not ask")
+    group.add_argument(
+        "--keep-partial", action="store_true", help="after a failure leave what was done instead of undoing it"
+    )
+
+
+def context(arguments: argparse.Namespace) -> Context:
+    """Return the context of a command: its deadline, and what a signal cancels."""
+    from kolumn.contract.context import Context
+
+    background = Context.background()
+    timeout = getattr(arguments, "timeout", None)
+    return background if timeout is None else background.with_timeout(timeout)
+
+
+def show_warnings(workspace: Workspace, console: Console) -> None:
+    """Write the warnings of the configuration beside the result."""
+    for problem in workspace.configuration.warnings:
+        console.note(f"Warning: {problem}")

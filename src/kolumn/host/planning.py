@@ -33,7 +33,10 @@ class Options:
     online: bool = False
     lock_timeout: float = 0.0
     """Seconds to wait for locks, of the project and in the databases."""
+    parallelism: int = 4
+    """How many providers that do not depend on each other are asked at once."""
     count_unmanaged: bool = True
+    """Also look for live objects nobody names, when there is something to do anyway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ValidationError
@@ -23,6 +26,9 @@ from kolumn.host.planning import Options, ProjectPlan, ProviderPlan, plan
 from kolumn.host.providers import Fleet
 from kolumn.host.results import Applied
 from kolumn.host.state import State
+
+if TYPE_CHECKING:
+    from kolumn.host.planfile import SavedPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ class Workspace:
         self.context = context
         self.folder = arguments.folder
         self._command = command
+        self._refreshed: State | None = None
         self.backend: Backend = LocalBackend(arguments.folder)
         self.fleet = Fleet(context, arguments.environment)
 
@@ -78,7 +85,28 @@ class Workspace:
 
     def plan(self, options: Options) -> ProjectPlan:
         """Return what would make the databases match the configuration (or, `refresh_only`, the state true)."""
+        if options.refresh_only:
+            from kolumn.host.refreshing import plan_refresh
+
+            found, self._refreshed = plan_refresh(self.configuration.project, self.state, self.fleet, options)
+            return found
         return plan(self.configuration, self.state, self.fleet, options)
+
+    def save(self, plan: ProjectPlan, path: Path) -> None:
+        """Write a plan file."""
+        from kolumn.host import planfile
+
+        planfile.write(
+            planfile.freeze(plan, self.configuration.project, self.ledger.serial, self.arguments.variables), path
+        )
+
+    def replan(self, saved: SavedPlan, *, lock_timeout: float) -> ProjectPlan:
+        """Return the plan of a plan file, made anew. Raises StateError `stale_plan` if it is another one now."""
+        from kolumn.host import planfile
+
+        found = self.plan(dataclasses.replace(saved.options, lock_timeout=lock_timeout))
+        planfile.refuse_stale(saved, found, self.configuration.project, self.state.lineage)
+        return found
 
     def apply(
         self,
@@ -88,6 +116,13 @@ class Workspace:
         announce: Callable[[ProviderPlan], None] = lambda _: None,
     ) -> Applied:
         """Carry out a plan of this workspace; the project must be locked. See `applying.apply`."""
+        if plan.options.refresh_only and self._refreshed is not None:
+            from kolumn.host.refreshing import results
+
+            started = time.perf_counter()
+            if plan.review.has_changes:
+                self.ledger.put(self._refreshed)
+            return results(plan, self.ledger.serial, time.perf_counter() - started)
         return apply(
             plan,
             self.configuration.project,
