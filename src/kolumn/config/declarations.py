@@ -221,7 +221,11 @@ class Declarer:
             if block.kind in _FOREIGN:
                 hint = f'In Kolumn this is "{_FOREIGN[block.kind]}".'
             raise Fault(
-                f"There is no block {block.kind[:60]}.", block.start, block.end, hint=hint, code="unknown_block"
+                f"There is no block {block.kind[:60]}.",
+                block.start,
+                block.end,
+                hint=hint,
+                code="unknown_block",
             )
         if not limits[0] <= len(block.labels) <= limits[1]:
             wanted = "no label" if limits[1] == 0 else f"{limits[0]} label{'s' if limits[0] > 1 else ''}"
@@ -303,7 +307,9 @@ class Declarer:
         self._only(here, _OUTPUT_ARGUMENTS)
         name = here.block.labels[0]
         if "value" not in here.block.entries:
-            raise Fault(f"output {name} has no value.", here.block.start, here.block.end, code="missing_attribute")
+            raise Fault(
+                f"output {name} has no value.", here.block.start, here.block.end, code="missing_attribute"
+            )
         made = Output(
             here.source,
             here.block,
@@ -355,7 +361,9 @@ class Declarer:
         body = bodies[0] if bodies else {}
         for key in body:
             if key not in ("prevent_destroy", "ignore_changes"):
-                hint = did_you_mean(key, ("prevent_destroy", "ignore_changes"), "Known: prevent_destroy, ignore_changes.")
+                hint = did_you_mean(
+                    key, ("prevent_destroy", "ignore_changes"), "Known: prevent_destroy, ignore_changes."
+                )
                 fault = Fault(f"lifecycle has no {key}.", hint=hint, code="unknown_attribute")
                 self._problem(here, fault, "lifecycle", 0, key)
         prevent = body.get("prevent_destroy", False)
@@ -394,12 +402,16 @@ class Declarer:
             entries.pop(key, None)
         providers: dict[str, str] = {}
         given = here.block.entries.get("providers", {})
-        pairs = given.items() if isinstance(given, dict) else given.items if isinstance(given, ObjectOf) else ()
+        pairs = (
+            given.items() if isinstance(given, dict) else given.items if isinstance(given, ObjectOf) else ()
+        )
         for key, value in pairs:
             inner = traversal_text(key) if isinstance(key, Expression) else key
             outer = traversal_text(as_expression(value))
             if inner is None or outer is None:
-                self._problem(here, Fault("providers maps provider names: { sqlite = sqlite.replica }."), "providers")
+                self._problem(
+                    here, Fault("providers maps provider names: { sqlite = sqlite.replica }."), "providers"
+                )
             else:
                 providers[inner] = outer
         made = ModuleCall(
@@ -422,7 +434,8 @@ class Declarer:
             text = traversal_text(as_expression(value)) if value is not None else None
             if text is None or "." not in text:
                 raise Fault(
-                    f"moved needs {key} = TYPE.NAME.", hint="moved { from = sqlite_table.a to = sqlite_table.b }"
+                    f"moved needs {key} = TYPE.NAME.",
+                    hint="moved { from = sqlite_table.a to = sqlite_table.b }",
                 )
             addresses.append(text)
         self.module.moved.append(MovedFrom(here.source, here.block, *addresses))
@@ -470,7 +483,9 @@ class Declarer:
             return ""
         text = traversal_text(as_expression(value))
         if text is None:
-            self._problem(here, Fault(f"{key} is a provider: sqlite or sqlite.alias.", code="wrong_type"), key)
+            self._problem(
+                here, Fault(f"{key} is a provider: sqlite or sqlite.alias.", code="wrong_type"), key
+            )
         return text or ""
 
     def _repetition(self, here: Declaration) -> Repetition:
@@ -500,7 +515,9 @@ def items_of(value: Value) -> tuple[Value, ...]:
 def bodies_of(value: Value) -> list[dict[str, Value]]:
     """Return the entries of unlabelled blocks of one kind, in `.kl` or JSON form."""
     if isinstance(value, Blocks):
-        return [body for item in value.items if isinstance(item, NestedBlock) for body in bodies_of(item.body)]
+        return [
+            body for item in value.items if isinstance(item, NestedBlock) for body in bodies_of(item.body)
+        ]
     if isinstance(value, Body):
         return [value.entries]
     if isinstance(value, ObjectOf):
@@ -536,5 +553,3 @@ def key_text(key: str | int) -> str:
         return str(key) if isinstance(key, int) else "?"
     escaped = key.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
-
-

@@ -61,14 +61,20 @@ class Source:
         return False
 
 
-class Fault(Exception):  # noqa: N818 - becomes a Problem, is not itself an error category
+class Fault(Exception):
     """One fault found while parsing or evaluating; offsets belong to the source at hand.
 
     `start` below 0 means: the place of whatever is being evaluated.
     """
 
     def __init__(
-        self, message: str, start: int = -1, end: int = -1, *, hint: str = "", code: str = "invalid_expression"
+        self,
+        message: str,
+        start: int = -1,
+        end: int = -1,
+        *,
+        hint: str = "",
+        code: str = "invalid_expression",
     ) -> None:
         super().__init__(message)
         self.message = message

@@ -96,7 +96,8 @@ def _evaluate(configuration: Configuration, discover: Discover | None) -> Evalua
             for declared in by_name.values():
                 resources.extend(_resources(session, scope, declared, inherited))
         moved.extend(
-            Moved(scope.prefix + item.before, scope.prefix + item.after, item.location) for item in scope.module.moved
+            Moved(scope.prefix + item.before, scope.prefix + item.after, item.location)
+            for item in scope.module.moved
         )
     outputs = _outputs(session, root)
     settings = _settings(session, root)
@@ -124,7 +125,9 @@ def _check_inputs(session: Session, scope: Scope) -> None:
         for name in call.inputs:
             if name not in scope.module.variables:
                 hint = did_you_mean(name, scope.module.variables)
-                fault = Fault(f"module {call.name} has no variable {name[:60]}.", hint=hint, code="unknown_variable")
+                fault = Fault(
+                    f"module {call.name} has no variable {name[:60]}.", hint=hint, code="unknown_variable"
+                )
                 session.report(fault, None, call.place(name))
 
 
@@ -135,7 +138,9 @@ def _providers(session: Session, root: Scope) -> tuple[ProviderConfig, ...]:
         for name, node in declared.entries.items():
             value = _entry(session, root.frame(), name, node, declared)
             if is_marked(value, session.budget)[1] and not session.problems:
-                fault = Fault(f"provider {declared.address}: {name} depends on what a provider has to discover.")
+                fault = Fault(
+                    f"provider {declared.address}: {name} depends on what a provider has to discover."
+                )
                 session.report(fault, None, declared.place(name))
             config[name] = _plain(bare(value, session.budget), session.budget)
         result.append(ProviderConfig(declared.type, declared.alias, config, declared.location))
@@ -260,7 +265,9 @@ def _named(session: Session, scope: Scope, declared: Declaration, written: tuple
 def _addresses(scope: Scope, node: Value) -> set[str]:
     text = traversal_text(node)
     if not isinstance(node, Traversal) or text is None:
-        raise Fault("depends_on is a list of resources.", hint="Write [sqlite_table.users].", code="wrong_type")
+        raise Fault(
+            "depends_on is a list of resources.", hint="Write [sqlite_table.users].", code="wrong_type"
+        )
     steps = [step for step in node.steps if isinstance(step, str)]
     module = scope.module
     if node.root == "module" and steps:
@@ -321,7 +328,9 @@ def _settings(session: Session, root: Scope) -> dict[str, Any]:
     for declared in root.module.settings:
         block = declared.block
         values = {
-            name: _plain(bare(_entry(session, root.frame(), name, node, declared), session.budget), session.budget)
+            name: _plain(
+                bare(_entry(session, root.frame(), name, node, declared), session.budget), session.budget
+            )
             for name, node in block.entries.items()
         }
         if block.kind == "kolumn":
@@ -335,10 +344,11 @@ def _settings(session: Session, root: Scope) -> dict[str, Any]:
                 found[name] = str(value)
             else:
                 inner = value[0] if isinstance(value, list) and len(value) == 1 else value
-                name = "state" if name == "backend" else name  # noqa: PLW2901 - the older spelling
+                name = "state" if name == "backend" else name
                 if isinstance(inner, Mapping):
                     found.setdefault(name, {}).update(inner)
                 else:
-                    session.report(Fault(f"{name} is a block.", code="wrong_type"), None, declared.place(name))
+                    session.report(
+                        Fault(f"{name} is a block.", code="wrong_type"), None, declared.place(name)
+                    )
     return found
-

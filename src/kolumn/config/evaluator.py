@@ -221,7 +221,9 @@ def _try(node: Call, frame: Frame) -> Any:
 
 def _arity(node: Call, wanted: int | None) -> None:
     if node.expand or (len(node.arguments) != wanted if wanted else not node.arguments):
-        raise Fault(f"{node.name}() takes {'one argument' if wanted else 'at least one argument'}.", code="arguments")
+        raise Fault(
+            f"{node.name}() takes {'one argument' if wanted else 'at least one argument'}.", code="arguments"
+        )
 
 
 def _unary(node: Unary, frame: Frame) -> Any:
@@ -405,7 +407,9 @@ def _for(node: For, frame: Frame) -> Any:
         if isinstance(name, Unknown):
             return UNKNOWN
         if name is None or also:
-            raise Fault(f"A key of a map cannot be {'null' if name is None else 'sensitive'}.", code="bad_key")
+            raise Fault(
+                f"A key of a map cannot be {'null' if name is None else 'sensitive'}.", code="bad_key"
+            )
         name = to_text(name)
         made = evaluate(node.value_of, inner)
         if node.group:
@@ -446,7 +450,9 @@ def _joined(parts: tuple[Value, ...], frame: Frame) -> Any:
         if value is None or isinstance(value, (list, dict)):
             fault = Fault(
                 f"{type_name(value)[:1].upper()}{type_name(value)[1:]} cannot stand in a text.",
-                hint="Use jsonencode() or join()." if value is not None else "Use coalesce() for another value.",
+                hint="Use jsonencode() or join()."
+                if value is not None
+                else "Use coalesce() for another value.",
                 code="wrong_type",
             )
             raise fault.spanning(part.start, part.end) if isinstance(part, Expression) else fault

@@ -94,7 +94,9 @@ class ExpressionParser:
         skipped = lexer.SKIPPED_LINES.match(self.text, self.pos)
         start = skipped.end() if skipped else self.pos
         if self.text.startswith("/*", start):
-            raise Fault("This comment is not closed.", start, start + 2, hint="End it with */.", code="syntax")
+            raise Fault(
+                "This comment is not closed.", start, start + 2, hint="End it with */.", code="syntax"
+            )
         character = self.text[start]
         hint = "Write a text in double quotes." if character in "'`“”‘’" else ""
         if character in "&|":
@@ -132,7 +134,9 @@ class ExpressionParser:
         closer = _CLOSER[opener]
         if self.op != closer:
             if self.kind == EOF:
-                raise Fault(f"This {opener} is not closed.", start, start + 1, hint=f"Add {closer}.", code="syntax")
+                raise Fault(
+                    f"This {opener} is not closed.", start, start + 1, hint=f"Add {closer}.", code="syntax"
+                )
             self.unexpected(f"{closer} or a comma" if opener != "(" else closer)
         end = self.pos
         self._match = before
@@ -411,7 +415,9 @@ class ExpressionParser:
         start, end = self.begin, self.pos
         key = self.expression()
         if key is None or isinstance(key, (list, dict)):
-            raise Fault("A key is a text, a number or an expression in parentheses.", start, end, code="syntax")
+            raise Fault(
+                "A key is a text, a number or an expression in parentheses.", start, end, code="syntax"
+            )
         return key
 
     def _for(self, opener: str, start: int, before: Callable[[str, int], re.Match[str] | None]) -> Value:
@@ -519,7 +525,9 @@ class ExpressionParser:
                 mark.strip_left = found.endswith("~")
                 pieces.append(mark)
                 if pos > limit:
-                    raise Fault("This is not closed inside the heredoc.", match.start(), match.end(), code="syntax")
+                    raise Fault(
+                        "This is not closed inside the heredoc.", match.start(), match.end(), code="syntax"
+                    )
         if literal:
             pieces.append("".join(literal))
         self.pos = pos

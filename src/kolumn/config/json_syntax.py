@@ -41,7 +41,9 @@ class _Node:
 
     __slots__ = ("end", "keys", "start", "value")
 
-    def __init__(self, value: Any, start: int, end: int, keys: dict[str, tuple[int, int]] | None = None) -> None:
+    def __init__(
+        self, value: Any, start: int, end: int, keys: dict[str, tuple[int, int]] | None = None
+    ) -> None:
         self.value = value
         self.start = start
         self.end = end
@@ -58,7 +60,9 @@ class _Reader:
         node, position = self.value(self.skip(0), 0)
         position = self.skip(position)
         if position < len(self.text):
-            raise Fault("Something follows the end of the JSON document.", position, position + 1, code="syntax")
+            raise Fault(
+                "Something follows the end of the JSON document.", position, position + 1, code="syntax"
+            )
         return node
 
     def skip(self, position: int) -> int:
@@ -83,7 +87,13 @@ class _Reader:
         number = _NUMBER.match(text, start)
         if number:
             return _Node(self.number(number), start, number.end()), number.end()
-        raise Fault("Expected a JSON value.", start, start + 1, hint="Texts and keys stand in double quotes.", code="syntax")
+        raise Fault(
+            "Expected a JSON value.",
+            start,
+            start + 1,
+            hint="Texts and keys stand in double quotes.",
+            code="syntax",
+        )
 
     def number(self, match: re.Match[str]) -> int | float:
         found = match.group()
@@ -96,7 +106,9 @@ class _Reader:
         try:
             return json.decoder.scanstring(self.text, start + 1, True)
         except json.JSONDecodeError as error:
-            raise Fault(f"{error.msg}.".replace(" starting at", ""), start, error.pos + 1, code="syntax") from None
+            raise Fault(
+                f"{error.msg}.".replace(" starting at", ""), start, error.pos + 1, code="syntax"
+            ) from None
 
     def object(self, start: int, depth: int) -> tuple[_Node, int]:
         result: dict[str, _Node] = {}
@@ -104,7 +116,7 @@ class _Reader:
         position = self.skip(start + 1)
         while self.text[position : position + 1] != "}":
             if self.text[position : position + 1] != '"':
-                self.wanted(start, position, 'a key in double quotes or }')
+                self.wanted(start, position, "a key in double quotes or }")
             key, end = self.string(position)
             if key in result:
                 raise Fault("This key is there twice.", position, end, code="duplicate")
@@ -150,7 +162,9 @@ class _Converter:
 
     def document(self, node: _Node) -> None:
         if not isinstance(node.value, dict):
-            self.report(Fault("A .kl.json file is one JSON object.", node.start, node.start + 1, code="syntax"))
+            self.report(
+                Fault("A .kl.json file is one JSON object.", node.start, node.start + 1, code="syntax")
+            )
             return
         for kind, inner in node.value.items():
             if kind != "//":
@@ -201,7 +215,9 @@ class _Converter:
     def dynamic(self, entries: dict[str, Value], kind: str, node: _Node, path: Path) -> None:
         found = node.value
         if not isinstance(found, dict) or "for_each" not in found or "content" not in found:
-            raise Fault("A dynamic block needs for_each and content.", node.start, node.start + 1, code="syntax")
+            raise Fault(
+                "A dynamic block needs for_each and content.", node.start, node.start + 1, code="syntax"
+            )
         content: dict[str, Value] = {}
         if not isinstance(found["content"].value, dict):
             raise Fault("content is a JSON object.", node.start, node.start + 1, code="syntax")

@@ -147,7 +147,11 @@ class _Loader:
             raise ValidationError.of([problem])
         root = self._module(folder, ())
         inputs, warnings, problems = collect_inputs(
-            folder, root.variables, self.configuration.arguments.var, self.configuration.arguments.environ, read_source
+            folder,
+            root.variables,
+            self.configuration.arguments.var,
+            self.configuration.arguments.environ,
+            read_source,
         )
         self.problems += problems
         if self.problems:

@@ -38,7 +38,7 @@ _BRACKETS = re.compile(rf'"(?:[^"\\\n]|\\.)*"|{lexer.COMMENTS.pattern}|[\[\](){{
 MAX_PROBLEMS = 100
 
 
-class _Unfinished(Exception):  # noqa: N818 - control flow: a top-level block begins where a brace was missing
+class _Unfinished(Exception):
     pass
 
 
@@ -76,7 +76,9 @@ class Parser(ExpressionParser):
         try:
             entries = self._statements(None, 0)
         except (Fault, _Unfinished, RecursionError) as error:
-            fault = error if isinstance(error, Fault) else Fault("Nested too deeply.", self.pos, code="too_deep")
+            fault = (
+                error if isinstance(error, Fault) else Fault("Nested too deeply.", self.pos, code="too_deep")
+            )
             self._report(fault)
             return {}
         return entries
@@ -216,7 +218,11 @@ class Parser(ExpressionParser):
                 if opened is None:
                     return
                 raise Fault(
-                    "This block is not closed.", opened, opened_end, hint="Add } at its end.", code="unclosed_block"
+                    "This block is not closed.",
+                    opened,
+                    opened_end,
+                    hint="Add } at its end.",
+                    code="unclosed_block",
                 )
             else:
                 begin = match.start(1)
@@ -244,7 +250,11 @@ class Parser(ExpressionParser):
     def _attribute(self) -> Value:
         """Parse the value after `=` and the end of the statement."""
         simple = _SIMPLE_LIST.match(self.text, self.pos)
-        if simple is not None and self.spans is None and simple[1].count(",") >= simple[1].count('"') // 2 - 1:
+        if (
+            simple is not None
+            and self.spans is None
+            and simple[1].count(",") >= simple[1].count('"') // 2 - 1
+        ):
             self.pos = simple.end()
             return _LIST_ITEM.findall(simple[1])
         self._match = lexer.LINE_TOKEN.match
@@ -272,7 +282,10 @@ class Parser(ExpressionParser):
         if kind == "dynamic":
             if len(labels) != 1:
                 raise Fault(
-                    "A dynamic block has one label: the kind of block it makes.", start, header_end, code="syntax"
+                    "A dynamic block has one label: the kind of block it makes.",
+                    start,
+                    header_end,
+                    code="syntax",
                 )
             outer = self.path
             self.path = (*outer, kind, labels[0])
@@ -295,13 +308,22 @@ class Parser(ExpressionParser):
         for value in body.values():
             if isinstance(value, Expression):
                 self._add(
-                    entries, blocks, kind, NestedBlock(tuple(labels), Body(start, header_end, body), start), header_end
+                    entries,
+                    blocks,
+                    kind,
+                    NestedBlock(tuple(labels), Body(start, header_end, body), start),
+                    header_end,
                 )
                 return
         self._add(entries, blocks, kind, NestedBlock(tuple(labels), body, start), header_end)
 
     def _add(
-        self, entries: dict[str, Value], blocks: list[Blocks], kind: str, item: NestedBlock | Dynamic, end: int
+        self,
+        entries: dict[str, Value],
+        blocks: list[Blocks],
+        kind: str,
+        item: NestedBlock | Dynamic,
+        end: int,
     ) -> None:
         group = entries.get(kind)
         depth = len(item.labels) if isinstance(item, NestedBlock) else -1
@@ -402,7 +424,10 @@ def _dynamic(kind: str, body: dict[str, Value], start: int, end: int) -> Dynamic
     for name in body:
         if name not in ("for_each", "iterator", "labels", "content"):
             raise Fault(
-                f"A dynamic block has no {name}.", start, end, hint="It has for_each, iterator, labels, content."
+                f"A dynamic block has no {name}.",
+                start,
+                end,
+                hint="It has for_each, iterator, labels, content.",
             )
     content = body["content"]
     if isinstance(content, Blocks) and content.depth == 0 and len(content.items) == 1:

@@ -68,7 +68,9 @@ class Session:
         self._known: dict[tuple[Any, ...], tuple[Any, frozenset[str]]] = {}
         self._active: dict[tuple[Any, ...], str] = {}
 
-    def report(self, fault: Fault, source: Source | None, location: Location | None, resource: str = "") -> None:
+    def report(
+        self, fault: Fault, source: Source | None, location: Location | None, resource: str = ""
+    ) -> None:
         """Note a fault; the same one at the same place only once."""
         problem = fault.problem(source, location, resource)
         if problem not in self.problems:
@@ -255,7 +257,11 @@ class Scope:
             return self._bare_reference(root, steps, frame)
         hint = did_you_mean(root, [*_ROOTS, *self.module.resources, *frame.variables])
         if not hint:
-            hint = "Texts stand in double quotes." if not steps else "References begin with var, local, or a type."
+            hint = (
+                "Texts stand in double quotes."
+                if not steps
+                else "References begin with var, local, or a type."
+            )
         raise Fault(f"There is nothing called {root[:60]}.", hint=hint, code="unknown_reference")
 
     def _first(self, what: str, steps: tuple[Step, ...]) -> tuple[str, tuple[Step, ...]]:
@@ -316,7 +322,9 @@ class Scope:
         outputs = [scope.all_outputs(frame) for scope in scopes]
         if call.repetition.for_each is MISSING:
             return step_into(outputs, rest, frame)
-        return step_into({scope.key: value for scope, value in zip(scopes, outputs, strict=True)}, rest, frame)
+        return step_into(
+            {scope.key: value for scope, value in zip(scopes, outputs, strict=True)}, rest, frame
+        )
 
     def _discover(self, steps: tuple[Step, ...], frame: Frame) -> Any:
         name, rest = self._first("discover", steps)
@@ -360,7 +368,9 @@ class Scope:
         resource = declared.get(name)
         if resource is None:
             raise Fault(
-                f"There is no {type_}.{name[:60]}.", hint=did_you_mean(name, declared), code="unknown_reference"
+                f"There is no {type_}.{name[:60]}.",
+                hint=did_you_mean(name, declared),
+                code="unknown_reference",
             )
         return self._reach(resource, rest, frame)
 
@@ -507,7 +517,9 @@ class Scope:
             code="missing_variable",
         )
 
-    def _validate(self, declared: Variable, condition: Value, message: Value, frame: Frame, number: int) -> None:
+    def _validate(
+        self, declared: Variable, condition: Value, message: Value, frame: Frame, number: int
+    ) -> None:
         try:
             result, _ = open_mark(evaluate(condition, frame))
             if isinstance(result, Unknown) or to_bool(result):
@@ -674,7 +686,9 @@ class Scope:
             return evaluate(node, Frame(resolver, context, dict(variables)))
         except Fault as fault:
             row = text.count("\n", 0, max(fault.start, 0)) + 1
-            raise Fault(f"{name[:200]}, line {row}: {fault.message}", hint=fault.hint, code=fault.code) from None
+            raise Fault(
+                f"{name[:200]}, line {row}: {fault.message}", hint=fault.hint, code=fault.code
+            ) from None
 
 
 class _TemplateNames:
@@ -708,7 +722,9 @@ _RESOLVERS: Mapping[str, Callable[[Scope, tuple[Step, ...], Frame], Any]] = {
 def _checked(attribute: str, value: Any, budget: Budget) -> Any:
     """Return a count or for_each value that can be used. Raises Fault."""
     if isinstance(value, Sensitive) or (isinstance(value, list) and is_marked(value, budget)[0]):
-        raise Fault(f"{attribute} cannot depend on a sensitive value: it shows in addresses.", code="sensitive_key")
+        raise Fault(
+            f"{attribute} cannot depend on a sensitive value: it shows in addresses.", code="sensitive_key"
+        )
     if isinstance(value, Unknown):
         return value
     if attribute == "count":
@@ -752,7 +768,9 @@ def _with_key(items: list[Any], keys: list[Any], step: Index, address: str, fram
         return items[keys.index(key)]
     known = [str(item) for item in keys]
     hint = did_you_mean(str(key), known, f"It has {len(known)} instances.")
-    raise Fault(f"{address} has no instance [{key_text(key) if isinstance(key, (int, str)) else '?'}].", hint=hint)
+    raise Fault(
+        f"{address} has no instance [{key_text(key) if isinstance(key, (int, str)) else '?'}].", hint=hint
+    )
 
 
 def _follow_outputs(scope: Scope, steps: tuple[Step, ...], frame: Frame) -> Any:
@@ -766,7 +784,11 @@ def _follow_outputs(scope: Scope, steps: tuple[Step, ...], frame: Frame) -> Any:
     if declared is None:
         known = scope.module.outputs
         title = scope.call.name if scope.call else ""
-        raise Fault(f"module {title} has no output {name[:60]}.", hint=did_you_mean(name, known), code="unknown_reference")
+        raise Fault(
+            f"module {title} has no output {name[:60]}.",
+            hint=did_you_mean(name, known),
+            code="unknown_reference",
+        )
     return step_into(scope.output(declared, frame), steps[1:], frame)
 
 

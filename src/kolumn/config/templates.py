@@ -38,7 +38,7 @@ def unindent(pieces: list[Piece], raw: str) -> list[Piece]:
             for row in range(first, len(lines)):
                 line = lines[row]
                 lines[row] = line[min(margin, len(line) - len(line.lstrip(" \t"))) :]
-            piece = "\n".join(lines)  # noqa: PLW2901 - the piece without its margin
+            piece = "\n".join(lines)
         result.append(piece)
     return result
 

@@ -62,7 +62,10 @@ def parse_type(node: Value) -> VariableType:
         return _constructed(node)
     start, end = (node.start, node.end) if isinstance(node, Expression) else (-1, -1)
     raise Fault(
-        "This is not a type.", start, end, hint="Types: string, number, bool, any, list(T), map(T), object({...})."
+        "This is not a type.",
+        start,
+        end,
+        hint="Types: string, number, bool, any, list(T), map(T), object({...}).",
     )
 
 
@@ -161,7 +164,9 @@ def _to_object(value: dict[str, Any], wanted: VariableType, path: str) -> dict[s
             result[name] = convert(attribute.default, attribute.type, where)
         elif name not in value:
             raise Fault(
-                f"{where} is missing.", hint=did_you_mean(name, set(value) - set(wanted.attributes)), code="missing"
+                f"{where} is missing.",
+                hint=did_you_mean(name, set(value) - set(wanted.attributes)),
+                code="missing",
             )
         else:
             result[name] = convert(given, attribute.type, where)

@@ -69,7 +69,9 @@ def collect_inputs(
             problems.append(Problem("-var wants NAME=VALUE.", code="bad_argument"))
         elif name not in declared:
             hint = did_you_mean(name, declared, f'Declare it: variable "{name[:60]}" {{}}.')
-            problems.append(Problem(f"-var {name[:60]}: there is no such variable.", code="unknown_variable", hint=hint))
+            problems.append(
+                Problem(f"-var {name[:60]}: there is no such variable.", code="unknown_variable", hint=hint)
+            )
         else:
             inputs[name] = Input(value, True, f"-var {name}")
     return inputs, warnings, problems
@@ -114,7 +116,11 @@ def _from_file(
         location = source.location(*span) if span else None
         if name not in declared:
             hint = did_you_mean(name, declared, "It is ignored.")
-            warnings.append(Problem(f"There is no variable {name[:60]}.", "unknown_variable", hint=hint, location=location))
+            warnings.append(
+                Problem(
+                    f"There is no variable {name[:60]}.", "unknown_variable", hint=hint, location=location
+                )
+            )
             continue
         try:
             value = evaluate(node, frame)
@@ -157,4 +163,6 @@ def read_text(text: str, wanted: VariableType) -> Any:
     try:
         return evaluate(parse_expression(Source("", text)), _closed_frame(Path()))
     except Fault as fault:
-        raise Fault(f"This is no {wanted.kind}: {fault.message}", hint=fault.hint, code="wrong_type") from None
+        raise Fault(
+            f"This is no {wanted.kind}: {fault.message}", hint=fault.hint, code="wrong_type"
+        ) from None

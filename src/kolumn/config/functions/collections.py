@@ -167,7 +167,9 @@ def lookup(values: dict[str, Any], key: str, *default: Any) -> Any:
         return values[key]
     if default:
         return default[0]
-    raise Fault("lookup(): there is no such key and no default.", hint=did_you_mean(key, values), code="unknown_key")
+    raise Fault(
+        "lookup(): there is no such key and no default.", hint=did_you_mean(key, values), code="unknown_key"
+    )
 
 
 @function(rest=ANY, name="map", keeps_marks=True)
@@ -230,7 +232,9 @@ def reverse(value: Any) -> Any:
     """Return a list backwards."""
     if isinstance(value, list):
         return list(reversed(value))
-    raise Fault(f"reverse() takes a list, found {type_name(value)}; for text there is strrev().", code="wrong_type")
+    raise Fault(
+        f"reverse() takes a list, found {type_name(value)}; for text there is strrev().", code="wrong_type"
+    )
 
 
 @function(LIST, rest=LIST, with_context=True)
@@ -269,7 +273,9 @@ def setunion(*sets: list[Any]) -> SetValue:
 def slice_(values: list[Any], start: int, end: int) -> list[Any]:
     """Return the elements from `start` up to, not including, `end`."""
     if not 0 <= start <= end <= len(values):
-        raise Fault(f"slice(): the list has {len(values)} elements; the ends are outside of it.", code="out_of_range")
+        raise Fault(
+            f"slice(): the list has {len(values)} elements; the ends are outside of it.", code="out_of_range"
+        )
     return list(values[start:end])
 
 
@@ -311,5 +317,3 @@ def zipmap(names: list[Any], items: list[Any]) -> dict[str, Any]:
 def toset(items: list[Any]) -> SetValue:
     """Return the elements as a set."""
     return SetValue.of(items)
-
-

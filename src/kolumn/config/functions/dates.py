@@ -20,7 +20,9 @@ def _parse(text: str) -> datetime:
         return datetime.fromisoformat(text.upper().replace("Z", "+00:00"))
     except ValueError:
         raise Fault(
-            "This is not a time in RFC 3339 form.", hint="Write it like 2026-01-31T12:00:00Z.", code="bad_time"
+            "This is not a time in RFC 3339 form.",
+            hint="Write it like 2026-01-31T12:00:00Z.",
+            code="bad_time",
         ) from None
 
 
@@ -63,8 +65,8 @@ def formatdate(pattern: str, moment: str) -> str:
     return "".join(_verb(match, when) for match in _VERBS.finditer(pattern))
 
 
-_MONTHS = "January February March April May June July August September October November December".split()
-_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
+_DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 
 
 def _verb(match: re.Match[str], when: datetime) -> str:

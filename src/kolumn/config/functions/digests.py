@@ -46,7 +46,9 @@ def uuidv5(namespace: str, name: str) -> str:
     try:
         return str(uuids.uuid5(_NAMESPACES.get(namespace) or uuids.UUID(namespace), name))
     except ValueError:
-        raise Fault("uuidv5(): the namespace is dns, url, oid, x500 or a UUID.", code="out_of_range") from None
+        raise Fault(
+            "uuidv5(): the namespace is dns, url, oid, x500 or a UUID.", code="out_of_range"
+        ) from None
 
 
 @function(with_context=True)

@@ -25,7 +25,9 @@ def _read(context: CallContext, name: str) -> bytes:
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file name"
-        raise Fault(f"{name[:200]} cannot be read: {reason}.", hint=f"It was looked for in {path.parent}.") from None
+        raise Fault(
+            f"{name[:200]} cannot be read: {reason}.", hint=f"It was looked for in {path.parent}."
+        ) from None
 
 
 def _path(context: CallContext, name: str) -> Path:
@@ -39,7 +41,9 @@ def _text(context: CallContext, name: str) -> str:
     try:
         return _read(context, name).decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
-        raise Fault(f"{name[:200]} is not UTF-8 text.", hint="Use filebase64().", code="bad_encoding") from None
+        raise Fault(
+            f"{name[:200]} is not UTF-8 text.", hint="Use filebase64().", code="bad_encoding"
+        ) from None
 
 
 @function(TEXT, with_context=True)
