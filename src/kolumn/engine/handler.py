@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import builtins
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.schema import AttributeSchema, ObjectType, ResourceTypeDefinition
@@ -67,9 +66,10 @@ class DeclaredHandler(Generic[M]):
     Subclasses override what their type knows better.
     """
 
-    type: str
-    description: str
-    model: builtins.type[M]
+    model: ClassVar[Any]
+    """The declared dataclass, M."""
+    type: ClassVar[str]
+    description: ClassVar[str]
     renames = False
     """Whether the database can rename objects of this type in place."""
 
