@@ -90,7 +90,9 @@ def write(configuration: Configuration, project: Project) -> None:
     target = configuration.folder / FOLDER / FILE
     temporary = ""
     try:
-        head = _Head(_FORMAT, tuple(map(str, folders)), digest(configuration.folder, configuration.arguments, folders))
+        head = _Head(
+            _FORMAT, tuple(map(str, folders)), digest(configuration.folder, configuration.arguments, folders)
+        )
         data = msgspec.json.encode(head) + b"\n" + msgspec.json.encode(project)
         if msgspec.json.decode(data.partition(b"\n")[2], type=Project) != project:
             return

@@ -17,12 +17,14 @@ class sets `SHORTHAND` may be given as a bare string or list standing for that f
 
 Besides its fields a model class may define `prepare(config, path, problems)`, a static method that rewrites
 accepted spellings into the declared one before parsing, and `verify()`, which yields the faults that only
-show across attributes.
+show across attributes. `KEY_ORDER` names a field outside of equality that keeps the order of the keys in
+configuration, and with it which were given although at their default; `config` writes them so again.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import operator
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -247,6 +249,9 @@ class _Parser:
             _report_unknown(fields, config, path, self._problems)
         if len(self._problems) > before:
             return None
+        if ordered := getattr(model, "KEY_ORDER", None):
+            spelled = {each.block: each.name for each in fields if each.block}
+            values[ordered] = tuple(spelled.get(key, key) for key in config)
         built = model(**values)
         verify = getattr(built, "verify", None)
         if verify is not None:
@@ -354,11 +359,12 @@ class _Parser:
 def _is_by_name(element: type[Any], raw: Mapping[str, Any], *, block: bool) -> bool:
     """Whether `raw` maps names to elements rather than being one element itself.
 
-    A block without a label arrives as its own body; one with a label holds nothing but bodies.
+    A block without a label arrives as its own body: some key is an attribute with a plain value.
     """
-    if not any(each.name == "name" for each in declared_fields(element)):
+    fields = {key for each in declared_fields(element) for key in (each.name, each.block)}
+    if "name" not in fields:
         return False
-    return not block or all(isinstance(body, Mapping) for body in raw.values())
+    return not block or not any(key in fields and not isinstance(body, Mapping) for key, body in raw.items())
 
 
 def _with_name(element: type[Any], name: str, body: Any, shorthand: str | None) -> Any:
@@ -425,12 +431,21 @@ def _holds(validator: ValidatorSpec, value: Any) -> bool:
 def config(model: Any) -> dict[str, Any]:
     """Return the configuration of `model`: what `parse` turns back into an equal model."""
     data: dict[str, Any] = {}
+    ordered = getattr(type(model), "KEY_ORDER", None)
+    order: tuple[str, ...] = getattr(model, ordered) if ordered else ()
+    explicit = frozenset(order)
     for each in declared_fields(type(model)):
         value = getattr(model, each.name)
-        if each.about.hint or value == each.default or value is None:
+        if each.about.hint or value is None or (value == each.default and each.name not in explicit):
             continue
         data[each.name] = _plain(value)
-    return data
+    return {key: data[key] for key in sorted(data, key=_place(order))} if order else data
+
+
+def _place(order: tuple[str, ...]) -> Callable[[str], int]:
+    """Return the sort key that puts what `order` names there, the name first, and the rest last."""
+    places = {key: place for place, key in enumerate(order)}
+    return lambda key: -1 if key == "name" else places.get(key, len(places))
 
 
 def _plain(value: Any) -> Any:
@@ -445,3 +460,47 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
     return value
+
+
+Change = Callable[[str, str], str]
+"""Returns what stands in the place of a text: called with its grammar and the text."""
+
+_REWRITTEN: dict[type[Any], tuple[DeclaredField, ...]] = {}
+
+
+def rewrite(model: M, change: Change, *, hints: bool = True) -> M:
+    """Return `model` with every text that has a grammar replaced by what `change` makes of it.
+
+    Texts at their default stay. Without `hints`, hints are reset to their default. A model in which
+    nothing changes is returned itself.
+    """
+    kind = type(model)
+    if kind not in _REWRITTEN:
+        _REWRITTEN[kind] = tuple(
+            each
+            for each in declared_fields(kind)
+            if each.about.grammar or each.about.hint or each.kind in ("model", "models")
+        )
+    changes: dict[str, Any] = {}
+    for each in _REWRITTEN[kind]:
+        value = getattr(model, each.name)
+        if value is None or value == each.default:
+            continue
+        made: Any
+        if each.about.hint and not hints:
+            made = each.default
+        elif each.kind == "model":
+            made = rewrite(value, change, hints=hints)
+        elif each.kind == "models":
+            made = tuple([rewrite(element, change, hints=hints) for element in value])
+            if all(map(operator.is_, made, value)):
+                continue
+        elif each.kind == "strings":
+            made = tuple([change(each.about.grammar, text) for text in value])
+        elif isinstance(value, str):
+            made = change(each.about.grammar, value)
+        else:
+            continue
+        if made is not value and (made != value or each.kind in ("model", "models")):
+            changes[each.name] = made
+    return dataclasses.replace(model, **changes) if changes else model  # type: ignore[type-var]

@@ -64,7 +64,7 @@ class Dialect(Protocol):
         """
         return table
 
-    def generated_name(self, table: str, constraint: Constraint) -> bool:  # noqa: ARG002 - dialects look
+    def generated_name(self, table: str, constraint: Constraint) -> bool:
         """Whether a constraint's name is what the database itself gives to one without a name."""
         return False
 
@@ -76,7 +76,7 @@ class Dialect(Protocol):
         """Return the tables and views a statement or expression may refer to."""
         ...
 
-    def with_column_renamed(self, text: str, old: str, new: str) -> str:  # noqa: ARG002 - dialects look
+    def with_column_renamed(self, text: str, old: str, new: str) -> str:
         """Return an expression over one table's columns as the database rewrites it after a rename.
 
         The text itself where it does not; then what used the old name is dropped and made anew.

@@ -4,9 +4,10 @@ Models stay as a person wrote them: a primary key written at its column stays th
 whichever way written, is in `Table.constraints()`, and that is what the differ compares.
 Expressions, types and bodies are SQL text of the database at hand; every field that holds one says so
 with one of these grammars, so that a field a provider adds is checked and normalised like the rest:
-`identifier`, `schema` (a schema's name), `type`, `expression`, `default` (an expression in which a lone
-word is suspicious), `query` (one SELECT), `body` (what a trigger or routine runs), `reference` (see
-`sql.reference`), `event` (a trigger's) and `keyword` (compared without regard to case).
+`identifier`, `column` (a column of the table at hand), `schema` (a schema's name), `type`, `expression`,
+`default` (an expression in which a lone word is suspicious), `query` (one SELECT), `body` (what a trigger
+or routine runs), `reference` (see `sql.reference`), `event` (a trigger's) and `keyword` (compared without
+regard to case).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
@@ -31,7 +32,7 @@ class KeyPart:
 
     SHORTHAND: ClassVar[str] = "column"
 
-    column: str = attribute("Column name", default="", grammar="identifier")
+    column: str = attribute("Column name", default="", grammar="column")
     expression: str = attribute("SQL expression instead of a column", default="", grammar="expression")
     order: str = attribute("Sort order", default="asc", validators=[one_of("asc", "desc")], grammar="keyword")
     collation: str = attribute("Collation that differs from the column's", default="", grammar="identifier")
@@ -83,7 +84,7 @@ class ForeignKey:
 
     KIND: ClassVar[str] = "foreign key"
 
-    columns: tuple[str, ...] = attribute("Columns that refer", validators=[NOT_EMPTY], grammar="identifier")
+    columns: tuple[str, ...] = attribute("Columns that refer", validators=[NOT_EMPTY], grammar="column")
     references: str = attribute(
         "What they refer to: `table(column, ...)` or `schema.table(column)`", grammar="reference"
     )
@@ -129,9 +130,10 @@ class Column:
         Check: ("check",),
         ForeignKey: ("references", "on_delete", "on_update", "deferrable", "initially_deferred"),
     }
-    """By kind of constraint: the fields that write one at the column. A subclass with more adds them."""
+    """By kind of constraint: the fields that write one at the column. A subclass with more adds them,
+    those of a nested model as `field.field`."""
 
-    name: str = attribute("Column name", validators=[NOT_EMPTY], grammar="identifier")
+    name: str = attribute("Column name", validators=[NOT_EMPTY], grammar="column")
     type: str = attribute("Data type, as the database spells it", default="", grammar="type")
     not_null: bool = attribute("Whether NULL is refused", default=False)
     primary_key: bool = attribute("Whether this column is the primary key", default=False)
@@ -220,16 +222,41 @@ class Column:
     def without_constraints(self, *kinds: builtins.type[Any]) -> Self:
         """Return the column with no constraint of the given kinds (all without any) written at it."""
         defaults = {each.name: each.default for each in dataclasses.fields(self)}
-        found = (
-            field
-            for kind, fields in self.CONSTRAINTS.items()
-            if not kinds or kind in kinds
-            for field in fields
-        )
-        changes: dict[str, Any] = {
-            field: defaults[field] for field in found if getattr(self, field) != defaults[field]
-        }
-        return dataclasses.replace(self, **changes) if changes else self
+        column = self
+        for path in self._constraint_paths(kinds):
+            head, _, rest = path.partition(".")
+            default: Any = defaults[head]
+            column = _with_path(column, path, getattr(default, rest) if rest else default)
+        return column
+
+    def with_constraints_of(self, other: Column) -> Self:
+        """Return the column with the constraints written at `other` in place of its own."""
+        column = self
+        for path in self._constraint_paths(()):
+            column = _with_path(column, path, _at_path(other, path))
+        return column
+
+    def _constraint_paths(self, kinds: tuple[builtins.type[Any], ...]) -> Iterator[str]:
+        for kind, paths in self.CONSTRAINTS.items():
+            if not kinds or kind in kinds:
+                yield from paths
+
+
+C = TypeVar("C", bound=Column)
+
+
+def _at_path(model: Any, path: str) -> Any:
+    head, _, rest = path.partition(".")
+    return getattr(getattr(model, head), rest) if rest else getattr(model, head)
+
+
+def _with_path(column: C, path: str, value: Any) -> C:
+    if _at_path(column, path) == value:
+        return column
+    head, _, rest = path.partition(".")
+    held: Any = dataclasses.replace(getattr(column, head), **{rest: value}) if rest else value
+    changes: dict[str, Any] = {head: held}
+    return dataclasses.replace(column, **changes)
 
 
 Constraint = PrimaryKey | Unique | Check | ForeignKey
@@ -266,7 +293,7 @@ class Table:
     name: str = attribute("Table name", validators=[NOT_EMPTY], grammar="identifier")
     schema: str = attribute("Schema the table is in; empty for the default one", default="", grammar="schema")
     columns: tuple[Column, ...] = attribute("Columns, in order", default=())
-    primary_key: PrimaryKey | None = attribute("Primary key: a list of columns, or a block", default=None)  # noqa: RUF009 - a field
+    primary_key: PrimaryKey | None = attribute("Primary key: a list of columns, or a block", default=None)
     uniques: tuple[Unique, ...] = attribute("Unique constraints", default=())
     checks: tuple[Check, ...] = attribute("Check constraints", default=())
     foreign_keys: tuple[ForeignKey, ...] = attribute("Foreign keys", default=())
