@@ -1,6 +1,6 @@
 """The floor in the fastest form this machine has: a C program, else the sqlite3 shell, else Python's driver.
 
-`python -m benchmarks.floor DATABASE` is the last of them.
+`python floor.py DATABASE` is the last of them.
 """
 
 from __future__ import annotations
@@ -32,9 +32,12 @@ def build(folder: Path) -> Floor:
     """Return the fastest floor there is; a compiled program is kept in `folder`."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     program = folder / "floor"
-    if compiler and not subprocess.run(
-        [compiler, "-O2", "-o", str(program), str(_SOURCE), "-lsqlite3"], capture_output=True, check=False
-    ).returncode:
+    if (
+        compiler
+        and not subprocess.run(
+            [compiler, "-O2", "-o", str(program), str(_SOURCE), "-lsqlite3"], capture_output=True, check=False
+        ).returncode
+    ):
         return Floor("C program", lambda database: (str(program), str(database)))
     if shell := shutil.which("sqlite3"):
         return Floor("sqlite3 shell", lambda database: (shell, str(database), *queries()))

@@ -1,6 +1,6 @@
 """The peer: SQLAlchemy reflects a database, and Alembic's autogenerate compares it with the reflected models.
 
-`python -m benchmarks.peer_alembic DATABASE` prints the seconds of each part as JSON. Alembic users keep their
+`python peer_alembic.py DATABASE` prints the seconds of each part as JSON. Alembic users keep their
 models as Python code, so the comparison alone is reported as well: it is the part they wait for.
 """
 

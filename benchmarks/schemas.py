@@ -1,6 +1,6 @@
 """The schema that is measured: n ordinary tables, with what ordinary tables have.
 
-`python -m benchmarks.schemas DATABASE SCRIPT TABLES` writes it as a database and as a script. A process of
+`python schemas.py DATABASE SCRIPT TABLES` writes it as a database and as a script. A process of
 its own, because Linux counts the memory of a parent towards the peak of the process it starts.
 """
 
