@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from kolumn.config.project import Project
 from kolumn.contract import messages as m
@@ -15,8 +15,9 @@ from kolumn.host.addresses import bare_type, prefixed_type
 from kolumn.host.configuration import Configuration
 from kolumn.host.providers import Client, Fleet
 from kolumn.host.requests import Requests, Scope
-from kolumn.host.results import Action, Change, Difference, OutputChange, Review
-from kolumn.host.sealing import HIDDEN, Veil, is_sealed, seal, shown
+from kolumn.host.results import Change, Review
+from kolumn.host.reviewing import changes, output_changes
+from kolumn.host.sealing import Veil, seal
 from kolumn.host.state import Instance, OutputRecord, ResourceRecord, State, instances
 
 
@@ -70,72 +71,105 @@ def plan(configuration: Configuration, state: State, fleet: Fleet, options: Opti
     project = configuration.project
     scope = Scope(options.targets, options.destroy)
     if options.prune and (options.targets or options.destroy):
-        raise ValidationError("--prune looks at the whole database; leave out --target.", code="conflicting_options")
+        raise ValidationError(
+            "--prune looks at the whole database; leave out --target.", code="conflicting_options"
+        )
     requests = wanted.build(project, state, scope)
     order = list(requests.order)
     if options.prune:
         order += [each.address for each in project.providers if each.address not in order]
-    veil = Veil(project.secrets)
-    plans: list[ProviderPlan] = []
-    changes: list[Change] = []
-    warnings: list[str] = []
-    unmanaged: list[str] = []
-    counted = False
-    unchanged = 0
-    for address in order:
-        resources = requests.resources.get(address, ())
-        pruned: Mapping[wanted.Key, str] = {}
-        client = fleet.get(address)
-        if (raw := requests.state.providers.get(address)) is not None:
-            client.set_state(raw)
-        if options.prune:
-            found = _unmanaged(client, requests, address)
-            pruned = {(address, bare_type(address, each.resource_type), each.name): "" for each in found}
-            resources = (*resources, *found)
-        if not resources:
-            continue
-        request = m.PlanRequest(
-            resources=resources,
-            options=m.PlanOptions(
-                detail=True, online=options.online, lock_timeout_seconds=round(options.lock_timeout)
-            ),
-        )
-        response = _ask(client, request, requests, configuration)
-        if options.prune:
-            request, response = _without_claimed(request, response, pruned, address)
-        if options.count_unmanaged and not options.prune and response.steps:
-            counted = True
-            unmanaged += [
-                f"{each.resource_type} {each.name}" for each in _unmanaged(client, requests, address)
-            ]
-        plans.append(
-            ProviderPlan(
-                address=address, request=request, fingerprint=response.fingerprint, steps=len(response.steps)
-            )
-        )
-        seen = _changes(response, requests, address, pruned, veil)
-        changes += seen
-        unchanged += len(response.resources) - sum(1 for each in seen if each.action != "recreate")
-        warnings += [veil.text(warning) for warning in response.warnings]
+    answers = _ask_all(order, requests, configuration, fleet, options)
+    counted = [name for answer in answers for name in answer.unmanaged or ()]
+    warnings = [warning for answer in answers for warning in answer.warnings]
     if options.targets:
         outputs = dict(state.outputs)
     else:
         outputs = {} if options.destroy else _output_records(project, state)
     review = Review(
-        changes=tuple(changes),
-        unchanged=unchanged,
+        changes=tuple(change for answer in answers for change in answer.changes),
+        unchanged=sum(answer.unchanged for answer in answers),
         warnings=tuple(dict.fromkeys(warnings)),
-        outputs=_output_changes(state.outputs, outputs),
-        unmanaged=tuple(unmanaged) if counted else None,
+        outputs=output_changes(state.outputs, outputs),
+        unmanaged=tuple(counted) if any(answer.unmanaged is not None for answer in answers) else None,
         destroy=options.destroy,
     )
     return ProjectPlan(
         requests=requests,
-        providers=tuple(plans),
+        providers=tuple(answer.plan for answer in answers),
         review=review,
         records=_records(requests),
         outputs=outputs,
         options=options,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What one provider said, for the review."""
+
+    plan: ProviderPlan
+    changes: tuple[Change, ...]
+    unchanged: int
+    warnings: tuple[str, ...]
+    unmanaged: tuple[str, ...] | None
+
+
+def _ask_all(
+    order: Sequence[str], requests: Requests, configuration: Configuration, fleet: Fleet, options: Options
+) -> list[_Answer]:
+    """Ask every provider, several at once: planning changes nothing, so their order does not matter yet."""
+
+    def ask(address: str) -> _Answer | None:
+        return _ask_one(address, requests, configuration, fleet, options)
+
+    if len(order) < 2 or options.parallelism < 2:
+        return [answer for address in order if (answer := ask(address)) is not None]
+    from concurrent.futures import ThreadPoolExecutor
+
+    for address in order:
+        fleet.get(address)
+    with ThreadPoolExecutor(min(options.parallelism, len(order)), "kolumn-plan") as pool:
+        return [answer for answer in pool.map(ask, order) if answer is not None]
+
+
+def _ask_one(
+    address: str, requests: Requests, configuration: Configuration, fleet: Fleet, options: Options
+) -> _Answer | None:
+    resources = requests.resources.get(address, ())
+    pruned: frozenset[wanted.Key] = frozenset()
+    client = fleet.get(address)
+    if (raw := requests.state.providers.get(address)) is not None:
+        client.set_state(raw)
+    if options.prune:
+        extra = _unmanaged(client, requests, address)
+        pruned = frozenset((address, bare_type(address, each.resource_type), each.name) for each in extra)
+        resources = (*resources, *extra)
+    if not resources:
+        return None
+    request = m.PlanRequest(
+        resources=resources,
+        options=m.PlanOptions(
+            detail=True, online=options.online, lock_timeout_seconds=math.ceil(options.lock_timeout)
+        ),
+    )
+    response = _ask(client, request, requests, configuration)
+    if options.prune:
+        request, response = _without_claimed(request, response, pruned, address)
+    unmanaged = None
+    if options.count_unmanaged and not options.prune and response.steps:
+        unmanaged = tuple(
+            f"{each.resource_type} {each.name}" for each in _unmanaged(client, requests, address)
+        )
+    veil = Veil(configuration.project.secrets)
+    found = changes(response, requests, address, pruned, veil)
+    return _Answer(
+        plan=ProviderPlan(
+            address=address, request=request, fingerprint=response.fingerprint, steps=len(response.steps)
+        ),
+        changes=tuple(found),
+        unchanged=len(response.resources) - sum(1 for each in found if each.action != "recreate"),
+        warnings=tuple(map(veil.text, response.warnings)),
+        unmanaged=unmanaged,
     )
 
 
@@ -191,7 +225,11 @@ def _unmanaged(client: Client, requests: Requests, provider: str) -> list[m.Plan
     asked = requests.resources.get(provider, ())
     taken = {(bare_type(provider, each.resource_type), each.name) for each in asked}
     named = {
-        (bare_type(provider, each.resource_type), str(each.config.get("schema") or ""), str(each.config.get("name", "")))
+        (
+            bare_type(provider, each.resource_type),
+            str(each.config.get("schema") or ""),
+            str(each.config.get("name", "")),
+        )
         for each in asked
         if each.action != "delete"
     }
@@ -207,7 +245,10 @@ def _unmanaged(client: Client, requests: Requests, provider: str) -> list[m.Plan
             name += " (unmanaged)"
         found.append(
             m.PlanResource(
-                resource_type=prefixed_type(provider, live.type), name=name, config=live.config, action="delete"
+                resource_type=prefixed_type(provider, live.type),
+                name=name,
+                config=live.config,
+                action="delete",
             )
         )
     return found
@@ -219,7 +260,7 @@ def _instances(state: State, provider: str) -> Iterable[Instance]:
 
 
 def _without_claimed(
-    request: m.PlanRequest, response: m.PlanResponse, pruned: Mapping[wanted.Key, str], provider: str
+    request: m.PlanRequest, response: m.PlanResponse, pruned: frozenset[wanted.Key], provider: str
 ) -> tuple[m.PlanRequest, m.PlanResponse]:
     """Leave out the deletes that turned out to mean what the configuration names."""
     import msgspec
@@ -252,100 +293,6 @@ def _without_claimed(
     )
 
 
-def _changes(
-    response: m.PlanResponse,
-    requests: Requests,
-    provider: str,
-    pruned: Mapping[wanted.Key, str],
-    veil: Veil,
-) -> list[Change]:
-    steps: dict[tuple[str, str], list[m.PlanStep]] = {}
-    for step in response.steps:
-        steps.setdefault((bare_type(provider, step.resource_type), step.name), []).append(_veiled(step, veil))
-    changes: list[Change] = []
-    for each in response.resources:
-        bare = bare_type(provider, each.resource_type)
-        address = requests.address(provider, each.resource_type, each.name)
-        mine = tuple(steps.pop((bare, each.name), ()))
-        known = address in requests.known
-        moved_from = requests.moves.get(address, "")
-        action = _action(each.action, bare, mine, known=known, moved=bool(moved_from))
-        removed = address in requests.removed or (provider, bare, each.name) in pruned
-        if removed and each.action == "unchanged":
-            action = "forget"  # it is gone from the database already
-        if action == "unchanged":
-            continue
-        resource = requests.configured.get(address)
-        sensitive = resource.sensitive if resource is not None else frozenset()
-        changes.append(
-            Change(
-                address=address,
-                type=prefixed_type(provider, each.resource_type),
-                provider=provider,
-                action=action,
-                differences=_differences(each.changes, sensitive, veil) if action != "delete" else (),
-                steps=mine,
-                adopted=not known and each.action in ("update", "unchanged") and not removed,
-                moved_from=moved_from,
-                reason=_reason(action, address, requests, (provider, bare, each.name) in pruned),
-            )
-        )
-    for (bare, name), rest in steps.items():
-        changes.append(
-            Change(
-                address=requests.address(provider, bare, name),
-                type=prefixed_type(provider, bare),
-                provider=provider,
-                action="recreate",
-                steps=tuple(rest),
-                reason="it stands in the way of another change",
-            )
-        )
-    return changes
-
-
-def _action(planned: str, bare: str, steps: Iterable[m.PlanStep], *, known: bool, moved: bool) -> Action:
-    if planned == "unchanged":
-        if moved:
-            return "move"
-        return "unchanged" if known else "adopt"
-    if planned == "update":
-        dropped = any(step.description.startswith(f"drop {bare} ") for step in steps)
-        return "replace" if dropped else "update"
-    return "delete" if planned == "delete" else "create"
-
-
-def _reason(action: Action, address: str, requests: Requests, pruned: bool) -> str:
-    if pruned:
-        return "no configuration names it (--prune)"
-    if action == "forget":
-        return "it is neither configured nor in the database any more"
-    if action == "delete" and address in requests.removed:
-        return "" if address in requests.configured else "the configuration no longer has it"
-    return ""
-
-
-def _differences(
-    changes: Mapping[str, Any], sensitive: frozenset[str], veil: Veil
-) -> tuple[Difference, ...]:
-    found = []
-    for path, change in changes.items():
-        before, after = change.get("before"), change.get("after")
-        if any(path == each or path.startswith((f"{each}.", f"{each}[")) for each in sensitive):
-            before, after = (HIDDEN if value is not None else None for value in (before, after))
-        found.append(Difference(path, shown(veil.value(before)), shown(veil.value(after))))
-    return tuple(found)
-
-
-def _veiled(step: m.PlanStep, veil: Veil) -> m.PlanStep:
-    import msgspec
-
-    sql, undo = tuple(map(veil.text, step.sql)), tuple(map(veil.text, step.undo))
-    if sql == step.sql and undo == step.undo:
-        return step
-    return msgspec.structs.replace(step, sql=sql, undo=undo)
-
-
 def _records(requests: Requests) -> dict[str, ResourceRecord]:
     records = dict(requests.state.resources)
     for address, resource in requests.configured.items():
@@ -366,30 +313,3 @@ def _output_records(project: Project, state: State) -> dict[str, OutputRecord]:
         )
         for each in project.outputs
     }
-
-
-def _output_changes(
-    before: Mapping[str, OutputRecord], after: Mapping[str, OutputRecord]
-) -> tuple[OutputChange, ...]:
-    found = []
-    for name in sorted({*before, *after}):
-        old, new = before.get(name), after.get(name)
-        if old is not None and new is not None and (old.value, old.sensitive) == (new.value, new.sensitive):
-            continue
-        sensitive = bool((old and old.sensitive) or (new and new.sensitive))
-        found.append(
-            OutputChange(
-                name,
-                _output_shown(old, sensitive),
-                _output_shown(new, sensitive),
-                sensitive,
-                "create" if old is None else "delete" if new is None else "update",
-            )
-        )
-    return tuple(found)
-
-
-def _output_shown(output: OutputRecord | None, sensitive: bool) -> Any:
-    if output is None:
-        return None
-    return HIDDEN if sensitive or is_sealed(output.value) else output.value

@@ -16,10 +16,9 @@ from kolumn.contract.context import Context
 from kolumn.contract.encoding import Message
 from kolumn.contract.errors import OperationError, Problem, ValidationError
 from kolumn.contract.provider import Provider
+from kolumn.host import entry_points
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
     from kolumn.contract.schema import ProviderSchema
 
 GROUP = "kolumn.providers"
@@ -121,7 +120,10 @@ class Fleet:
     """The providers of one project. Each is loaded and configured the first time it is asked for."""
 
     def __init__(
-        self, context: Context, environment: Mapping[str, str] = os.environ, blocks: Mapping[str, ProviderConfig] = {}
+        self,
+        context: Context,
+        environment: Mapping[str, str] = os.environ,
+        blocks: Mapping[str, ProviderConfig] = {},
     ) -> None:
         self._context = context
         self._environment = environment
@@ -190,40 +192,33 @@ def settings(block: ProviderConfig, environment: Mapping[str, str]) -> dict[str,
     said = environment.get("KOLUMN_SAFE_DESTROY", "").strip().lower()
     if said and "safe_destroy" not in config:
         if said not in (*_TRUE, *_FALSE):
-            raise ValidationError(
-                "KOLUMN_SAFE_DESTROY must be true or false.", code="invalid_environment"
-            )
+            raise ValidationError("KOLUMN_SAFE_DESTROY must be true or false.", code="invalid_environment")
         config["safe_destroy"] = said in _TRUE
     return config
 
 
 def names() -> tuple[str, ...]:
     """Return the names of all installed providers, sorted."""
-    from importlib.metadata import entry_points
-
-    return tuple(sorted(point.name for point in entry_points(group=GROUP)))
+    return tuple(sorted(entry_points.find(GROUP)))
 
 
 def load(name: str) -> Provider:
     """Return a new, unconfigured provider. Raises ValidationError when none of that name is installed."""
-    from importlib.metadata import entry_points
-
-    found: tuple[EntryPoint, ...] = tuple(entry_points(group=GROUP, name=name))
-    if not found:
-        known = ", ".join(names()) or "none"
+    installed = entry_points.find(GROUP)
+    if name not in installed:
+        known = ", ".join(sorted(installed)) or "none"
         raise ValidationError(
             f'There is no provider "{name}". Installed: {known}. A provider comes with its package, '
             f"e.g. `pip install 'kolumn[{name}]'`.",
             code="unknown_provider",
         )
     try:
-        factory = found[0].load()
-    except ImportError as error:
+        provider: Provider = entry_points.load(installed[name])()
+    except (ImportError, AttributeError) as error:
         raise ValidationError(
             f"Provider {name} cannot be loaded: {error}. Install what it needs: pip install 'kolumn[{name}]'.",
             code="provider_not_installed",
         ) from error
-    provider: Provider = factory()
     return provider
 
 
@@ -240,4 +235,6 @@ def _placed(error: ValidationError, block: ProviderConfig) -> ValidationError:
     hint = ""
     if not any(block.config.get(name) for name in _WHERE):
         hint = f" The block names no database; {url_variables(block)[0]} can supply its URL."
-    return ValidationError(f"Provider {block.address} is not configured rightly.{hint}", code=error.code, problems=problems)
+    return ValidationError(
+        f"Provider {block.address} is not configured rightly.{hint}", code=error.code, problems=problems
+    )
