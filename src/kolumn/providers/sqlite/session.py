@@ -219,8 +219,9 @@ class SQLiteSession:
             mode = "ro" if self._settings.read_only else "rwc" if write else "rw"
             uri = f"file:{percent(str(self._file))}?mode={mode}"
         try:
+            # No cached statements: SQLite 3.40 crashes on an EXPLAIN prepared before the schema changed.
             connection = sqlite3.connect(
-                uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=16
+                uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=0
             )
         except sqlite3.Error as error:
             raise translate(error, Context.background()) from error
