@@ -189,7 +189,7 @@ def test_old_violations_do_not_stand_in_the_way(tmp_path: Path) -> None:
     ("config", "paths"),
     [
         ({}, {"path"}),
-        ({"path": "a.db", "url": "sqlite:///b.db"}, {"url"}),
+        ({"path": "a.db", "url": "sqlite:///b.db"}, {"path"}),
         ({"url": "postgresql://x/y"}, {"url"}),
         ({"path": ":memory:"}, {"path"}),
         ({"path": "a.db", "busy_timeout": -1, "journal_mode": "fast", "apply_mode": "x", "nonsense": 1},
