@@ -17,7 +17,8 @@ class sets `SHORTHAND` may be given as a bare string or list standing for that f
 
 Besides its fields a model class may define `prepare(config, path, problems)`, a static method that rewrites
 accepted spellings into the declared one before parsing, and `verify()`, which yields the faults that only
-show across attributes.
+show across attributes. `KEY_ORDER` names a field outside of equality that keeps the order of the keys in
+configuration, and with it which were given although at their default; `config` writes them so again.
 """
 
 from __future__ import annotations
@@ -248,6 +249,9 @@ class _Parser:
             _report_unknown(fields, config, path, self._problems)
         if len(self._problems) > before:
             return None
+        if ordered := getattr(model, "KEY_ORDER", None):
+            spelled = {each.block: each.name for each in fields if each.block}
+            values[ordered] = tuple(spelled.get(key, key) for key in config)
         built = model(**values)
         verify = getattr(built, "verify", None)
         if verify is not None:
@@ -427,12 +431,21 @@ def _holds(validator: ValidatorSpec, value: Any) -> bool:
 def config(model: Any) -> dict[str, Any]:
     """Return the configuration of `model`: what `parse` turns back into an equal model."""
     data: dict[str, Any] = {}
+    ordered = getattr(type(model), "KEY_ORDER", None)
+    order: tuple[str, ...] = getattr(model, ordered) if ordered else ()
+    explicit = frozenset(order)
     for each in declared_fields(type(model)):
         value = getattr(model, each.name)
-        if each.about.hint or value == each.default or value is None:
+        if each.about.hint or value is None or (value == each.default and each.name not in explicit):
             continue
         data[each.name] = _plain(value)
-    return data
+    return {key: data[key] for key in sorted(data, key=_place(order))} if order else data
+
+
+def _place(order: tuple[str, ...]) -> Callable[[str], int]:
+    """Return the sort key that puts what `order` names there, the name first, and the rest last."""
+    places = {key: place for place, key in enumerate(order)}
+    return lambda key: -1 if key == "name" else places.get(key, len(places))
 
 
 def _plain(value: Any) -> Any:
@@ -447,6 +460,18 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
     return value
+
+
+def former_names(model: Any) -> dict[str, str]:
+    """Return what elements of `model` were called before, by path: `{"columns.headline": "title"}`."""
+    found: dict[str, str] = {}
+    for each in declared_fields(type(model)):
+        if each.kind == "models":
+            for element in getattr(model, each.name):
+                before = getattr(element, "renamed_from", "")
+                if before:
+                    found[f"{each.name}.{element.name}"] = before
+    return found
 
 
 Change = Callable[[str, str], str]
