@@ -64,9 +64,10 @@ def build(project: Project, state: State, scope: Scope) -> Requests:
     that contradicts the configuration, providers that depend on each other in a circle.
     """
     configured = {} if scope.destroy else {resource.address: resource for resource in project.resources}
-    moves = {} if scope.destroy else _moves(project, configured, Managed(state))
+    managed = Managed(state)
+    moves = {} if scope.destroy else _moves(project, configured, managed)
     current = _with_moves(state, moves)
-    managed = Managed(current)
+    managed = Managed(current) if moves else managed
     removed = {
         address: provider
         for address, (provider, _) in managed.items()
