@@ -98,7 +98,7 @@ def _progress(plan: ProjectPlan, console: Console) -> Iterator[None]:
     with Progress(*columns, console=Terminal(file=console.err), transient=True) as progress:
         task = progress.add_task("applying", total=total)
 
-        def listen(logger: str, level: str, event: str, fields: Mapping[str, Any]) -> None:
+        def listen(logger: str, _level: str, event: str, fields: Mapping[str, Any]) -> None:
             if logger == "HandlerLogger" and event == "step":
                 words = str(fields.get("description", "")).replace("[", "\\[")
                 progress.update(task, advance=1, description=words)

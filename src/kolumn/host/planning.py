@@ -21,6 +21,9 @@ from kolumn.host.reviewing import changes, output_changes
 from kolumn.host.sealing import Veil, seal
 from kolumn.host.state import Instance, OutputRecord, ResourceRecord, State, instances
 
+_COUNTED_UP_TO = 500
+"""With more resources than this, counting unmanaged objects would cost as much as the plan."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -38,7 +41,7 @@ class Options:
     parallelism: int = 4
     """How many providers that do not depend on each other are asked at once."""
     count_unmanaged: bool = True
-    """Also look for live objects nobody names, when there is something to do anyway."""
+    """Also look for live objects nobody names, when there is something to do anyway and it costs little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +160,8 @@ def _ask_one(
     if options.prune:
         request, response = _without_claimed(request, response, pruned, address)
     unmanaged = None
-    if options.count_unmanaged and not options.prune and response.steps:
+    countable = options.count_unmanaged and not options.prune and len(resources) <= _COUNTED_UP_TO
+    if countable and response.steps:
         unmanaged = tuple(
             f"{each.resource_type} {each.name}" for each in _unmanaged(client, requests, address, fold=True)
         )
@@ -212,12 +216,14 @@ def located(
     )
 
 
-def _unmanaged(client: Client, requests: Requests, provider: str, *, fold: bool = False) -> list[m.PlanResource]:
+def _unmanaged(
+    client: Client, requests: Requests, provider: str, *, fold: bool = False
+) -> list[m.PlanResource]:
     """Return deletes of the live objects that neither configuration nor state seems to name.
 
     An object the configuration names in a spelling only the provider understands may be among them; the
-    provider leaves it alone, since the same request asks for it. `fold` takes names that differ in case for one,
-    which is good enough for counting.
+    provider leaves it alone, since the same request asks for it. `fold` takes names that differ in case
+    for one, which is good enough for counting.
     """
 
     def name_in(config: Mapping[str, Any]) -> tuple[str, str]:
@@ -232,7 +238,9 @@ def _unmanaged(client: Client, requests: Requests, provider: str, *, fold: bool 
     asked = requests.resources.get(provider, ())
     taken = {(bare_type(provider, each.resource_type), each.name) for each in asked}
     named = {
-        (bare_type(provider, each.resource_type), name_in(each.config)) for each in asked if each.action != "delete"
+        (bare_type(provider, each.resource_type), name_in(each.config))
+        for each in asked
+        if each.action != "delete"
     }
     found = []
     for live in client.discover():
@@ -244,7 +252,10 @@ def _unmanaged(client: Client, requests: Requests, provider: str, *, fold: bool 
             name += " (unmanaged)"
         found.append(
             m.PlanResource(
-                resource_type=prefixed_type(provider, live.type), name=name, config=live.config, action="delete"
+                resource_type=prefixed_type(provider, live.type),
+                name=name,
+                config=live.config,
+                action="delete",
             )
         )
     return found
