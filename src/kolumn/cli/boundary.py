@@ -55,6 +55,10 @@ def guarded(command: str, run: Run, arguments: argparse.Namespace) -> int:
             gc.enable()
 
 
+asking = threading.Event()
+"""Set while a person is asked and nothing was started yet: an interruption then just ends the process."""
+
+
 def interruptible(context: Context, console: Console, work: Callable[[], int]) -> int:
     """Run `work` so that Ctrl-C and SIGTERM cancel `context`, and with it a statement that is running.
 
@@ -75,7 +79,9 @@ def interruptible(context: Context, console: Console, work: Callable[[], int]) -
 
     def handle(number: int, _frame: FrameType | None) -> None:
         received.append(number)
-        if len(received) > 1:
+        if asking.is_set():
+            console.note("\nNothing was changed.")
+        if len(received) > 1 or asking.is_set():
             os._exit(INTERRUPTED if number == signal.SIGINT else TERMINATED)
         console.note("\nStopping. Once more to end at once.")
         threading.Thread(target=context.cancel, daemon=True).start()

@@ -47,9 +47,8 @@ def apply(
     results: list[Result] = []
     steps = 0
     error: KolumnError | None = None
-    for each in plan.providers:
-        if each.address not in changed:
-            continue
+    remaining = [each for each in plan.providers if each.address in changed]
+    for each in remaining:
         announce(each)
         try:
             context.check()
@@ -60,7 +59,9 @@ def apply(
         steps += len(reply.steps)
         done = _results(each, reply, plan, veil)
         results += done
-        ledger.put(_after(ledger.state, each, reply, plan, project))
+        after = _after(ledger.state, each, reply, plan, project)
+        last = reply.success and each.address == remaining[-1].address
+        ledger.put(_finished(after, plan) if last else after)
         if not reply.success:
             error = OperationError(veil.text(reply.error) or "The apply failed.", code="apply_failed")
             break

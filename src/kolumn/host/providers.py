@@ -183,7 +183,7 @@ def url_variables(block: ProviderConfig) -> tuple[str, ...]:
 
 
 def settings(block: ProviderConfig, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return what `Configure` gets: the block; URL and `safe_destroy` come from the environment if missing."""
+    """Return what `Configure` gets: the block, with URL and `safe_destroy` of the environment if missing."""
     config = dict(block.config)
     if not any(config.get(name) for name in _WHERE):
         url = next((environment[name] for name in url_variables(block) if environment.get(name)), "")
