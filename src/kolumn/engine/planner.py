@@ -352,7 +352,8 @@ def _change(item: _Item, action: str, asked: _Asked) -> ResourceChange:
     if action != "unchanged":
         before = item.handler.config(item.live) if item.live is not None else {}
         after = item.handler.config(item.wanted) if item.wanted is not None else {}
-        changes = attribute_changes(before, after)
+        renamed = item.handler.former_names(item.wanted) if item.wanted is not None else {}
+        changes = attribute_changes(before, after, renamed)
         model = item.wanted if item.wanted is not None else item.live
         uses = item.handler.uses(model) if model is not None else frozenset()
         known = {key for used in uses for key in asked.by_ref.get(used, ()) if key != str(item.key)}
