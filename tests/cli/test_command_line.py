@@ -53,7 +53,7 @@ def test_every_fault_is_shown_with_its_line_and_a_caret(project: ProjectFolder) 
     assert "var.nope" in ran.err
     assert "^" in ran.err
 
-    project.write(USERS.replace("not_null = true", 'typo = true\n    type = "TEXT; DROP"').replace("primary_key", "primry_key"))
+    project.write(USERS.replace('"TEXT"', '"TEXT; DROP TABLE x"').replace("primary_key", "primry_key"))
     ran = project.run("plan")
     assert ran.code == 1
     assert "sqlite_table.users" in ran.err

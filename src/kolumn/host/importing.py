@@ -14,6 +14,7 @@ from kolumn.contract import messages as m
 from kolumn.contract.errors import PermissionError, ValidationError  # noqa: A004 - the specification's name
 from kolumn.contract.schema import AttributeSchema, ObjectType
 from kolumn.host.addresses import bare_type, prefixed_type
+from kolumn.host.attributes import singular
 from kolumn.host.providers import Fleet, load, url_variables
 
 SPLIT_ABOVE = 60
@@ -129,15 +130,6 @@ def _blocks(value: Any, attribute: AttributeSchema) -> Labelled | Unlabelled | N
             {each["name"]: {key: item for key, item in each.items() if key != "name"} for each in inner}
         )
     return Unlabelled(inner)
-
-
-def singular(word: str) -> str:
-    """Return the block name of a list attribute: `columns` -> `column`, `indexes` -> `index`."""
-    if word.endswith("ies"):
-        return word[:-3] + "y"
-    if word.endswith(("xes", "sses", "shes", "ches")):
-        return word[:-2]
-    return word.removesuffix("s")
 
 
 def _plural(word: str) -> str:

@@ -218,7 +218,7 @@ class SQLiteSession:
             uri = f"file:{percent(str(self._file))}?mode={mode}"
         try:
             connection = sqlite3.connect(
-                uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=16
+                uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=0
             )
         except sqlite3.Error as error:
             raise translate(error, Context.background()) from error
