@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -208,6 +209,12 @@ def test_what_has_no_json_form_is_refused(value: object) -> None:
     with pytest.raises(ValidationError) as caught:
         encode(m.CreateResourceResponse(success=True, state={"a": value}))
     assert caught.value.code == "invalid_value"
+
+
+def test_read_only_maps_are_written_like_any_other() -> None:
+    config = MappingProxyType({"a": MappingProxyType({"b": 1})})
+    message = m.CreateResourceRequest(resource_type="t", name="n", config=config)
+    assert encode(message) == b'{"resource_type":"t","name":"n","config":{"a":{"b":1}}}'
 
 
 def test_a_value_nested_in_itself_is_refused() -> None:

@@ -72,7 +72,7 @@ def fits(go: str, shape: inspect.Type) -> bool:
         return isinstance(shape, inspect.VarTupleType) and fits(go[2:], shape.item_type)
     if go.startswith("map[string]"):
         return isinstance(shape, inspect.DictType) and fits(go[11:], shape.value_type)
-    plain = {
+    plain: dict[str, Any] = {
         "string": (inspect.StrType, inspect.LiteralType),
         "bool": inspect.BoolType,
         "int": inspect.IntType,

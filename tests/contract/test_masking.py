@@ -108,7 +108,8 @@ def test_no_text_makes_masking_slow(part: str) -> None:
 @pytest.mark.parametrize(
     "name",
     ["password", "Password", "db_password", "PGPASSWORD", "passwd", "pwd", "token", "auth_token", "apiKey",
-     "api_key", "secret", "client-secret", "secretAccessKey", "private_key", "dsn", "credentials", "connection_string"],
+     "api_key", "secret", "client-secret", "secretAccessKey", "private_key", "dsn", "credentials",
+     "connection_string"],
 )  # fmt: skip
 def test_secret_names(name: str) -> None:
     assert is_secret_name(name)

@@ -1,6 +1,7 @@
 """The JSON of every message, compared with what Go's encoding/json gives for the types of spec 5, 7 and 9."""
 
 import inspect
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from kolumn.contract.times import Timestamp
 
 NOON = Timestamp.parse("2025-12-15T10:30:00Z")
 LATER = Timestamp.parse("2025-12-15T12:30:00.250+02:00")
-TYPED = {"resource_type": "table", "name": "users"}
+TYPED: dict[str, Any] = {"resource_type": "table", "name": "users"}
 
 INSTANCE = m.ResourceInstance(
     type="postgres_table",
@@ -282,9 +283,9 @@ CASES: list[tuple[Message, str]] = [
         ),
         (
             '{"type":"list","description":"d","required":true,"computed":false,"sensitive":false,'
-            '"default":false,"validators":[{"type":"length","value":{"max":63},"message":"too long"}],"elements":'
-            '{"attributes":{"a":{"type":"int","description":"","required":false,"computed":false,"sensitive":false,'
-            '"default":0}}}}'
+            '"default":false,"validators":[{"type":"length","value":{"max":63},"message":"too long"}],'
+            '"elements":{"attributes":{"a":{"type":"int","description":"","required":false,"computed":false,'
+            '"sensitive":false,"default":0}}}}'
         ),
     ),
 ]

@@ -50,7 +50,6 @@ def test_three_spellings_are_one_thing() -> None:
     assert parse(Shape, {"name": "s", "fields": [{"name": "a", "type": "int"}, {"name": "b"}]}) == wanted
     assert parse(Shape, {"name": "s", "fields": {"a": {"type": "int"}, "b": {}}}) == wanted
     assert parse(Shape, {"name": "s", "field": {"a": {"type": "int"}, "b": {}}}) == wanted
-    assert parse(Shape, {"name": "s", "fields": {"a": "int", "b": {}}}) == wanted
 
 
 def test_shorthands() -> None:

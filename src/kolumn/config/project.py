@@ -8,9 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from kolumn.contract.errors import Location
+
+
+class Unknown:
+    """What is not known before a database was asked: stands in for results of `discover` in `validate`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "(known after discovery)"
+
+
+UNKNOWN: Final = Unknown()
+"""The only Unknown. It occurs in values only when a project is evaluated without a discover callback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +42,8 @@ class ProviderConfig:
     type: str
     """Provider name, e.g. `sqlite`."""
     alias: str = ""
-    config: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Settings as evaluated; may hold secrets."""
     location: Location | None = None
 
     @property
@@ -50,8 +64,8 @@ class ResourceConfig:
     """The address without the type, unique per type: `users`, `module.shop.users["eu"]`."""
     provider: str
     """Address of its provider: `sqlite`, `sqlite.replica`."""
-    config: Mapping[str, Any]
-    """Attributes and blocks. `name` is always there; left out, it is the block's label."""
+    config: Mapping[str, Any] = field(repr=False)
+    """Attributes and blocks; may hold secrets, see `sensitive`. `name` is always there; left out, it is the block's label."""
     depends_on: tuple[str, ...] = ()
     """Addresses it refers to or names in `depends_on`, sorted."""
     lifecycle: Lifecycle = Lifecycle()
@@ -69,7 +83,8 @@ class DiscoverConfig:
     type: str
     name: str
     provider: str
-    filters: Mapping[str, Any]
+    filters: Mapping[str, Any] = field(repr=False)
+    """The block's attributes and blocks; `name` is there only when it was written."""
     location: Location | None = None
 
 
@@ -78,7 +93,7 @@ class OutputValue:
     """An `output` block of the root module, evaluated."""
 
     name: str
-    value: Any
+    value: Any = field(repr=False)
     sensitive: bool = False
     description: str = ""
 
@@ -103,3 +118,9 @@ class Project:
     moved: tuple[Moved, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Texts that must not be shown: the values of sensitive variables."""
+    required_version: str = ""
+    """Versions of Kolumn the project accepts, e.g. `>= 0.1`."""
+    required_providers: Mapping[str, Any] = field(default_factory=dict)
+    """As written in `required_providers`: provider name -> version constraint or map."""
+    state: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Settings of the `state` block, as written."""

@@ -13,19 +13,21 @@ So a provider adds an attribute by adding one field. Field types understood: `st
 A field holding a tuple of models is spelled in configuration as its plural name with a list or, when
 the elements have a `name`, a map by name; or as its singular name, as blocks give it:
 `columns = [{name = "id"}]`, `columns = {id = {}}` and `column "id" {}` are one thing. An element whose
-class sets `SHORTHAND` may be given as a bare string standing for that field.
+class sets `SHORTHAND` may be given as a bare string or list standing for that field.
 
 Besides its fields a model class may define `prepare(config, path, problems)`, a static method that rewrites
 accepted spellings into the declared one before parsing, and `verify()`, which yields the faults that only
-show across attributes.
+show across attributes. `KEY_ORDER` names a field outside of equality that keeps the order of the keys in
+configuration, and with it which were given although at their default; `config` writes them so again.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import operator
 import re
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -47,6 +49,15 @@ class Attribute:
     validators: tuple[ValidatorSpec, ...] = ()
     hint: bool = False
     """A wish of the configuration rather than a fact of the database, e.g. `renamed_from`."""
+    grammar: str = ""
+    """What a text is in the database's language, e.g. `expression`; empty for plain text.
+
+    The floors above decide what that means: they check such texts and bring them into normal form.
+    """
+
+
+Check = Callable[[str, str], "Problem | None"]
+"""Says what is wrong with a text of a grammar; the problem's path is filled in by the parser."""
 
 
 def attribute(
@@ -57,6 +68,7 @@ def attribute(
     sensitive: bool = False,
     compare: bool = True,
     hint: bool = False,
+    grammar: str = "",
     validators: Sequence[ValidatorSpec] = (),
 ) -> Any:
     """Declare a field of a model; without `default` it is required.
@@ -64,7 +76,7 @@ def attribute(
     `compare=False` keeps it out of equality: how a thing is written, not what it is.
     """
     about = Attribute(
-        description, default is dataclasses.MISSING, computed, sensitive, tuple(validators), hint
+        description, default is dataclasses.MISSING, computed, sensitive, tuple(validators), hint, grammar
     )
     return dataclasses.field(
         default=default, compare=compare and not hint, kw_only=True, metadata={"attribute": about}
@@ -96,7 +108,9 @@ def singular(word: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
+class DeclaredField:
+    """One declared field of a model, with what its type annotation says."""
+
     name: str
     about: Attribute
     kind: str
@@ -107,36 +121,25 @@ class _Field:
     block: str = ""
 
 
-def _fields(model: type[Any]) -> tuple[_Field, ...]:
-    found = _DECLARED.get(model)
-    if found is None:
-        found = _DECLARED[model] = _read_fields(model)
-    return found
+_DECLARED: dict[type[Any], tuple[DeclaredField, ...]] = {}
 
 
-_DECLARED: dict[type[Any], tuple[_Field, ...]] = {}
+def declared_fields(model: type[Any]) -> tuple[DeclaredField, ...]:
+    """Return the fields of `model` made with `attribute`, in order."""
+    if model not in _DECLARED:
+        _DECLARED[model] = tuple(_read_fields(model))
+    return _DECLARED[model]
 
 
-def _read_fields(model: type[Any]) -> tuple[_Field, ...]:
+def _read_fields(model: type[Any]) -> Iterable[DeclaredField]:
     hints = get_type_hints(model)
-    found = []
     for each in dataclasses.fields(model):
         about = each.metadata.get("attribute")
         if not isinstance(about, Attribute):
             continue
         kind, optional, element = _kind(hints[each.name])
-        found.append(
-            _Field(
-                each.name,
-                about,
-                kind,
-                optional,
-                each.default,
-                element,
-                singular(each.name) if kind == "models" else "",
-            )
-        )
-    return tuple(found)
+        block = singular(each.name) if kind == "models" else ""
+        yield DeclaredField(each.name, about, kind, optional, each.default, element, block)
 
 
 def _kind(hint: Any) -> tuple[str, bool, Any]:
@@ -168,7 +171,7 @@ _CONTRACT_TYPES: Mapping[str, AttributeType] = {
 def object_type(model: type[Any]) -> ObjectType:
     """Return the contract's description of `model` (spec 7.3)."""
     attributes = {}
-    for each in _fields(model):
+    for each in declared_fields(model):
         default = each.default
         plain = default is not dataclasses.MISSING and isinstance(default, str | int | float | bool)
         attributes[each.name] = AttributeSchema(
@@ -184,147 +187,207 @@ def object_type(model: type[Any]) -> ObjectType:
     return ObjectType(attributes=attributes)
 
 
-def parse(model: type[M], config: Mapping[str, Any]) -> M:
-    """Turn configuration into `model`.
+def parse(model: type[M], config: Mapping[str, Any], check: Check | None = None) -> M:
+    """Turn configuration into `model`; `check` judges every text that declares a grammar.
 
     Raises ValidationError with a Problem for every fault found; each has the path of the attribute.
     """
     problems: list[Problem] = []
-    built = _parse_model(model, config, "", problems)
+    built = _Parser(check, problems).model(model, config, "")
     if problems:
         raise ValidationError.of(problems)
     assert built is not None
     return built
 
 
-def _parse_model(model: type[M], config: Mapping[str, Any], path: str, problems: list[Problem]) -> M | None:
-    before = len(problems)
-    prepare = getattr(model, "prepare", None)
-    if prepare is not None:
-        config = prepare(config, path, problems)
-    fields = _fields(model)
-    values: dict[str, Any] = {}
-    taken = 0
-    for each in fields:
-        if each.kind == "models":
-            raws = [config[key] for key in dict.fromkeys((each.name, each.block)) if key in config]
-            taken += len(raws)
-            raws = [raw for raw in raws if raw is not None]
-            if raws:
-                where = f"{path}{each.name}"
-                elements: list[Any] = []
-                for raw in raws:
-                    elements += _parse_elements(each.element, raw, where, problems)
-                _validate(each.about.validators, elements, where, problems)
-                values[each.name] = tuple(elements)
-                continue
-        elif each.name in config:
-            taken += 1
-            raw = config[each.name]
-            if raw is not None:
-                values[each.name] = _parse_value(each, raw, f"{path}{each.name}", problems)
-                continue
-        if each.about.required:
-            problems.append(
-                Problem(
-                    f"{each.name} is required",
-                    code="missing_attribute",
-                    path=f"{path}{each.name}",
-                    hint=f"Add {each.name}: {each.about.description}.",
+class _Parser:
+    """Parses one configuration; collects the faults in `problems`."""
+
+    def __init__(self, check: Check | None, problems: list[Problem]) -> None:
+        self._check = check
+        self._problems = problems
+
+    def model(self, model: type[M], config: Mapping[str, Any], path: str) -> M | None:
+        """Return the model, None where `config` has faults."""
+        before = len(self._problems)
+        prepare = getattr(model, "prepare", None)
+        if prepare is not None:
+            config = prepare(config, path, self._problems)
+        fields = declared_fields(model)
+        values: dict[str, Any] = {}
+        taken = 0
+        for each in fields:
+            where = f"{path}{each.name}"
+            if each.kind == "models":
+                keys = [key for key in dict.fromkeys((each.name, each.block)) if key in config]
+                taken += len(keys)
+                keys = [key for key in keys if config[key] is not None]
+                if keys:
+                    elements: list[Any] = []
+                    for key in keys:
+                        elements += self._elements(each, config[key], where, block=key != each.name)
+                    self._validate(each.about.validators, elements, where)
+                    values[each.name] = tuple(elements)
+                    continue
+            elif each.name in config:
+                taken += 1
+                raw = config[each.name]
+                if raw is not None:
+                    values[each.name] = self._value(each, raw, where)
+                    continue
+            if each.about.required:
+                self._problems.append(
+                    Problem(
+                        f"{each.name} is required",
+                        code="missing_attribute",
+                        path=where,
+                        hint=f"Add {each.name}: {each.about.description[:1].lower()}"
+                        f"{each.about.description[1:]}.",
+                    )
                 )
+        if taken < len(config):
+            _report_unknown(fields, config, path, self._problems)
+        if len(self._problems) > before:
+            return None
+        if ordered := getattr(model, "KEY_ORDER", None):
+            spelled = {each.block: each.name for each in fields if each.block}
+            values[ordered] = tuple(spelled.get(key, key) for key in config)
+        built = model(**values)
+        verify = getattr(built, "verify", None)
+        if verify is not None:
+            self._problems.extend(
+                dataclasses.replace(problem, path=f"{path}{problem.path}") for problem in verify()
             )
-    if taken < len(config):
-        _report_unknown(fields, config, path, problems)
-    if len(problems) > before:
-        return None
-    built = model(**values)
-    verify = getattr(built, "verify", None)
-    if verify is not None:
-        problems.extend(dataclasses.replace(problem, path=f"{path}{problem.path}") for problem in verify())
-    return built
+        return built
 
-
-def _parse_elements(element: type[Any], raw: Any, path: str, problems: list[Problem]) -> list[Any]:
-    named = any(each.name == "name" for each in _fields(element))
-    bodies: Iterable[tuple[str, Any]]
-    if isinstance(raw, Mapping):
-        if not named:
+    def _elements(self, field: DeclaredField, raw: Any, path: str, *, block: bool) -> list[Any]:
+        element = field.element
+        shorthand: str | None = getattr(element, "SHORTHAND", None)
+        bodies: Iterable[tuple[str, Any]]
+        if isinstance(raw, Mapping):
+            if _is_by_name(element, raw, block=block):
+                bodies = [
+                    (f"{path}.{name}", _with_name(element, name, body, shorthand))
+                    for name, body in raw.items()
+                ]
+            else:
+                bodies = [(path, raw)]
+        elif isinstance(raw, list | tuple):
+            bodies = [(f"{path}[{index}]", body) for index, body in enumerate(raw)]
+        elif shorthand and isinstance(raw, str):
             bodies = [(path, raw)]
         else:
-            bodies = [(f"{path}.{name}", _with_name(name, body)) for name, body in raw.items()]
-    elif isinstance(raw, list | tuple):
-        bodies = [(f"{path}[{index}]", body) for index, body in enumerate(raw)]
-    else:
-        problems.append(_mistyped(path, "a list or blocks", raw))
-        return []
-    shorthand = getattr(element, "SHORTHAND", None)
-    built = []
-    for where, given in bodies:
-        body = {shorthand: given} if shorthand and isinstance(given, str) else given
-        if not isinstance(body, Mapping):
-            problems.append(_mistyped(where, "an object", body))
-            continue
-        made = _parse_model(element, body, f"{where}.", problems)
-        if made is not None:
-            built.append(made)
-    return built
+            self._problems.append(_mistyped(path, "a list or blocks", raw))
+            return []
+        built = []
+        for where, given in bodies:
+            body = {shorthand: given} if shorthand and isinstance(given, str | list | tuple) else given
+            if not isinstance(body, Mapping):
+                self._problems.append(_mistyped(where, "an object", body))
+                continue
+            made = self.model(element, body, f"{where}.")
+            if made is not None:
+                built.append(made)
+        return built
+
+    def _value(self, each: DeclaredField, raw: Any, path: str) -> Any:
+        value: Any = raw
+        wanted = ""
+        match each.kind:
+            case "str":
+                if isinstance(raw, bool):
+                    value = "true" if raw else "false"
+                elif isinstance(raw, int | float):
+                    value = str(raw)
+                elif not isinstance(raw, str):
+                    wanted = "a string"
+            case "int":
+                whole = isinstance(raw, str) and re.fullmatch(r"-?\d{1,18}", raw) is not None
+                if whole or (isinstance(raw, float) and raw.is_integer()):
+                    value = int(raw)
+                elif isinstance(raw, bool) or not isinstance(raw, int):
+                    wanted = "a whole number"
+            case "float":
+                if isinstance(raw, bool) or not isinstance(raw, int | float):
+                    wanted = "a number"
+            case "bool":
+                if raw in ("true", "false"):
+                    value = raw == "true"
+                elif not isinstance(raw, bool):
+                    wanted = "true or false"
+            case "strings":
+                items = [raw] if isinstance(raw, str) else raw
+                if isinstance(items, list | tuple) and all(isinstance(item, str) for item in items):
+                    value = tuple(items)
+                else:
+                    wanted = "a list of strings"
+            case "mapping":
+                if not isinstance(raw, Mapping):
+                    wanted = "a map"
+            case "model":
+                body = _body(each.element, raw)
+                if body is not None:
+                    return self.model(each.element, body, f"{path}.")
+                wanted = "an object"
+        if wanted:
+            self._problems.append(_mistyped(path, wanted, raw))
+            return None
+        self._validate(each.about.validators, value, path)
+        if self._check is not None and each.about.grammar:
+            self._inspect(each, value, path)
+        return value
+
+    def _inspect(self, each: DeclaredField, value: Any, path: str) -> None:
+        assert self._check is not None
+        texts = value if isinstance(value, tuple) else (value,)
+        for at, text in enumerate(texts):
+            if text == each.default:
+                continue
+            problem = self._check(each.about.grammar, text)
+            if problem is not None:
+                where = f"{path}[{at}]" if isinstance(value, tuple) else path
+                self._problems.append(dataclasses.replace(problem, path=where))
+
+    def _validate(self, validators: Iterable[ValidatorSpec], value: Any, path: str) -> None:
+        for validator in validators:
+            if not _holds(validator, value):
+                self._problems.append(
+                    Problem(f"{path} {validator.message}", code=f"invalid_{validator.type}", path=path)
+                )
 
 
-def _with_name(name: str, body: Any) -> Any:
+def _is_by_name(element: type[Any], raw: Mapping[str, Any], *, block: bool) -> bool:
+    """Whether `raw` maps names to elements rather than being one element itself.
+
+    A block without a label arrives as its own body: some key is an attribute with a plain value.
+    """
+    fields = {key for each in declared_fields(element) for key in (each.name, each.block)}
+    if "name" not in fields:
+        return False
+    return not block or not any(key in fields and not isinstance(body, Mapping) for key, body in raw.items())
+
+
+def _with_name(element: type[Any], name: str, body: Any, shorthand: str | None) -> Any:
+    if isinstance(body, list | tuple) and len(body) == 1 and isinstance(body[0], Mapping):
+        only = _body(element, body)
+        body = body if only is None else only
     if isinstance(body, Mapping):
         return body if "name" in body else {"name": name, **body}
-    return {"name": name, "type": body} if isinstance(body, str) else body
+    if isinstance(body, str | list | tuple) and shorthand:
+        return {"name": name, shorthand: body}
+    return body
 
 
-def _parse_value(each: _Field, raw: Any, path: str, problems: list[Problem]) -> Any:
-    value: Any = raw
-    wanted = ""
-    match each.kind:
-        case "str":
-            if isinstance(raw, bool):
-                value = "true" if raw else "false"
-            elif isinstance(raw, int | float):
-                value = str(raw)
-            elif not isinstance(raw, str):
-                wanted = "a string"
-        case "int":
-            if (isinstance(raw, str) and re.fullmatch(r"-?\d{1,18}", raw)) or (
-                isinstance(raw, float) and raw.is_integer()
-            ):
-                value = int(raw)
-            elif isinstance(raw, bool) or not isinstance(raw, int):
-                wanted = "a whole number"
-        case "float":
-            if isinstance(raw, bool) or not isinstance(raw, int | float):
-                wanted = "a number"
-        case "bool":
-            if raw in ("true", "false"):
-                value = raw == "true"
-            elif not isinstance(raw, bool):
-                wanted = "true or false"
-        case "strings":
-            items = [raw] if isinstance(raw, str) else raw
-            if isinstance(items, list | tuple) and all(isinstance(item, str) for item in items):
-                value = tuple(items)
-            else:
-                wanted = "a list of strings"
-        case "mapping":
-            if not isinstance(raw, Mapping):
-                wanted = "a map"
-        case "model":
-            shorthand = getattr(each.element, "SHORTHAND", None)
-            if isinstance(raw, list) and len(raw) == 1 and isinstance(raw[0], Mapping):
-                raw = raw[0]
-            elif shorthand and not isinstance(raw, Mapping):
-                raw = {shorthand: raw}
-            if isinstance(raw, Mapping):
-                return _parse_model(each.element, raw, f"{path}.", problems)
-            wanted = "an object"
-    if wanted:
-        problems.append(_mistyped(path, wanted, raw))
-        return None
-    _validate(each.about.validators, value, path, problems)
-    return value
+def _body(element: type[Any], raw: Any) -> Mapping[str, Any] | None:
+    """Return what a nested model is given as: a map, one block, or the value its SHORTHAND names."""
+    if isinstance(raw, Mapping):
+        return raw
+    shorthand = getattr(element, "SHORTHAND", None)
+    if isinstance(raw, list | tuple) and len(raw) == 1 and isinstance(raw[0], Mapping):
+        known = {key for each in declared_fields(element) for key in (each.name, each.block)}
+        if not shorthand or known.issuperset(raw[0]):
+            return raw[0]
+    return {shorthand: raw} if shorthand else None
 
 
 def _mistyped(path: str, wanted: str, raw: Any) -> Problem:
@@ -335,7 +398,7 @@ def _mistyped(path: str, wanted: str, raw: Any) -> Problem:
 
 
 def _report_unknown(
-    fields: tuple[_Field, ...], config: Mapping[str, Any], path: str, problems: list[Problem]
+    fields: tuple[DeclaredField, ...], config: Mapping[str, Any], path: str, problems: list[Problem]
 ) -> None:
     known = {each.name for each in fields} | {each.block for each in fields if each.block}
     for key in config:
@@ -347,20 +410,12 @@ def _report_unknown(
             )
 
 
-def _validate(validators: Iterable[ValidatorSpec], value: Any, path: str, problems: list[Problem]) -> None:
-    for validator in validators:
-        if not _holds(validator, value):
-            problems.append(
-                Problem(f"{path} {validator.message}", code=f"invalid_{validator.type}", path=path)
-            )
-
-
 def _holds(validator: ValidatorSpec, value: Any) -> bool:
     """Whether `value` passes a validator of spec 7.3: regex, enum, range or length."""
     limits = validator.value
     match validator.type:
         case "regex":
-            return isinstance(value, str) and re.search(limits, value) is not None
+            return isinstance(value, str) and re.fullmatch(limits, value) is not None
         case "enum":
             folded = {str(each).lower() for each in limits}
             return all(
@@ -376,12 +431,21 @@ def _holds(validator: ValidatorSpec, value: Any) -> bool:
 def config(model: Any) -> dict[str, Any]:
     """Return the configuration of `model`: what `parse` turns back into an equal model."""
     data: dict[str, Any] = {}
-    for each in _fields(type(model)):
+    ordered = getattr(type(model), "KEY_ORDER", None)
+    order: tuple[str, ...] = getattr(model, ordered) if ordered else ()
+    explicit = frozenset(order)
+    for each in declared_fields(type(model)):
         value = getattr(model, each.name)
-        if each.about.hint or value == each.default or value is None:
+        if each.about.hint or value is None or (value == each.default and each.name not in explicit):
             continue
         data[each.name] = _plain(value)
-    return data
+    return {key: data[key] for key in sorted(data, key=_place(order))} if order else data
+
+
+def _place(order: tuple[str, ...]) -> Callable[[str], int]:
+    """Return the sort key that puts what `order` names there, the name first, and the rest last."""
+    places = {key: place for place, key in enumerate(order)}
+    return lambda key: -1 if key == "name" else places.get(key, len(places))
 
 
 def _plain(value: Any) -> Any:
@@ -396,3 +460,47 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
     return value
+
+
+Change = Callable[[str, str], str]
+"""Returns what stands in the place of a text: called with its grammar and the text."""
+
+_REWRITTEN: dict[type[Any], tuple[DeclaredField, ...]] = {}
+
+
+def rewrite(model: M, change: Change, *, hints: bool = True) -> M:
+    """Return `model` with every text that has a grammar replaced by what `change` makes of it.
+
+    Texts at their default stay. Without `hints`, hints are reset to their default. A model in which
+    nothing changes is returned itself.
+    """
+    kind = type(model)
+    if kind not in _REWRITTEN:
+        _REWRITTEN[kind] = tuple(
+            each
+            for each in declared_fields(kind)
+            if each.about.grammar or each.about.hint or each.kind in ("model", "models")
+        )
+    changes: dict[str, Any] = {}
+    for each in _REWRITTEN[kind]:
+        value = getattr(model, each.name)
+        if value is None or value == each.default:
+            continue
+        made: Any
+        if each.about.hint and not hints:
+            made = each.default
+        elif each.kind == "model":
+            made = rewrite(value, change, hints=hints)
+        elif each.kind == "models":
+            made = tuple([rewrite(element, change, hints=hints) for element in value])
+            if all(map(operator.is_, made, value)):
+                continue
+        elif each.kind == "strings":
+            made = tuple([change(each.about.grammar, text) for text in value])
+        elif isinstance(value, str):
+            made = change(each.about.grammar, value)
+        else:
+            continue
+        if made is not value and (made != value or each.kind in ("model", "models")):
+            changes[each.name] = made
+    return dataclasses.replace(model, **changes) if changes else model  # type: ignore[type-var]

@@ -53,6 +53,12 @@ class Handler(Protocol[M]):
     def diff(self, live: M | None, wanted: M | None) -> list[Operation]:
         """Return the operations that lead from one to the other; none if they are the same."""
 
+    def follow(self, model: M, operation: Operation) -> M:
+        """Return `model` as the database leaves it when `operation` renames something it refers to.
+
+        A planner lets live models follow the renames of a plan before it compares them.
+        """
+
 
 class DeclaredHandler(Generic[M]):
     """A handler for a model declared with `engine.declaration`; changes mean drop and create.
@@ -88,8 +94,12 @@ class DeclaredHandler(Generic[M]):
         """Return the declared model. Raises ValidationError with every fault."""
         if "name" not in config:
             config = {"name": name, **config}
-        parsed: M = declaration.parse(self.model, config)
+        parsed: M = declaration.parse(self.model, config, self.check)
         return parsed
+
+    def check(self, grammar: str, text: str) -> Problem | None:
+        """Return what is wrong with a text of a declared grammar, None if nothing is."""
+        return None
 
     def config(self, model: M) -> dict[str, Any]:
         """Return what `parse` turns back into an equal model."""
@@ -130,8 +140,8 @@ class DeclaredHandler(Generic[M]):
         if before != after and self.renames:
             renamed = self.with_name(live, _text(wanted, "name"))
             operations.append(Rename(subject=before, before=live, after=renamed, target=after))
-            live = renamed
-        if (before != after and not self.renames) or self.normal(live) != self.normal(wanted):
+            live, before = renamed, after
+        if before != after or (live != wanted and self.normal(live) != self.normal(wanted)):
             operations += self.replace(live, wanted)
         return operations
 
@@ -141,6 +151,10 @@ class DeclaredHandler(Generic[M]):
             Drop(subject=self.ref(live), model=live, uses=self.uses(live)),
             Create(subject=self.ref(wanted), model=wanted, uses=self.uses(wanted)),
         ]
+
+    def follow(self, model: M, operation: Operation) -> M:
+        """Return the model itself: it refers to nothing by name."""
+        return model
 
     def with_name(self, model: M, name: str) -> M:
         """Return the model under another name."""

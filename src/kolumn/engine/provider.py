@@ -15,7 +15,7 @@ from kolumn.contract.codec import decode, encode
 from kolumn.contract.context import Context
 from kolumn.contract.encoding import Message
 from kolumn.contract.environment import resolve_environment
-from kolumn.contract.errors import ConnectionError, Problem, ValidationError
+from kolumn.contract.errors import ConnectionError, KolumnError, OperationError, Problem, ValidationError
 from kolumn.contract.functions import FUNCTIONS, Category
 from kolumn.contract.logs import ConfigLogger, ConnectionLogger, DispatchLogger, StateLogger
 from kolumn.contract.schema import ProviderSchema
@@ -130,7 +130,7 @@ class BaseProvider(ABC):
         context.check()
         DispatchLogger.debug("dispatch", function=function, bytes=len(input))
         with self._lock:
-            response = call(context, request)
+            response = _guarded(function, call, context, request)
         DispatchLogger.debug("dispatched", function=function)
         return encode(response)
 
@@ -191,3 +191,22 @@ class BaseProvider(ABC):
             go_version=f"python{platform.python_version()}",
             provider_name=self.name,
         )
+
+
+def _guarded(
+    function: str, call: Callable[[Context, Any], Message], context: Context, request: Message
+) -> Message:
+    """Make the call; whatever goes wrong leaves as one of the five categories (spec 9.2)."""
+    try:
+        return call(context, request)
+    except KolumnError:
+        raise
+    except RecursionError:
+        raise ValidationError(f"the {function} request is nested too deeply", code="too_deep") from None
+    except Exception as error:  # noqa: BLE001 - the boundary of the contract
+        DispatchLogger.error("internal error", function=function, error=repr(error))
+        raise OperationError(
+            f"internal error in {function}: {type(error).__name__}: {error}. "
+            "This is a fault of Kolumn; please report it.",
+            code="internal_error",
+        ) from error

@@ -2,18 +2,26 @@
 
 Models stay as a person wrote them: a primary key written at its column stays there. What they mean,
 whichever way written, is in `Table.constraints()`, and that is what the differ compares.
-Expressions, types and bodies are SQL text of the database at hand.
+Expressions, types and bodies are SQL text of the database at hand; every field that holds one says so
+with one of these grammars, so that a field a provider adds is checked and normalised like the rest:
+`identifier`, `column` (a column of the table at hand), `schema` (a schema's name), `type`, `expression`,
+`default` (an expression in which a lone word is suspicious), `query` (one SELECT), `body` (what a trigger
+or routine runs), `reference` (see `sql.reference`), `event` (a trigger's) and `keyword` (compared without
+regard to case).
 """
 
 from __future__ import annotations
 
+import builtins
+import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
-from kolumn.sql.reference import parse_reference
+from kolumn.sql.reference import parse_names, parse_reference
 
 ACTIONS = ("no action", "restrict", "cascade", "set null", "set default")
 
@@ -24,10 +32,10 @@ class KeyPart:
 
     SHORTHAND: ClassVar[str] = "column"
 
-    column: str = attribute("Column name", default="")
-    expression: str = attribute("SQL expression instead of a column", default="")
-    order: str = attribute("Sort order", default="asc", validators=[one_of("asc", "desc")])
-    collation: str = attribute("Collation that differs from the column's", default="")
+    column: str = attribute("Column name", default="", grammar="column")
+    expression: str = attribute("SQL expression instead of a column", default="", grammar="expression")
+    order: str = attribute("Sort order", default="asc", validators=[one_of("asc", "desc")], grammar="keyword")
+    collation: str = attribute("Collation that differs from the column's", default="", grammar="identifier")
 
     def verify(self) -> Iterator[Problem]:
         """Yield a fault unless exactly one of column and expression is given."""
@@ -39,42 +47,55 @@ class KeyPart:
 class PrimaryKey:
     """A table's primary key."""
 
+    KIND: ClassVar[str] = "primary key"
     SHORTHAND: ClassVar[str] = "columns"
 
     columns: tuple[KeyPart, ...] = attribute("Columns of the key, in order", validators=[NOT_EMPTY])
-    name: str = attribute("Constraint name", default="")
+    name: str = attribute("Constraint name", default="", grammar="identifier")
 
 
 @dataclass(frozen=True)
 class Unique:
     """A unique constraint."""
 
+    KIND: ClassVar[str] = "unique"
     SHORTHAND: ClassVar[str] = "columns"
 
     columns: tuple[KeyPart, ...] = attribute("Columns of the constraint, in order", validators=[NOT_EMPTY])
-    name: str = attribute("Constraint name", default="")
+    name: str = attribute("Constraint name", default="", grammar="identifier")
 
 
 @dataclass(frozen=True)
 class Check:
     """A check constraint."""
 
+    KIND: ClassVar[str] = "check"
     SHORTHAND: ClassVar[str] = "expression"
 
-    expression: str = attribute("SQL expression that must not be false", validators=[NOT_EMPTY])
-    name: str = attribute("Constraint name", default="")
+    expression: str = attribute(
+        "SQL expression that must not be false", validators=[NOT_EMPTY], grammar="expression"
+    )
+    name: str = attribute("Constraint name", default="", grammar="identifier")
 
 
 @dataclass(frozen=True)
 class ForeignKey:
     """A foreign key."""
 
-    columns: tuple[str, ...] = attribute("Columns that refer", validators=[NOT_EMPTY])
-    references: str = attribute("What they refer to: `table(column, ...)` or `schema.table(column)`")
-    name: str = attribute("Constraint name", default="")
-    on_delete: str = attribute("Action on delete", default="no action", validators=[one_of(*ACTIONS)])
-    on_update: str = attribute("Action on update", default="no action", validators=[one_of(*ACTIONS)])
-    match: str = attribute("MATCH type, as written", default="")
+    KIND: ClassVar[str] = "foreign key"
+
+    columns: tuple[str, ...] = attribute("Columns that refer", validators=[NOT_EMPTY], grammar="column")
+    references: str = attribute(
+        "What they refer to: `table(column, ...)` or `schema.table(column)`", grammar="reference"
+    )
+    name: str = attribute("Constraint name", default="", grammar="identifier")
+    on_delete: str = attribute(
+        "Action on delete", default="no action", validators=[one_of(*ACTIONS)], grammar="keyword"
+    )
+    on_update: str = attribute(
+        "Action on update", default="no action", validators=[one_of(*ACTIONS)], grammar="keyword"
+    )
+    match: str = attribute("MATCH type, as written", default="", grammar="identifier")
     deferrable: bool = attribute("Whether the check can wait for the commit", default=False)
     initially_deferred: bool = attribute("Whether it waits by default", default=False)
 
@@ -102,27 +123,45 @@ def _verify_reference(text: str, columns: int) -> Iterator[Problem]:
 class Column:
     """A column of a table, with the constraints written at it."""
 
-    name: str = attribute("Column name", validators=[NOT_EMPTY])
-    type: str = attribute("Data type, as the database spells it", default="")
+    SHORTHAND: ClassVar[str] = "type"
+    CONSTRAINTS: ClassVar[Mapping[builtins.type[Any], tuple[str, ...]]] = {
+        PrimaryKey: ("primary_key",),
+        Unique: ("unique",),
+        Check: ("check",),
+        ForeignKey: ("references", "on_delete", "on_update", "deferrable", "initially_deferred"),
+    }
+    """By kind of constraint: the fields that write one at the column. A subclass with more adds them,
+    those of a nested model as `field.field`."""
+
+    name: str = attribute("Column name", validators=[NOT_EMPTY], grammar="column")
+    type: str = attribute("Data type, as the database spells it", default="", grammar="type")
     not_null: bool = attribute("Whether NULL is refused", default=False)
     primary_key: bool = attribute("Whether this column is the primary key", default=False)
     unique: bool = attribute("Whether values are unique", default=False)
-    default: str | None = attribute("Default value as a SQL expression", default=None)
-    generated: str = attribute("SQL expression the value is computed from", default="")
+    default: str | None = attribute("Default value as a SQL expression", default=None, grammar="default")
+    generated: str = attribute("SQL expression the value is computed from", default="", grammar="expression")
     stored: bool = attribute("Whether a generated value is stored rather than computed", default=False)
-    collation: str = attribute("Collation", default="")
-    check: str = attribute("SQL expression that must not be false", default="")
-    references: str = attribute("Foreign key target: `table(column)`", default="")
+    collation: str = attribute("Collation", default="", grammar="identifier")
+    check: str = attribute("SQL expression that must not be false", default="", grammar="expression")
+    references: str = attribute("Foreign key target: `table(column)`", default="", grammar="reference")
     on_delete: str = attribute(
-        "Action on delete of the target", default="no action", validators=[one_of(*ACTIONS)]
+        "Action on delete of the target",
+        default="no action",
+        validators=[one_of(*ACTIONS)],
+        grammar="keyword",
     )
     on_update: str = attribute(
-        "Action on update of the target", default="no action", validators=[one_of(*ACTIONS)]
+        "Action on update of the target",
+        default="no action",
+        validators=[one_of(*ACTIONS)],
+        grammar="keyword",
     )
     deferrable: bool = attribute("Whether the foreign key's check can wait for the commit", default=False)
     initially_deferred: bool = attribute("Whether it waits by default", default=False)
     comment: str = attribute("Comment", default="")
-    renamed_from: str = attribute("Former name: rename instead of drop and add", default="", hint=True)
+    renamed_from: str = attribute(
+        "Former name: rename instead of drop and add", default="", hint=True, grammar="identifier"
+    )
 
     @staticmethod
     def prepare(config: Mapping[str, Any], path: str, problems: list[Problem]) -> Mapping[str, Any]:
@@ -180,6 +219,45 @@ class Column:
                 initially_deferred=self.initially_deferred,
             )
 
+    def without_constraints(self, *kinds: builtins.type[Any]) -> Self:
+        """Return the column with no constraint of the given kinds (all without any) written at it."""
+        defaults = {each.name: each.default for each in dataclasses.fields(self)}
+        column = self
+        for path in self._constraint_paths(kinds):
+            head, _, rest = path.partition(".")
+            default: Any = defaults[head]
+            column = _with_path(column, path, getattr(default, rest) if rest else default)
+        return column
+
+    def with_constraints_of(self, other: Column) -> Self:
+        """Return the column with the constraints written at `other` in place of its own."""
+        column = self
+        for path in self._constraint_paths(()):
+            column = _with_path(column, path, _at_path(other, path))
+        return column
+
+    def _constraint_paths(self, kinds: tuple[builtins.type[Any], ...]) -> Iterator[str]:
+        for kind, paths in self.CONSTRAINTS.items():
+            if not kinds or kind in kinds:
+                yield from paths
+
+
+C = TypeVar("C", bound=Column)
+
+
+def _at_path(model: Any, path: str) -> Any:
+    head, _, rest = path.partition(".")
+    return getattr(getattr(model, head), rest) if rest else getattr(model, head)
+
+
+def _with_path(column: C, path: str, value: Any) -> C:
+    if _at_path(column, path) == value:
+        return column
+    head, _, rest = path.partition(".")
+    held: Any = dataclasses.replace(getattr(column, head), **{rest: value}) if rest else value
+    changes: dict[str, Any] = {head: held}
+    return dataclasses.replace(column, **changes)
+
 
 Constraint = PrimaryKey | Unique | Check | ForeignKey
 
@@ -188,22 +266,73 @@ Constraint = PrimaryKey | Unique | Check | ForeignKey
 class Table:
     """A table. `columns` is in the order of the database."""
 
-    name: str = attribute("Table name", validators=[NOT_EMPTY])
-    schema: str = attribute("Schema the table is in; empty for the default one", default="")
+    CONSTRAINTS: ClassVar[Mapping[type[Any], str]] = {
+        PrimaryKey: "primary_key",
+        Unique: "uniques",
+        Check: "checks",
+        ForeignKey: "foreign_keys",
+    }
+    """By kind of constraint: the field that holds those of the table. A subclass with more adds them."""
+
+    @staticmethod
+    def prepare(config: Mapping[str, Any], path: str, problems: list[Problem]) -> Mapping[str, Any]:
+        """Refuse indexes inside a table (spec 7.4): they are resources, with a life of their own."""
+        given = [key for key in ("indexes", "index") if key in config]
+        problems.extend(
+            Problem(
+                "an index is a resource of its own, not part of a table",
+                code="index_in_table",
+                path=f"{path}{key}",
+                hint="Write one create block per index, of the provider's index type, with "
+                'table = "<this table>", columns = [...] and, if it is, unique = true.',
+            )
+            for key in given
+        )
+        return {key: value for key, value in config.items() if key not in given} if given else config
+
+    name: str = attribute("Table name", validators=[NOT_EMPTY], grammar="identifier")
+    schema: str = attribute("Schema the table is in; empty for the default one", default="", grammar="schema")
     columns: tuple[Column, ...] = attribute("Columns, in order", default=())
     primary_key: PrimaryKey | None = attribute("Primary key: a list of columns, or a block", default=None)
     uniques: tuple[Unique, ...] = attribute("Unique constraints", default=())
     checks: tuple[Check, ...] = attribute("Check constraints", default=())
     foreign_keys: tuple[ForeignKey, ...] = attribute("Foreign keys", default=())
     comment: str = attribute("Comment", default="")
-    renamed_from: str = attribute("Former name: rename instead of drop and create", default="", hint=True)
+    renamed_from: str = attribute(
+        "Former name: rename instead of drop and create", default="", hint=True, grammar="identifier"
+    )
 
     def constraints(self) -> tuple[Constraint, ...]:
         """Return every constraint, those written at columns first, in the order written."""
         found: list[Constraint] = [each for column in self.columns for each in column.constraints()]
         if self.primary_key is not None:
             found.append(self.primary_key)
-        return (*found, *self.uniques, *self.checks, *self.foreign_keys)
+        for field in self.CONSTRAINTS.values():
+            if field != "primary_key":
+                found += getattr(self, field)
+        return tuple(found)
+
+    def with_constraint(self, constraint: Constraint) -> Self:
+        """Return the table with `constraint` added to those of the table."""
+        kind = next(kind for kind in self.CONSTRAINTS if isinstance(constraint, kind))
+        field = self.CONSTRAINTS[kind]
+        held = getattr(self, field)
+        return self._with({field: (*held, constraint) if isinstance(held, tuple) else constraint})
+
+    def without_constraint(self, constraint: Constraint) -> Self:
+        """Return the table without `constraint`, wherever it is written; all equal ones go."""
+        kind = next(kind for kind in self.CONSTRAINTS if isinstance(constraint, kind))
+        field = self.CONSTRAINTS[kind]
+        held = getattr(self, field)
+        kept = tuple(each for each in held if each != constraint) if isinstance(held, tuple) else held
+        columns = tuple(
+            column.without_constraints(kind) if constraint in column.constraints() else column
+            for column in self.columns
+        )
+        return self._with({field: None if kept == constraint else kept, "columns": columns})
+
+    def _with(self, changes: Mapping[str, Any]) -> Self:
+        return dataclasses.replace(self, **changes)
 
     def column(self, name: str) -> Column | None:
         """Return the column of exactly that name, or None."""
@@ -232,48 +361,71 @@ class Table:
 class Index:
     """An index of its own, not one that a constraint brings."""
 
-    name: str = attribute("Index name", validators=[NOT_EMPTY])
-    schema: str = attribute("Schema of the table; empty for the default one", default="")
-    table: str = attribute("Table the index is on", validators=[NOT_EMPTY])
+    name: str = attribute("Index name", validators=[NOT_EMPTY], grammar="identifier")
+    schema: str = attribute("Schema of the table; empty for the default one", default="", grammar="schema")
+    table: str = attribute("Table the index is on", validators=[NOT_EMPTY], grammar="identifier")
     columns: tuple[KeyPart, ...] = attribute("Columns or expressions, in order", validators=[NOT_EMPTY])
     unique: bool = attribute("Whether keys are unique", default=False)
-    where: str = attribute("Predicate of a partial index", default="")
-    renamed_from: str = attribute("Former name", default="", hint=True)
+    where: str = attribute("Predicate of a partial index", default="", grammar="expression")
+    renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
 
 
 @dataclass(frozen=True)
 class View:
     """A view."""
 
-    name: str = attribute("View name", validators=[NOT_EMPTY])
-    schema: str = attribute("Schema the view is in; empty for the default one", default="")
-    columns: tuple[str, ...] = attribute("Column names, where the view names them itself", default=())
-    definition: str = attribute("The SELECT statement", validators=[NOT_EMPTY])
-    renamed_from: str = attribute("Former name", default="", hint=True)
+    name: str = attribute("View name", validators=[NOT_EMPTY], grammar="identifier")
+    schema: str = attribute("Schema the view is in; empty for the default one", default="", grammar="schema")
+    columns: tuple[str, ...] = attribute(
+        "Column names, where the view names them itself", default=(), grammar="identifier"
+    )
+    definition: str = attribute("The SELECT statement", validators=[NOT_EMPTY], grammar="query")
+    renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
 
 
 @dataclass(frozen=True)
 class Trigger:
     """A trigger."""
 
-    name: str = attribute("Trigger name", validators=[NOT_EMPTY])
-    schema: str = attribute("Schema of the table; empty for the default one", default="")
-    table: str = attribute("Table or view it is on", validators=[NOT_EMPTY])
+    name: str = attribute("Trigger name", validators=[NOT_EMPTY], grammar="identifier")
+    schema: str = attribute("Schema of the table; empty for the default one", default="", grammar="schema")
+    table: str = attribute("Table or view it is on", validators=[NOT_EMPTY], grammar="identifier")
     timing: str = attribute(
-        "When it fires", validators=[one_of("before", "after", "instead of")], default="before"
+        "When it fires",
+        validators=[one_of("before", "after", "instead of")],
+        grammar="keyword",
+        default="before",
     )
     events: tuple[str, ...] = attribute(
-        "Events: insert, delete, update, or `update of a, b`", validators=[NOT_EMPTY]
+        "Events: insert, delete, update, or `update of a, b`", validators=[NOT_EMPTY], grammar="event"
     )
     for_each_row: bool = attribute("Whether it fires for every row", default=False)
-    when: str = attribute("Condition", default="")
-    body: str = attribute("What it runs", validators=[NOT_EMPTY])
-    renamed_from: str = attribute("Former name", default="", hint=True)
+    when: str = attribute("Condition", default="", grammar="expression")
+    body: str = attribute("What it runs", validators=[NOT_EMPTY], grammar="body")
+    renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
+
+
+_EVENT = re.compile(r"\s*(insert|delete|update|truncate)(?:\s+of\s+(.+?))?\s*", re.IGNORECASE | re.DOTALL)
+
+
+def parse_event(text: str) -> tuple[str, tuple[str, ...]] | None:
+    """Read a trigger's event, `update of a, "b c"`, as its kind in lower case and its columns.
+
+    None if it is no event; only an update can name columns.
+    """
+    match = _EVENT.fullmatch(text)
+    if match is None:
+        return None
+    kind, columns = match[1].lower(), match[2]
+    if columns is None:
+        return kind, ()
+    names = parse_names(columns)
+    return (kind, names) if names and kind == "update" else None
 
 
 @dataclass(frozen=True)
 class Schema:
     """A schema: a namespace of tables."""
 
-    name: str = attribute("Schema name", validators=[NOT_EMPTY])
-    renamed_from: str = attribute("Former name", default="", hint=True)
+    name: str = attribute("Schema name", validators=[NOT_EMPTY], grammar="schema")
+    renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")

@@ -6,18 +6,34 @@ for a database that cannot make the change in place can rebuild the table to `af
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from kolumn.engine.operations import Alter, Operation
+from kolumn.sql import risks
 from kolumn.sql.model import Column, Constraint, Table
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlterTable(Alter):
-    """Base of the changes inside a table."""
+    """Change what a table is besides its columns and constraints; base of the changes inside a table."""
 
     before: Table
     after: Table
+    fields: tuple[str, ...] = ()
+    """Names of the attributes of the table that change."""
+
+    def describe(self) -> str:
+        """Return `alter <table>: <what>`."""
+        words = ", ".join(change_words(self.before, self.after, self.fields))
+        return f"alter {self.subject}" + (f": {words}" if words else "")
+
+    def inverse(self) -> Operation:
+        """Return the change back."""
+        return AlterTable(
+            subject=self.subject, before=self.after, after=self.before, fields=self.fields, **back(self)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +48,14 @@ class AddColumn(AlterTable):
 
     def inverse(self) -> Operation:
         """Return the drop of the column."""
-        return DropColumn(subject=self.subject, before=self.after, after=self.before, column=self.column)
+        return DropColumn(
+            subject=self.subject,
+            before=self.after,
+            after=self.before,
+            column=self.column,
+            risks=tuple(risks.dropping_column(self.after, self.column)),
+            **back(self),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +70,14 @@ class DropColumn(AlterTable):
 
     def inverse(self) -> Operation:
         """Return the addition of the column; its values do not come back with it."""
-        return AddColumn(subject=self.subject, before=self.after, after=self.before, column=self.column)
+        return AddColumn(
+            subject=self.subject,
+            before=self.after,
+            after=self.before,
+            column=self.column,
+            risks=tuple(risks.adding_column(self.after, self.column)),
+            **back(self),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,30 +94,38 @@ class RenameColumn(AlterTable):
     def inverse(self) -> Operation:
         """Return the renaming back."""
         return RenameColumn(
-            subject=self.subject, before=self.after, after=self.before, old=self.new, new=self.old
+            subject=self.subject,
+            before=self.after,
+            after=self.before,
+            old=self.new,
+            new=self.old,
+            **back(self),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlterColumn(AlterTable):
-    """Change a column's type, nullability, default or other property."""
+    """Change a column's type, nullability, default or other property; `fields` names the column's."""
 
     old: Column
     new: Column
 
     def describe(self) -> str:
         """Return `alter column <name> of <table>: <what>`."""
-        return f"alter column {self.new.name} of {self.subject}" + (f": {self.words}" if self.words else "")
+        words = ", ".join(change_words(self.old, self.new, self.fields))
+        return f"alter column {self.new.name} of {self.subject}" + (f": {words}" if words else "")
 
     def inverse(self) -> Operation:
-        """Return the change back."""
+        """Return the change back; what a change of type back endangers is the dialect's to say."""
         return AlterColumn(
             subject=self.subject,
             before=self.after,
             after=self.before,
             old=self.new,
             new=self.old,
-            words=self.words,
+            fields=self.fields,
+            risks=tuple(risks.altering_column(self.after, self.new, self.old)),
+            **back(self),
         )
 
 
@@ -104,7 +142,11 @@ class AddConstraint(AlterTable):
     def inverse(self) -> Operation:
         """Return the drop of the constraint."""
         return DropConstraint(
-            subject=self.subject, before=self.after, after=self.before, constraint=self.constraint
+            subject=self.subject,
+            before=self.after,
+            after=self.before,
+            constraint=self.constraint,
+            **back(self),
         )
 
 
@@ -121,7 +163,12 @@ class DropConstraint(AlterTable):
     def inverse(self) -> Operation:
         """Return the addition of the constraint."""
         return AddConstraint(
-            subject=self.subject, before=self.after, after=self.before, constraint=self.constraint
+            subject=self.subject,
+            before=self.after,
+            after=self.before,
+            constraint=self.constraint,
+            risks=tuple(risks.adding_constraint(self.after, self.constraint)),
+            **back(self),
         )
 
 
@@ -130,6 +177,14 @@ class RebuildTable(AlterTable):
     """Make all of `because` true at once by building the table anew and copying its rows."""
 
     because: tuple[AlterTable, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("requires", "provides", "removes", "releases"):
+            together = getattr(self, name).union(*(getattr(each, name) for each in self.because))
+            object.__setattr__(self, name, together)
+        found = dict.fromkeys((*self.risks, *(risk for each in self.because for risk in each.risks)))
+        object.__setattr__(self, "risks", tuple(found))
 
     def describe(self) -> str:
         """Return `rebuild <table>: <each change>`."""
@@ -146,7 +201,35 @@ class RebuildTable(AlterTable):
         )
 
 
+def back(operation: Operation) -> dict[str, Any]:
+    """Return the ordering sets of the operation that takes `operation` back."""
+    return {
+        "requires": operation.releases,
+        "provides": operation.removes,
+        "removes": operation.provides,
+        "releases": operation.requires,
+    }
+
+
 def constraint_words(constraint: Constraint) -> str:
-    """Return a constraint's kind and name for people, e.g. `check price_positive`."""
-    words = {"PrimaryKey": "primary key", "Unique": "unique", "Check": "check", "ForeignKey": "foreign key"}
-    return f"{words[type(constraint).__name__]} {constraint.name}".rstrip()
+    """Return a constraint's kind and name for people, e.g. `check price_positive`; its columns if unnamed."""
+    return f"{constraint.KIND} {constraint.name or risks.constraint_content(constraint)}".rstrip()
+
+
+def change_words(before: object, after: object, fields: Iterable[str]) -> Iterator[str]:
+    """Yield what becomes of each field, for people: `type text -> integer`, `not null`, `no default`."""
+    for field in fields:
+        old, new = getattr(before, field, None), getattr(after, field, None)
+        name = field.replace("_", " ")
+        if field == "not_null":
+            yield "not null" if new else "nullable"
+        elif isinstance(new, bool):
+            yield name if new else f"not {name}"
+        elif not isinstance(new, str | int | float | None) or not isinstance(old, str | int | float | None):
+            yield name
+        elif new in (None, ""):
+            yield f"no {name}"
+        elif old in (None, ""):
+            yield f"{name} {new}"
+        else:
+            yield f"{name} {old} -> {new}"

@@ -45,5 +45,12 @@ def parse_reference(text: str) -> Reference | None:
     return None
 
 
+def parse_names(text: str) -> tuple[str, ...]:
+    """Read names divided by commas, in double quotes where they must be; empty if it is something else."""
+    if re.fullmatch(rf"\s*{_NAME}(?:\s*,\s*{_NAME})*\s*", text) is None:
+        return ()
+    return tuple(map(_unquote, re.findall(_NAME, text)))
+
+
 def _unquote(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name

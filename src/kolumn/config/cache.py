@@ -1,0 +1,134 @@
+"""Keeps the evaluated project of a folder, so that an unchanged configuration is not parsed again.
+
+Only pure evaluations are kept: nothing discovered, nothing sensitive, no files, time or environment other
+than the variables'. The file is readable by its owner only; one that cannot be read or does not fit is
+ignored and written anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from kolumn.config.evaluation import evaluate_fully
+from kolumn.config.loader import Arguments, Configuration, arguments_of, files_of
+from kolumn.config.project import Project
+from kolumn.config.scope import Discover
+from kolumn.config.variables import PREFIX, variable_files
+from kolumn.version import __version__
+
+FOLDER: Final = Path(".kolumn") / "cache"
+FILE: Final = "project.json"
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The first line of the file: whether the project in the second one still fits."""
+
+    format: int
+    folders: tuple[str, ...]
+    """Folders of the project and its modules."""
+    digest: str
+
+
+def load_project(
+    folder: Path,
+    *,
+    var: Sequence[tuple[str, str]] = (),
+    var_files: Sequence[Path | str] = (),
+    arguments: Sequence[tuple[str, str]] = (),
+    environ: Mapping[str, str] | None = None,
+    discover: Discover | None = None,
+    cache: bool = True,
+) -> tuple[Configuration, Project]:
+    """Load and evaluate a folder, from the cache when nothing changed.
+
+    After a hit the Configuration has parsed nothing yet; it does when it is asked, for example by `locate`.
+    Parameters are those of `load` and `evaluate`. Raises ValidationError.
+    """
+    configuration = Configuration(folder, arguments_of(var, var_files, arguments, environ))
+    if cache:
+        project = read(configuration)
+        if project is not None:
+            return configuration, project
+    evaluated = evaluate_fully(configuration, discover)
+    if cache and evaluated.pure:
+        write(configuration, evaluated.project)
+    return configuration, evaluated.project
+
+
+def read(configuration: Configuration) -> Project | None:
+    """Return the kept project when it is still what evaluation would give, else None."""
+    import msgspec
+
+    try:
+        data = (configuration.folder / FOLDER / FILE).read_bytes()
+        head_end = data.index(b"\n")
+        head = msgspec.json.decode(data[:head_end], type=_Head)
+        if head.format != _FORMAT:
+            return None
+        folders = tuple(map(Path, head.folders))
+        if head.digest != digest(configuration.folder, configuration.arguments, folders):
+            return None
+        return msgspec.json.decode(data[head_end + 1 :], type=Project)
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def write(configuration: Configuration, project: Project) -> None:
+    """Keep a project; does nothing when the folder cannot be written or the data does not fit JSON."""
+    import msgspec
+
+    folders = configuration.loaded.folders
+    target = configuration.folder / FOLDER / FILE
+    temporary = ""
+    try:
+        head = _Head(
+            _FORMAT, tuple(map(str, folders)), digest(configuration.folder, configuration.arguments, folders)
+        )
+        data = msgspec.json.encode(head) + b"\n" + msgspec.json.encode(project)
+        if msgspec.json.decode(data.partition(b"\n")[2], type=Project) != project:
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # mkstemp makes the file readable by its owner only.
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f"{FILE}.")
+        with open(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, target)
+    except (OSError, ValueError, OverflowError, TypeError, RecursionError):
+        if temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+
+def digest(folder: Path, arguments: Arguments, folders: Sequence[Path]) -> str:
+    """Return the digest of everything a pure evaluation depends on. Raises OSError."""
+    found = hashlib.blake2b(digest_size=32)
+
+    def add(*parts: bytes) -> None:
+        for part in parts:
+            found.update(len(part).to_bytes(8, "big"))
+            found.update(part)
+
+    add(__version__.encode(), str(folder).encode(), os.path.abspath(folder).encode())
+    for one in folders:
+        paths = files_of(one)
+        if one == folders[0]:
+            paths = paths + variable_files(folder)
+        for path in paths:
+            add(str(path).encode(), path.read_bytes())
+    for kind, text in arguments.var:
+        add(kind.encode(), text.encode())
+        if kind == "var-file":
+            add(Path(text).read_bytes())
+    for name in sorted(arguments.environ):
+        if name.startswith(PREFIX):
+            add(name.encode(), arguments.environ[name].encode())
+    return found.hexdigest()

@@ -1,0 +1,102 @@
+"""Faults in configuration files: where they stand, what the reader sees, what they probably meant."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from functools import cached_property
+
+from kolumn.contract.errors import Location, Problem
+
+_SECRET_NAME = re.compile(
+    r"(?i)(pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential"
+    r"|dsn|connection_string|_url\b|://)"
+)
+_TOP_BLOCK = re.compile(r"^[A-Za-z_]+[ \t]+.*\{", re.MULTILINE)
+_LONGEST_LINE = 200
+
+
+class Source:
+    """One file's text; turns offsets into locations."""
+
+    __slots__ = ("__dict__", "name", "private", "text")
+
+    def __init__(self, name: str, text: str, *, private: bool = False) -> None:
+        self.name = name
+        self.text = text
+        self.private = private
+        """True for files that hold values (`.klvars`): their lines are never shown."""
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        starts = [0]
+        starts.extend(match.end() for match in re.finditer("\n", self.text))
+        return starts
+
+    def location(self, start: int, end: int | None = None) -> Location:
+        """Return the place of `start`..`end` (offsets in characters)."""
+        start = max(0, min(start, len(self.text)))
+        row = bisect_right(self._line_starts, start) - 1
+        begin = self._line_starts[row]
+        stop = self._line_starts[row + 1] - 1 if row + 1 < len(self._line_starts) else len(self.text)
+        line = self.text[begin:stop].rstrip("\r")
+        length = max(1, min(end if end is not None else start + 1, stop) - start)
+        column = start - begin + 1
+        if len(line) > _LONGEST_LINE or self._hides(line, begin):
+            return Location(self.name, row + 1, column)
+        return Location(self.name, row + 1, column, line, length)
+
+    def _hides(self, line: str, begin: int) -> bool:
+        """Tell whether a line may hold a secret: then it is not shown at all."""
+        if self.private or _SECRET_NAME.search(line):
+            return True
+        if re.match(r"\s*\"?(default|value)\"?\s*[=:]", line) or not re.match(r"\s*([\w}]|$)", line):
+            # Only a line of a block that calls itself sensitive; found in the text, for the block may not parse.
+            before = self.text.rfind("\nvariable", 0, begin + 1)
+            after = _TOP_BLOCK.search(self.text, begin + len(line))
+            block = self.text[max(before, 0) : after.start() if after else len(self.text)]
+            return "sensitive" in block
+        return False
+
+
+class Fault(Exception):
+    """One fault found while parsing or evaluating; offsets belong to the source at hand.
+
+    `start` below 0 means: the place of whatever is being evaluated.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        start: int = -1,
+        end: int = -1,
+        *,
+        hint: str = "",
+        code: str = "invalid_expression",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.start = start
+        self.end = end
+        self.hint = hint
+        self.code = code
+
+    def spanning(self, start: int, end: int) -> Fault:
+        """Fill in the place where it is unknown; returns itself."""
+        if self.start < 0:
+            self.start, self.end = start, end
+        return self
+
+    def problem(self, source: Source | None, location: Location | None = None, resource: str = "") -> Problem:
+        """Return it as a Problem; `location` is used when the fault has no place of its own."""
+        if source is not None and self.start >= 0:
+            location = source.location(self.start, self.end)
+        return Problem(self.message, code=self.code, hint=self.hint, location=location, resource=resource)
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return a hint with the nearest known name, or `otherwise`."""
+    close = difflib.get_close_matches(name[:100], sorted({item for item in known if item}), n=1, cutoff=0.6)
+    return f'Did you mean "{close[0]}"?' if close else otherwise

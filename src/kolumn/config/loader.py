@@ -1,0 +1,278 @@
+"""Reads a folder of configuration and the folders of its modules, all faults at once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from kolumn.config.declarations import Declarer, Module, Resource
+from kolumn.config.diagnostics import Fault, Source
+from kolumn.config.positions import parse_source
+from kolumn.config.variables import Input, collect_inputs
+from kolumn.contract.errors import Location, Problem, ValidationError
+
+MAX_MODULE_DEPTH: Final = 20
+SUFFIXES: Final = (".kl", ".kl.json")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What comes from outside the folder: variables from the command line and the environment."""
+
+    var: tuple[tuple[str, str], ...] = ()
+    """`-var` in order: (kind, text) with kind `var` (text `name=value`) or `var-file` (text a path)."""
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Parsed files of a project."""
+
+    root: Module
+    inputs: Mapping[str, Input]
+    warnings: tuple[Problem, ...]
+    folders: tuple[Path, ...]
+    """Folders of the root and all modules."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A folder of configuration. Its files are parsed when first needed; `load` does it at once."""
+
+    folder: Path
+    arguments: Arguments = field(default_factory=Arguments, repr=False)
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """The parsed files. Raises ValidationError with every syntax and static fault."""
+        return _Loader(self).load()
+
+    @property
+    def root(self) -> Module:
+        """What the folder itself declares."""
+        return self.loaded.root
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """Things that are ignored but worth a word."""
+        return self.loaded.warnings
+
+
+def load(
+    folder: Path,
+    *,
+    var: Sequence[tuple[str, str]] = (),
+    var_files: Sequence[Path | str] = (),
+    arguments: Sequence[tuple[str, str]] = (),
+    environ: Mapping[str, str] | None = None,
+) -> Configuration:
+    """Read and parse all files of a project.
+
+    `var` are (name, value) pairs and win over `var_files`; to keep the order of a command line give
+    `arguments` instead: ("var", "name=value") and ("var-file", path) pairs, later ones win. `environ`
+    (default: the process's) gives `KOLUMN_VAR_name`. Raises ValidationError with all faults.
+    """
+    configuration = Configuration(folder, arguments_of(var, var_files, arguments, environ))
+    _ = configuration.loaded
+    return configuration
+
+
+def arguments_of(
+    var: Sequence[tuple[str, str]],
+    var_files: Sequence[Path | str],
+    arguments: Sequence[tuple[str, str]],
+    environ: Mapping[str, str] | None,
+) -> Arguments:
+    """Bring the ways to give variables into one order, later ones winning."""
+    ordered = [("var-file", str(path)) for path in var_files]
+    ordered += [("var", f"{name}={value}") for name, value in var]
+    ordered += list(arguments)
+    return Arguments(tuple(ordered), dict(os.environ if environ is None else environ))
+
+
+def files_of(folder: Path) -> list[Path]:
+    """Return the configuration files of one folder, alphabetically."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    return [folder / name for name in names if name.endswith(SUFFIXES) and not name.startswith(".")]
+
+
+def read_source(path: Path, *, private: bool = False) -> Source:
+    """Read a file as text: UTF-8, a byte order mark and CRLF allowed. Raises ValidationError."""
+    shown = str(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValidationError.of(
+            [Problem(f"{shown} cannot be read: {error.strerror}.", code="unreadable_file")]
+        ) from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        problem = Problem(
+            "This file is not UTF-8 text.",
+            code="bad_encoding",
+            hint="Save it as UTF-8.",
+            location=Location(shown, line),
+        )
+        raise ValidationError.of([problem]) from None
+    return Source(shown, text.replace("\r\n", "\n") if "\r" in text else text, private=private)
+
+
+class _Loader:
+    """Collects modules and faults."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.problems: list[Problem] = []
+        self.modules: dict[Path, Module] = {}
+
+    def load(self) -> Loaded:
+        folder = self.configuration.folder
+        if not files_of(folder):
+            missing = "is no folder" if not folder.is_dir() else "has no .kl file"
+            problem = Problem(
+                f"{folder} {missing}.",
+                code="no_configuration",
+                hint="Run kolumn init for a new project, or kolumn import to describe a database that exists.",
+            )
+            raise ValidationError.of([problem])
+        root = self._module(folder, ())
+        inputs, warnings, problems = collect_inputs(
+            folder,
+            root.variables,
+            self.configuration.arguments.var,
+            self.configuration.arguments.environ,
+            read_source,
+        )
+        self.problems += problems
+        if self.problems:
+            raise ValidationError.of(self.problems)
+        return Loaded(root, inputs, tuple(warnings), tuple(self.modules))
+
+    def _module(self, folder: Path, chain: tuple[Path, ...]) -> Module:
+        key = Path(os.path.abspath(folder))  # noqa: PTH100 - as written, links kept
+        if key in self.modules:
+            return self.modules[key]
+        declarer = Declarer(folder)
+        self.modules[key] = declarer.module
+        sources = []
+        for path in files_of(folder):
+            try:
+                source = read_source(path)
+            except ValidationError as error:
+                self.problems += error.problems
+                continue
+            sources.append(source)
+            blocks, problems = parse_source(source)
+            self.problems += problems
+            declarer.add(source, blocks)
+        self.problems += declarer.problems
+        declarer.module.sources = tuple(sources)
+        self._calls(declarer.module, (*chain, key))
+        if chain:
+            self._only_in_root(declarer.module)
+        return declarer.module
+
+    def _calls(self, module: Module, chain: tuple[Path, ...]) -> None:
+        for call in module.calls.values():
+            folder = Path(os.path.normpath(module.folder / call.folder))
+            key = Path(os.path.abspath(folder))  # noqa: PTH100 - as written, links kept
+            fault: Fault | None = None
+            if key in chain or len(chain) > MAX_MODULE_DEPTH:
+                fault = Fault(f"module {call.name} contains itself.", code="cycle")
+            elif not files_of(folder):
+                fault = Fault(
+                    f"module {call.name}: {call.folder} has no .kl file.",
+                    hint="The source is a folder, relative to the file it is written in.",
+                    code="bad_source",
+                )
+            if fault is not None:
+                self.problems.append(fault.problem(call.source, call.place("source")))
+            else:
+                call.module = self._module(folder, chain)
+
+    def _only_in_root(self, module: Module) -> None:
+        for provider in module.providers.values():
+            self.problems.append(
+                Problem(
+                    "A provider is configured in the project's own folder, not in a module.",
+                    code="misplaced_block",
+                    hint="Move it there; modules use the project's providers.",
+                    location=provider.location,
+                )
+            )
+
+
+def locate(configuration: Configuration, address: str, path: str = "") -> Location | None:
+    """Return where attribute `path` of a resource stands, falling back to the nearest parent that is written.
+
+    `path` is like `columns.id.type`, `column.id.type` or `columns[2].type`. None when there is no such
+    resource. Files are parsed again for it, once.
+    """
+    try:
+        declared = find(configuration.root, address)
+    except ValidationError:
+        return None
+    if declared is None:
+        return None
+    return declared.place(*_spelled(declared, split_path(path)))
+
+
+def find(module: Module, address: str) -> Resource | None:
+    """Return the block behind the address of a resource or a `discover`."""
+    keyed = _without_keys(address)
+    while len(keyed) > 2 and keyed[0] == "module":
+        call = module.calls.get(keyed[1])
+        if call is None or call.module is None:
+            return None
+        module, keyed = call.module, keyed[2:]
+    if len(keyed) != 2:
+        return None
+    if keyed[0] == "discover":
+        return module.discovered.get(keyed[1])
+    return module.resources.get(keyed[0], {}).get(keyed[1])
+
+
+def _without_keys(address: str) -> list[str]:
+    """Split an address at its dots, instance keys left out."""
+    return re.sub(r'\[(?:[0-9]+|"(?:[^"\\]|\\.)*")\]', "", address).split(".")
+
+
+def split_path(path: str) -> tuple[str | int, ...]:
+    """Split `columns[2].type` or `column["a b"].x` into its steps."""
+    steps: list[str | int] = []
+    for match in re.finditer(r'\[([0-9]+)\]|\["((?:[^"\\]|\\.)*)"\]|([^.\[\]]+)', path):
+        if match[1]:
+            steps.append(int(match[1]))
+        elif match[2] is not None:
+            steps.append(re.sub(r"\\(.)", r"\1", match[2]))
+        else:
+            steps.append(match[3])
+    return tuple(steps)
+
+
+def _spelled(declared: Resource, steps: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Return the steps in the spelling the block uses for columns."""
+    if not steps or steps[0] not in ("column", "columns"):
+        return steps
+    written = next((name for name in ("column", "columns") if name in declared.entries), None)
+    if written is None:
+        return steps
+    rest = steps[1:]
+    value = declared.entries[written]
+    if rest and isinstance(value, dict) and isinstance(rest[0], int) and rest[0] < len(value):
+        rest = (list(value)[rest[0]], *rest[1:])
+    elif rest and isinstance(value, list) and isinstance(rest[0], str):
+        names = [item.get("name") if isinstance(item, dict) else None for item in value]
+        if rest[0] in names:
+            rest = (names.index(rest[0]), *rest[1:])
+    return (written, *rest)

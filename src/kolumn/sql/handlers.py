@@ -1,0 +1,344 @@
+"""Handlers of what all SQL databases have: tables, indexes, views, triggers, schemas.
+
+Each takes its provider's model class and dialect, so a provider registers `TableHandler(MyTable, dialect)`
+and subclasses only what it knows better. Every text of the configuration passes the dialect's check
+of its grammar, with the path of its attribute, before a model is made: nothing but exactly one type,
+one expression or one statement ever reaches a compiler.
+"""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+from kolumn.contract.errors import Problem, ValidationError
+from kolumn.engine.handler import DeclaredHandler
+from kolumn.engine.operations import Create, Drop, Operation, Rename
+from kolumn.engine.resource import Ref
+from kolumn.sql import risks
+from kolumn.sql.dialect import Dialect, Relation
+from kolumn.sql.differ import add_constraint, diff_table, drop_constraint, foreign_key_needs, key_ref
+from kolumn.sql.model import ForeignKey, Index, PrimaryKey, Schema, Table, Trigger, Unique, View, parse_event
+from kolumn.sql.normal import Normalizer
+from kolumn.sql.operations import RenameColumn
+from kolumn.sql.reference import parse_reference
+from kolumn.sql.renaming import with_column_renamed, with_table_renamed
+
+S = TypeVar("S", bound=Table | Index | View | Trigger | Schema)
+_ALWAYS_CONSTANT = frozenset({"null", "true", "false"})
+
+
+class SQLHandler(DeclaredHandler[S], Generic[S]):
+    """A handler whose texts are in one SQL dialect."""
+
+    def __init__(self, model: builtins.type[S], dialect: Dialect, description: str = "") -> None:
+        self.model = model
+        self.dialect = dialect
+        self.normalizer = Normalizer(dialect)
+        self.description = description or self.description
+        self.renames = self.type in dialect.renames
+        self._checks: Mapping[str, Callable[[str], str | None]] = {
+            "identifier": dialect.check_identifier,
+            "column": dialect.check_identifier,
+            "schema": dialect.check_identifier,
+            "type": dialect.check_type,
+            "expression": dialect.check_expression,
+            "default": dialect.check_expression,
+            "query": dialect.check_query,
+            "body": dialect.check_body,
+            "reference": self._check_reference,
+            "event": self._check_event,
+        }
+
+    def fold(self, name: str) -> str:
+        """Return `name` as the dialect compares it."""
+        return self.dialect.fold(name)
+
+    def ref(self, model: S) -> Ref:
+        """Return type, schema and name, and the table where names are unique per table only."""
+        schema = getattr(model, "schema", "")
+        parent = getattr(model, "table", "") if self.type in self.dialect.named_in_table else ""
+        return Ref(
+            self.type,
+            self.fold(model.name),
+            self.dialect.normal_schema(schema) if schema else "",
+            self.fold(parent) if parent else "",
+        )
+
+    def check(self, grammar: str, text: str) -> Problem | None:
+        """Return what is wrong with a text, None if it is exactly one of its grammar."""
+        check = self._checks.get(grammar)
+        if check is None:
+            return None
+        fault = check(text)
+        if fault is not None:
+            return Problem(
+                f"{text!r} is not one {_WORDS.get(grammar, grammar)}: {fault}", code=f"invalid_{grammar}"
+            )
+        if grammar == "default" and self._is_bare_word(text):
+            quoted = text.strip().replace("'", "''")
+            return Problem(
+                f"default {text.strip()} is neither a number nor a constant {self.dialect.name} knows",
+                code="bare_word",
+                hint=f"For a text, quote it inside the string: default = \"'{quoted}'\".",
+            )
+        return None
+
+    def normal(self, model: S) -> S:
+        """Return the normal form: names folded, types and texts as the dialect normalises them."""
+        return self.normalizer.model(model, self.dialect.normal_schema(getattr(model, "schema", "")))
+
+    def uses(self, model: S) -> frozenset[Ref]:
+        """Return the schema the object is in, if it is not the default one."""
+        schema = getattr(model, "schema", "")
+        name = self.dialect.normal_schema(schema) if schema else ""
+        return frozenset({Ref("schema", name)}) if name else frozenset()
+
+    def follow(self, model: S, operation: Operation) -> S:
+        """Return the model with its references to a renamed table or column as the database has them then."""
+        if isinstance(operation, Rename) and isinstance(operation.before, Table):
+            return with_table_renamed(model, operation.before, operation.after.name, self.normalizer)
+        if isinstance(operation, RenameColumn):
+            return with_column_renamed(model, operation.before, operation.old, operation.new, self.normalizer)
+        return model
+
+    def relation_refs(self, relation: Relation, schema: str) -> Iterator[Ref]:
+        """Yield what `relation`, named in an object of `schema`, may be; only existing objects count."""
+        own = self.dialect.normal_schema(schema) if schema else ""
+        places = {self.dialect.normal_schema(relation.schema)} if relation.schema else {"", own}
+        for where in sorted(places):
+            for kind in self.dialect.relation_types:
+                yield Ref(kind, relation.name, where)
+
+    def _is_bare_word(self, text: str) -> bool:
+        word = text.strip()
+        known = word.lower() in _ALWAYS_CONSTANT or re.fullmatch(r"[^\W\d]\w*", word) is None
+        return not known and not self.dialect.is_constant(word)
+
+    def _check_reference(self, text: str) -> str | None:
+        found = parse_reference(text)
+        if found is None:
+            return "write `table(column)`, `table.column` or `table`"
+        schema = (found.schema,) if found.schema else ()
+        return self._check_names((found.table, *found.columns, *schema))
+
+    def _check_event(self, text: str) -> str | None:
+        found = parse_event(text)
+        if found is None:
+            return "write insert, delete, update, or `update of <column>, ...`"
+        return self._check_names(found[1])
+
+    def _check_names(self, names: Iterable[str]) -> str | None:
+        faults = (self.dialect.check_identifier(name) for name in names)
+        return next((fault for fault in faults if fault is not None), None)
+
+
+_WORDS = {
+    "identifier": "name",
+    "column": "column name",
+    "schema": "schema name",
+    "expression": "SQL expression",
+    "default": "SQL expression",
+    "body": "body",
+    "event": "trigger event",
+}
+
+
+class TableHandler(SQLHandler[Table]):
+    """Tables, changed in place column by column and constraint by constraint (see `sql.differ`)."""
+
+    type = "table"
+    description = "A table with its columns and constraints"
+
+    def parse(self, config: Mapping[str, Any], name: str) -> Table:
+        """Return the table. Raises ValidationError with every fault."""
+        table = super().parse(config, name)
+        problems = list(self._verify(table))
+        if problems:
+            raise ValidationError.of(problems)
+        return table
+
+    def normal(self, model: Table) -> Table:
+        """Return the normal form: constraints at the table and sorted, columns sorted by name."""
+        return self.normalizer.table(model)
+
+    def uses(self, model: Table) -> frozenset[Ref]:
+        """Return the schema and the tables foreign keys refer to, but for the table itself.
+
+        Operations need less: a foreign key made apart, or inline before its target, does not keep the
+        table waiting.
+        """
+        keys = [each for each in model.constraints() if isinstance(each, ForeignKey)]
+        targets = (self.normalizer.target(model, key) for key in keys)
+        refs = frozenset(Ref("table", target.table, target.schema) for target in targets)
+        return (super().uses(model) | refs) - {self.ref(model)}
+
+    def diff(self, live: Table | None, wanted: Table | None) -> list[Operation]:
+        """Return the operations; foreign keys to other tables come last and go first."""
+        if live is None:
+            return [] if wanted is None else self._create(wanted)
+        if wanted is None:
+            return self._drop(live)
+        before, after = self.ref(live), self.ref(wanted)
+        operations: list[Operation] = []
+        if before != after:
+            if not self.renames or before._replace(name="") != after._replace(name=""):
+                return [*self._drop(live), *self._create(wanted)]
+            renamed = with_table_renamed(live, live, wanted.name, self.normalizer)
+            operations.append(Rename(subject=before, before=live, after=renamed, target=after))
+            live = renamed
+        return [*operations, *diff_table(live, wanted, self.normalizer, after)]
+
+    def _create(self, wanted: Table) -> list[Operation]:
+        subject, uses = self.ref(wanted), super().uses(wanted)
+        keys = self._foreign_keys(wanted)
+        now = wanted
+        for key in keys:
+            now = now.without_constraint(key)
+        operations: list[Operation] = [Create(subject=subject, model=now, uses=uses)]
+        for key in keys:
+            added = add_constraint(now, key, self.normalizer, subject)
+            now = wanted if key is keys[-1] else added.after
+            operations.append(_replaced(added, after=now, risks=()))
+        return operations
+
+    def _drop(self, live: Table) -> list[Operation]:
+        subject, uses = self.ref(live), super().uses(live)
+        operations: list[Operation] = []
+        now = live
+        for key in self._foreign_keys(live):
+            dropped = drop_constraint(now, key, self.normalizer, subject)
+            operations.append(_replaced(dropped, releases=dropped.releases | {subject}))
+            now = dropped.after
+        lost = tuple(risks.dropping_table(live))
+        return [*operations, Drop(subject=subject, model=now, uses=uses, risks=lost)]
+
+    def _foreign_keys(self, table: Table) -> list[ForeignKey]:
+        """Return the foreign keys that are made after the table and dropped before it."""
+        if self.dialect.inline_foreign_keys:
+            return []
+        keys = dict.fromkeys(each for each in table.constraints() if isinstance(each, ForeignKey))
+        own = self.ref(table)
+        return [key for key in keys if own not in foreign_key_needs(table, key, self.normalizer)]
+
+    def _verify(self, table: Table) -> Iterator[Problem]:
+        """Yield what only shows in the dialect's eyes: columns with one name, keys over unknown columns."""
+        names: dict[str, str] = {}
+        formers: dict[str, str] = {}
+        for column in table.columns:
+            first = names.setdefault(self.fold(column.name), column.name)
+            if first != column.name:
+                yield Problem(
+                    f"columns {first} and {column.name} are one name to {self.dialect.name}",
+                    code="duplicate",
+                    path=f"columns.{column.name}",
+                )
+            if not column.renamed_from:
+                continue
+            first = formers.setdefault(self.fold(column.renamed_from), column.name)
+            if first != column.name:
+                yield Problem(
+                    f"columns {first} and {column.name} are both renamed from {column.renamed_from}",
+                    code="duplicate",
+                    path=f"columns.{column.name}.renamed_from",
+                )
+        if not table.columns:
+            return
+        for constraint in table.constraints():
+            used: list[str] = []
+            if isinstance(constraint, PrimaryKey | Unique):
+                used = [part.column for part in constraint.columns if part.column]
+            elif isinstance(constraint, ForeignKey):
+                used = list(constraint.columns)
+            field = next(field for kind, field in table.CONSTRAINTS.items() if isinstance(constraint, kind))
+            for column_name in used:
+                if self.fold(column_name) not in names:
+                    yield Problem(
+                        f"there is no column {column_name} in table {table.name}",
+                        code="unknown_column",
+                        path=field,
+                        hint=f"Its columns are {', '.join(names.values())}.",
+                    )
+
+
+class IndexHandler(SQLHandler[Index]):
+    """Indexes; a changed one is dropped and created."""
+
+    type = "index"
+    description = "An index on a table"
+
+    def uses(self, model: Index) -> frozenset[Ref]:
+        """Return the table the index is on."""
+        return super().uses(model) | frozenset(
+            self.relation_refs(Relation(self.fold(model.table)), model.schema)
+        )
+
+    def diff(self, live: Index | None, wanted: Index | None) -> list[Operation]:
+        """Return the operations; a unique index provides the key that foreign keys may need."""
+        found = super().diff(live, wanted)
+        return [self._with_key(operation) for operation in found]
+
+    def _with_key(self, operation: Operation) -> Operation:
+        if not isinstance(operation, Create | Drop) or not operation.model.unique or operation.model.where:
+            return operation
+        index: Index = operation.model
+        if not all(part.column for part in index.columns):
+            return operation
+        table = self.normalizer.table_ref(index.table, index.schema)
+        key = frozenset({key_ref(table, (self.fold(part.column) for part in index.columns))})
+        if isinstance(operation, Create):
+            return _replaced(operation, provides=operation.provides | key)
+        return _replaced(operation, removes=operation.removes | key)
+
+
+class ViewHandler(SQLHandler[View]):
+    """Views; a changed one is dropped and created."""
+
+    type = "view"
+    description = "A view: a query with a name"
+
+    def uses(self, model: View) -> frozenset[Ref]:
+        """Return what the query may read: names that are no objects do no harm."""
+        named = self.dialect.relations(model.definition)
+        found = {ref for relation in named for ref in self.relation_refs(relation, model.schema)}
+        return (super().uses(model) | found) - {self.ref(model)}
+
+
+class TriggerHandler(SQLHandler[Trigger]):
+    """Triggers; a changed one is dropped and created."""
+
+    type = "trigger"
+    description = "A trigger on a table or view"
+
+    def normal(self, model: Trigger) -> Trigger:
+        """Return the normal form; the order of events says nothing."""
+        return self.normalizer.trigger(super().normal(model))
+
+    def uses(self, model: Trigger) -> frozenset[Ref]:
+        """Return the table or view it is on, and what its body may read or write."""
+        named = self.dialect.relations(model.body) | {Relation(self.fold(model.table))}
+        if model.when:
+            named |= self.dialect.relations(model.when)
+        found = {ref for relation in named for ref in self.relation_refs(relation, model.schema)}
+        return super().uses(model) | found
+
+
+class SchemaHandler(SQLHandler[Schema]):
+    """Schemas."""
+
+    type = "schema"
+    description = "A schema: a namespace of tables"
+
+    def ref(self, model: Schema) -> Ref:
+        """Return the folded name."""
+        return Ref(self.type, self.dialect.normal_schema(model.name) or self.fold(model.name))
+
+
+C = TypeVar("C", bound=Operation)
+
+
+def _replaced(operation: C, **changes: Any) -> C:
+    return dataclasses.replace(operation, **changes)
