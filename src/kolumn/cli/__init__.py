@@ -1,1 +1,1 @@
-"""The kolumn command: arguments in, rendering out, no decisions."""
+"""The `kolumn` command: arguments in, rendering out, no decisions."""

@@ -1,1 +1,1 @@
-"""One project: its providers, its state, its locks and its outputs."""
+"""One project: its configuration, its providers in order, its state, locks, plans and outputs."""

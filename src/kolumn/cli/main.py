@@ -1,0 +1,149 @@
+"""Entry point: finds the command, runs it, and turns every ending into an exit code.
+
+Only the module of the command that is run is imported, and argparse only learns that one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("init", "write a small working project"),
+    "import": ("importing", "describe a live database as configuration"),
+    "validate": ("validate", "check the configuration, without a database"),
+    "fmt": ("fmt", "format configuration files"),
+    "plan": ("plan", "show what would change"),
+    "apply": ("apply", "make the databases match the configuration"),
+    "destroy": ("destroy", "remove everything the project manages"),
+    "drift": ("drift", "compare the databases with the state"),
+    "show": ("show", "show a saved plan, a resource or the whole state"),
+    "output": ("output", "show the outputs of the last apply"),
+    "graph": ("graph", "draw the dependencies of the resources"),
+    "state": ("state", "look into, move and restore the state"),
+    "providers": ("providers", "list installed and configured providers"),
+    "schema": ("schema", "document the resource types of a provider"),
+    "version": ("version", "show the version"),
+}
+"""Command: module in `kolumn.cli.commands`, and what it does in a few words."""
+
+OK, FAILED, CHANGES, USAGE, INTERRUPTED = 0, 1, 2, 64, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `kolumn` with `argv` (default: the process's arguments) and return its exit code."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(given)
+    except BrokenPipeError:
+        # The reader has gone; standard output must not be flushed into it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(given: list[str]) -> int:
+    name = command_in(given)
+    if name is None:
+        return _without_command(given)
+    from importlib import import_module
+
+    module = import_module(f"kolumn.cli.commands.{COMMANDS[name][0]}")
+    parser = command_parser(name, module.configure)
+    at = given.index(name)
+    arguments = parser.parse_args([*given[:at], *given[at + 1 :]])
+    if name == "version" and not arguments.json:
+        return int(module.run(arguments, None))
+
+    from kolumn.cli.boundary import guarded
+
+    return guarded(name, module.run, arguments)
+
+
+def command_in(given: Sequence[str]) -> str | None:
+    """Return the command of a command line: the first word that is no global option or value of one."""
+    skip = False
+    for word in given:
+        if skip:
+            skip = False
+        elif word in ("-C", "--chdir", "--log-level", "--log-format"):
+            skip = True
+        elif word in COMMANDS:
+            return word
+        elif not word.startswith("-"):
+            return None
+    return None
+
+
+def command_parser(name: str, configure: object) -> argparse.ArgumentParser:
+    """Return the parser of one command, global options included."""
+    import argparse
+
+    from kolumn.cli.options import add_global_options
+
+    parser = argparse.ArgumentParser(
+        prog=f"kolumn {name}",
+        description=COMMANDS[name][1].capitalize() + ".",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add_global_options(parser)
+    assert callable(configure)
+    configure(parser)
+    return parser
+
+
+def _without_command(given: list[str]) -> int:
+    if "--version" in given:
+        from kolumn.version import __version__
+
+        print(f"kolumn {__version__}")
+        return OK
+    words = [word for word in given if not word.startswith("-")]
+    if words and not {"-h", "--help", "help"} & set(given):
+        from difflib import get_close_matches
+
+        close = get_close_matches(words[0], COMMANDS, 1)
+        hint = f"Did you mean `kolumn {close[0]}`?" if close else "`kolumn --help` lists the commands."
+        print(f"Error: there is no command {words[0]!r}. {hint}", file=sys.stderr)
+        return USAGE
+    if len(words) > 1 and words[0] == "help" and words[1] in COMMANDS:
+        return _run([words[1], "--help"])
+    print(overview())
+    return OK if given else USAGE
+
+
+def overview() -> str:
+    """Return the help of `kolumn` itself."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {words}" for name, (_, words) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: kolumn [-C DIR] [--json] [--no-color] COMMAND ...",
+            "",
+            "Schema as configuration: write what a database should hold, see what would change, make it so.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "global options, before or after the command:",
+            "  -C, --chdir DIR      the project folder (default: the current one)",
+            "  --json               one JSON document on standard output (docs/json-output.md)",
+            "  --no-color           no colour; so does NO_COLOR",
+            "  --log-level LEVEL    debug, info, warn, error or off (default: KOLUMN_LOG, else warn)",
+            "  --log-format FORMAT  text or json",
+            "",
+            "`kolumn COMMAND --help` explains a command with examples.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""Options several commands share, and what they mean to the host."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kolumn.cli.console import Console
+    from kolumn.contract.context import Context
+    from kolumn.host.planning import Options
+    from kolumn.host.workspace import Workspace
+
+
+def add_global_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every command takes."""
+    group = parser.add_argument_group("global options")
+    group.add_argument(
+        "-C", "--chdir", metavar="DIR", type=Path, default=Path(), help="the project folder (default: the current one)"
+    )
+    group.add_argument("--json", action="store_true", help="write one JSON document (docs/json-output.md)")
+    group.add_argument("--no-color", action="store_true", help="no colour; so does the variable NO_COLOR")
+    group.add_argument(
+        "--log-level",
+        metavar="LEVEL",
+        default="",
+        help="debug, info, warn, error or off (default: KOLUMN_LOG, else warn)",
+    )
+    group.add_argument("--log-format", choices=("text", "json"), default="text", help="how log records look")
+
+
+class _Variable(argparse.Action):
+    """Keeps `-var` and `-var-file` in the order they were given: later ones win."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        given = list(getattr(namespace, "variables", ()) or ())
+        kind = "var-file" if "file" in (option_string or "") else "var"
+        text = str(values)
+        if kind == "var" and "=" not in text:
+            parser.error(f"{option_string} wants NAME=VALUE")
+        namespace.variables = [*given, (kind, text)]
+
+
+def add_variable_options(parser: argparse.ArgumentParser) -> None:
+    """Add `-var` and `-var-file`."""
+    group = parser.add_argument_group("variables")
+    group.set_defaults(variables=[])
+    group.add_argument(
+        "-var", "--var", action=_Variable, dest="variables", metavar="NAME=VALUE", help="set a variable; repeatable"
+    )
+    group.add_argument(
+        "-var-file",
+        "--var-file",
+        action=_Variable,
+        dest="variables",
+        metavar="FILE",
+        help="read variables from a .klvars file; repeatable",
+    )
+
+
+def add_planning_options(parser: argparse.ArgumentParser, *, destroy: bool = False) -> None:
+    """Add what `plan`, `apply` and `destroy` share."""
+    add_variable_options(parser)
+    group = parser.add_argument_group("planning")
+    group.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="only this resource, block or module, and what it depends on; repeatable",
+    )
+    if not destroy:
+        group.add_argument(
+            "--prune", action="store_true", help="delete live objects that no configuration and no state names"
+        )
+        group.add_argument(
+            "--refresh-only",
+            action="store_true",
+            help="bring the state in line with the databases; change nothing there",
+        )
+        group.add_argument(
+            "--online",
+            action="store_true",
+            help="prefer ways that let others read and write meanwhile, where the database has them",
+        )
+    group.add_argument(
+        "--lock-timeout",
+        type=_seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="wait this long for a lock (default: not at all)",
+    )
+    group.add_argument(
+        "--parallelism",
+        type=_count,
+        default=4,
+        metavar="N",
+        help="how many independent providers to ask at once (default: 4)",
+    )
+    group.add_argument(
+        "--timeout", type=_seconds, default=None, metavar="SECONDS", help="give up after this long"
+    )
+    group.add_argument("--sql", action="store_true", help="show the statements")
+
+
+def planning_options(arguments: argparse.Namespace, *, destroy: bool = False) -> Options:
+    """Return what the planning options say."""
+    from kolumn.host.planning import Options
+
+    return Options(
+        targets=tuple(arguments.target),
+        destroy=destroy,
+        prune=getattr(arguments, "prune", False),
+        refresh_only=getattr(arguments, "refresh_only", False),
+        online=getattr(arguments, "online", False),
+        lock_timeout=arguments.lock_timeout,
+        parallelism=arguments.parallelism,
+    )
+
+
+def open_workspace(arguments: argparse.Namespace, context: Context, command: str) -> Workspace:
+    """Return the project a command line means."""
+    from kolumn.host.workspace import Arguments, Workspace
+
+    return Workspace(
+        Arguments(arguments.chdir, tuple(getattr(arguments, "variables", ()))), context, command=command
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 10**9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 256:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 256")
+    return int(text)
+
+
+def add_execution_options(parser: argparse.ArgumentParser) -> None:
+    """Add what the commands that change databases share."""
+    group = parser.add_argument_group("execution")
+    group.add_argument("--auto-approve", action="store_true", help="do not ask")
+    group.add_argument(
+        "--keep-partial", action="store_true", help="after a failure leave what was done instead of undoing it"
+    )
+
+
+def context(arguments: argparse.Namespace) -> Context:
+    """Return the context of a command: its deadline, and what a signal cancels."""
+    from kolumn.contract.context import Context
+
+    background = Context.background()
+    timeout = getattr(arguments, "timeout", None)
+    return background if timeout is None else background.with_timeout(timeout)
+
+
+def show_warnings(workspace: Workspace, console: Console) -> None:
+    """Write the warnings of the configuration beside the result."""
+    for problem in workspace.configuration.warnings:
+        console.note(f"Warning: {problem}")

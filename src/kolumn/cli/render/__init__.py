@@ -1,0 +1,1 @@
+"""What results look like: text for people, documents for programs."""

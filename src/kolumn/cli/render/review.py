@@ -1,0 +1,188 @@
+"""A plan as text, to be read like a review."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from kolumn.cli.render.style import Style
+from kolumn.cli.render.values import entry_text, path_words, value_text
+from kolumn.contract import messages as m
+from kolumn.host.results import Action, Change, Difference, OutputChange, Review
+
+SIGNS: Mapping[Action, str] = {
+    "create": "+",
+    "update": "~",
+    "delete": "-",
+    "replace": "-/+",
+    "adopt": "<-",
+    "move": "->",
+    "forget": "x",
+    "refresh": "<~",
+    "recreate": "-/+",
+    "unchanged": " ",
+}
+_COLOURS: Mapping[Action, str] = {
+    "create": "create",
+    "update": "update",
+    "delete": "delete",
+    "replace": "replace",
+    "adopt": "adopt",
+    "move": "adopt",
+    "forget": "delete",
+    "refresh": "adopt",
+    "recreate": "replace",
+}
+_RISKS = {
+    "data_loss": "loses data",
+    "table_rewrite": "rewrites the table",
+    "long_lock": "locks for long",
+    "irreversible": "cannot be undone",
+    "may_fail": "may fail",
+}
+
+
+def review_text(review: Review, style: Style, *, sql: bool = False) -> str:
+    """Return the whole plan: each change, the warnings, the outputs, the summary."""
+    blocks = ["\n".join(_change(change, style, sql)) for change in review.changes]
+    if warnings := [*_unsaid(review)]:
+        blocks.append("\n".join([style.warning("Warnings:"), *(f"  ! {warning}" for warning in warnings)]))
+    if review.outputs:
+        blocks.append("\n".join(["Outputs:", *(_output(output, style) for output in review.outputs)]))
+    if not review.has_changes:
+        blocks.append(nothing_to_do(review))
+    else:
+        blocks.append(style.bold(summary(review)))
+    if review.unmanaged:
+        count = len(review.unmanaged)
+        what = "object is not managed" if count == 1 else "objects are not managed"
+        blocks.append(f"{count} {what}; --prune would delete {'it' if count == 1 else 'them'}.")
+    return "\n\n".join(blocks)
+
+
+def nothing_to_do(review: Review) -> str:
+    """Return the sentence for a plan without changes."""
+    if review.destroy:
+        return "No changes. The project manages nothing."
+    if review.refresh_only:
+        return "No changes. The state matches the database."
+    return "No changes. The database matches the configuration."
+
+
+def summary(review: Review) -> str:
+    """Return the summary line."""
+    if review.refresh_only:
+        return f"State: {review.count('refresh')} to refresh, {review.count('forget')} to forget."
+    parts = [
+        f"{review.count('create')} to create",
+        f"{review.count('update')} to change",
+        f"{review.count('delete')} to delete",
+    ]
+    for action, words in (("replace", "to replace"), ("adopt", "to adopt"), ("move", "to move"), ("forget", "to forget")):
+        if count := review.count(action):  # type: ignore[arg-type]
+            parts.append(f"{count} {words}")
+    return f"Plan: {', '.join(parts)}; {review.unchanged} unchanged."
+
+
+def _change(change: Change, style: Style, sql: bool) -> Iterator[str]:
+    colour = _COLOURS.get(change.action, "")
+    remark = []
+    if change.moved_from:
+        remark.append(f"was {change.moved_from}")
+    if change.action == "adopt":
+        remark.append("exists already and is as configured: comes under management")
+    elif change.adopted:
+        remark.append("exists already: comes under management")
+    if change.reason:
+        remark.append(change.reason)
+    if change.action == "replace":
+        remark.append("is deleted and created anew")
+    elif change.action == "recreate":
+        remark.insert(0, "is dropped and created again")
+    line = f"{style.paint(colour, f'{SIGNS[change.action]:>3}')} {style.bold(change.address)}"
+    yield f"{line}  {style.dim('; '.join(remark))}" if remark else line
+    for difference in change.differences:
+        yield from _difference(difference, change.action, style)
+    yield from _notes(change.steps, style)
+    if sql:
+        yield from _statements(change.steps, style)
+
+
+def _difference(difference: Difference, action: Action, style: Style) -> Iterator[str]:
+    path, before, after = difference.path, difference.before, difference.after
+    if action == "create" and path == "name":
+        return
+    entries = _entries(before, after)
+    if entries is not None:
+        sign, values = entries
+        for value in values:
+            words = path_words(f"{path}.{value['name']}")
+            yield f"      {style.paint(_SIGN_COLOURS[sign], sign)} {words}: {entry_text(value)}"
+        return
+    words = path_words(path)
+    if before is None:
+        text = entry_text(after) if isinstance(after, Mapping) and "name" in after else value_text(after)
+        yield f"      {style.paint('create', '+')} {words}: {text}"
+    elif after is None:
+        text = entry_text(before) if isinstance(before, Mapping) and "name" in before else value_text(before)
+        yield f"      {style.paint('delete', '-')} {words}: {text}"
+    else:
+        yield f"      {style.paint('update', '~')} {words}: {value_text(before)} -> {value_text(after)}"
+
+
+_SIGN_COLOURS = {"+": "create", "-": "delete"}
+
+
+def _entries(before: Any, after: Any) -> tuple[str, list[Mapping[str, Any]]] | None:
+    """Return sign and entries when a whole list of named entries comes or goes."""
+    for sign, value, other in (("+", after, before), ("-", before, after)):
+        if other in (None, []) and isinstance(value, list) and value:
+            named = [each for each in value if isinstance(each, Mapping) and isinstance(each.get("name"), str)]
+            if len(named) == len(value):
+                return sign, named
+    return None
+
+
+def _notes(steps: Iterable[m.PlanStep], style: Style) -> Iterator[str]:
+    said: set[str] = set()
+    for step in steps:
+        notes = [f"! {risk.message} ({_RISKS.get(risk.kind, risk.kind)})" for risk in step.risks]
+        if step.rewrites and not any(risk.kind == "table_rewrite" for risk in step.risks):
+            notes.append("! rewrites the whole table")
+        if step.lock:
+            notes.append(f"  lock: {step.lock}")
+        if not step.reversible and not any(risk.kind == "irreversible" for risk in step.risks):
+            notes.append(f"  no way back: {step.description}")
+        for note in notes:
+            if note not in said:
+                said.add(note)
+                yield f"      {style.warning(note) if note.startswith('!') else style.dim(note)}"
+
+
+def _statements(steps: Iterable[m.PlanStep], style: Style) -> Iterator[str]:
+    for step in steps:
+        yield f"      {style.dim(f'{step.order}. {step.description}')}"
+        for statement in step.sql:
+            text = statement.rstrip().rstrip(";") + ";"
+            for line in text.split("\n"):
+                yield f"         {line}"
+
+
+def _output(output: OutputChange, style: Style) -> str:
+    if output.action == "create":
+        return f"  {style.paint('create', '+')} {output.name} = {value_text(output.after)}"
+    if output.action == "delete":
+        return f"  {style.paint('delete', '-')} {output.name}"
+    return f"  {style.paint('update', '~')} {output.name}: {value_text(output.before)} -> {value_text(output.after)}"
+
+
+def _unsaid(review: Review) -> Iterator[str]:
+    """Yield the warnings that no change says itself."""
+    risks = {risk.message for change in review.changes for step in change.steps for risk in step.risks}
+    adopted = any(change.adopted or change.action == "adopt" for change in review.changes)
+    for warning in review.warnings:
+        if any(message and message in warning for message in risks):
+            continue
+        if adopted and warning.endswith("exists already and is adopted"):
+            continue
+        yield warning

@@ -1,0 +1,73 @@
+"""Values and attribute paths the way a reviewer reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from kolumn.host.sealing import HIDDEN
+
+_WIDEST = 96
+_NAMED_LISTS = {"columns": "column", "indexes": "index", "checks": "check", "uniques": "unique", "foreign_keys": "foreign key"}
+
+
+def path_words(path: str) -> str:
+    """Return an attribute path in words: `columns.email.type` -> `column email type`."""
+    head, dot, rest = path.partition(".")
+    if dot and head in _NAMED_LISTS:
+        name, dot, rest = rest.partition(".")
+        return " ".join(part for part in (_NAMED_LISTS[head], name, rest.replace(".", " ")) if part)
+    return re.sub(r"\.", " ", path)
+
+
+def value_text(value: Any) -> str:
+    """Return a value on one line: texts as they are where that is unambiguous, objects as their words."""
+    if value is None:
+        return "(none)"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value if value == HIDDEN or _is_plain(value) else _quoted(value)
+    if isinstance(value, Mapping):
+        return _object_text(value)
+    if isinstance(value, list | tuple):
+        return _shortened("[" + ", ".join(value_text(each) for each in value) + "]")
+    return msgspec.json.encode(value).decode()
+
+
+def entry_text(value: Mapping[str, Any]) -> str:
+    """Return a named entry of a list, such as a column, without its name: `text not_null default 'x'`."""
+    words = []
+    if isinstance(value.get("type"), str) and value["type"]:
+        words.append(value["type"])
+    for key, each in value.items():
+        if key in ("name", "type"):
+            continue
+        if each is True:
+            words.append(key)
+        elif each is False:
+            words.append(f"{key}=false")
+        else:
+            words.append(f"{key} {value_text(each)}")
+    return _shortened(" ".join(words))
+
+
+def _object_text(value: Mapping[str, Any]) -> str:
+    if isinstance(value.get("name"), str) and len(value) > 1:
+        return f"{value['name']} {entry_text(value)}"
+    return _shortened("{" + ", ".join(f"{key} = {value_text(each)}" for key, each in value.items()) + "}")
+
+
+def _is_plain(text: str) -> bool:
+    return bool(text) and text.isprintable() and text == text.strip() and len(text) <= _WIDEST
+
+
+def _quoted(text: str) -> str:
+    return _shortened(msgspec.json.encode(text).decode())
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."

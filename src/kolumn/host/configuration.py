@@ -1,0 +1,82 @@
+"""The configuration of a project as the host uses it: evaluated, with `discover` blocks answered by providers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kolumn.config import Configuration as Files
+from kolumn.config import DiscoverConfig, Project, evaluate_providers, load, locate
+from kolumn.config import evaluate as evaluate_files
+from kolumn.contract.errors import Location, Problem, ValidationError
+from kolumn.host.providers import Fleet
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """An evaluated project that still knows where everything was written."""
+
+    project: Project
+    _files: Files = field(repr=False)
+
+    def locate(self, address: str, path: str = "") -> Location | None:
+        """Return where attribute `path` of a resource is written, as near as can be told."""
+        return locate(self._files, address, path)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is ignored in the files but worth a word."""
+        return self._files.warnings
+
+
+def evaluate(
+    folder: Path, variables: tuple[tuple[str, str], ...], environment: Mapping[str, str], fleet: Fleet
+) -> Configuration:
+    """Read and evaluate a folder; providers are connected only if a `discover` block asks for them.
+
+    Raises ValidationError with every fault, ConnectionError from a provider that must be asked.
+    """
+    files = load(folder, arguments=variables, environ=environment)
+    declared = False
+
+    def discover(block: DiscoverConfig) -> Mapping[str, Any]:
+        nonlocal declared
+        if not declared:
+            for provider in evaluate_providers(files):
+                fleet.declare(provider)
+            declared = True
+        return _discover(block, fleet)
+
+    project = evaluate_files(files, discover)
+    for provider in project.providers:
+        fleet.declare(provider)
+    return Configuration(project, files)
+
+
+def check(folder: Path, variables: tuple[tuple[str, str], ...], environment: Mapping[str, str]) -> Configuration:
+    """Read and evaluate a folder without asking any database. Raises ValidationError with every fault."""
+    files = load(folder, arguments=variables, environ=environment)
+    return Configuration(evaluate_files(files, None), files)
+
+
+def _discover(block: DiscoverConfig, fleet: Fleet) -> Mapping[str, Any]:
+    """Return what the one live object that a `discover` block means is like."""
+    filters = dict(block.filters) or {"name": block.name.rpartition(".")[2]}
+    found = fleet.get(block.provider).discover(block.type, filters)
+    if not found:
+        wanted = ", ".join(f"{key} = {value!r}" for key, value in filters.items())
+        raise ValidationError.of(
+            [
+                Problem(
+                    f"{block.address} found no {block.type} with {wanted}",
+                    code="not_found",
+                    resource=block.address,
+                    location=block.location,
+                    hint="Create it first, or change what the block looks for.",
+                )
+            ]
+        )
+    everything = [{**each.config, **each.state} for each in found]
+    return {**(everything[0] if len(everything) == 1 else {}), "resources": everything}

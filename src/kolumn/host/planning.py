@@ -1,0 +1,389 @@
+"""Plan: ask every provider, in order, what would happen, and put the answers into one review."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kolumn.config.project import Project
+from kolumn.contract import messages as m
+from kolumn.contract.errors import Problem, ValidationError
+from kolumn.host import requests as wanted
+from kolumn.host.addresses import bare_type, prefixed_type
+from kolumn.host.configuration import Configuration
+from kolumn.host.providers import Client, Fleet
+from kolumn.host.requests import Requests, Scope
+from kolumn.host.results import Action, Change, Difference, OutputChange, Review
+from kolumn.host.sealing import HIDDEN, Veil, is_sealed, seal, shown
+from kolumn.host.state import Instance, OutputRecord, ResourceRecord, State, instances
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to plan."""
+
+    targets: tuple[str, ...] = ()
+    destroy: bool = False
+    prune: bool = False
+    """Delete live objects that neither configuration nor state names."""
+    refresh_only: bool = False
+    """Bring the state in line with the databases, change nothing there."""
+    online: bool = False
+    lock_timeout: float = 0.0
+    """Seconds to wait for locks, of the project and in the databases."""
+    parallelism: int = 4
+    """How many providers that do not depend on each other are asked at once."""
+    count_unmanaged: bool = True
+    """Also look for live objects nobody names, when there is something to do anyway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderPlan:
+    """What one provider is asked and what the fingerprint of its answer was."""
+
+    address: str
+    request: m.PlanRequest
+    fingerprint: str
+    steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectPlan:
+    """A plan ready to be applied."""
+
+    requests: Requests
+    providers: tuple[ProviderPlan, ...]
+    review: Review
+    records: Mapping[str, ResourceRecord]
+    """What the state will say about each resource of the configuration."""
+    outputs: Mapping[str, OutputRecord]
+    options: Options
+
+
+def plan(configuration: Configuration, state: State, fleet: Fleet, options: Options) -> ProjectPlan:
+    """Return what makes the databases match the configuration; changes nothing.
+
+    Raises ValidationError with every fault, each with its place in the files; ConnectionError.
+    """
+    project = configuration.project
+    scope = Scope(options.targets, options.destroy)
+    if options.prune and (options.targets or options.destroy):
+        raise ValidationError("--prune looks at the whole database; leave out --target.", code="conflicting_options")
+    requests = wanted.build(project, state, scope)
+    order = list(requests.order)
+    if options.prune:
+        order += [each.address for each in project.providers if each.address not in order]
+    veil = Veil(project.secrets)
+    plans: list[ProviderPlan] = []
+    changes: list[Change] = []
+    warnings: list[str] = []
+    unmanaged: list[str] = []
+    counted = False
+    unchanged = 0
+    for address in order:
+        resources = requests.resources.get(address, ())
+        pruned: Mapping[wanted.Key, str] = {}
+        client = fleet.get(address)
+        if (raw := requests.state.providers.get(address)) is not None:
+            client.set_state(raw)
+        if options.prune:
+            found = _unmanaged(client, requests, address)
+            pruned = {(address, bare_type(address, each.resource_type), each.name): "" for each in found}
+            resources = (*resources, *found)
+        if not resources:
+            continue
+        request = m.PlanRequest(
+            resources=resources,
+            options=m.PlanOptions(
+                detail=True, online=options.online, lock_timeout_seconds=round(options.lock_timeout)
+            ),
+        )
+        response = _ask(client, request, requests, configuration)
+        if options.prune:
+            request, response = _without_claimed(request, response, pruned, address)
+        if options.count_unmanaged and not options.prune and response.steps:
+            counted = True
+            unmanaged += [
+                f"{each.resource_type} {each.name}" for each in _unmanaged(client, requests, address)
+            ]
+        plans.append(
+            ProviderPlan(
+                address=address, request=request, fingerprint=response.fingerprint, steps=len(response.steps)
+            )
+        )
+        seen = _changes(response, requests, address, pruned, veil)
+        changes += seen
+        unchanged += len(response.resources) - sum(1 for each in seen if each.action != "recreate")
+        warnings += [veil.text(warning) for warning in response.warnings]
+    if options.targets:
+        outputs = dict(state.outputs)
+    else:
+        outputs = {} if options.destroy else _output_records(project, state)
+    review = Review(
+        changes=tuple(changes),
+        unchanged=unchanged,
+        warnings=tuple(dict.fromkeys(warnings)),
+        outputs=_output_changes(state.outputs, outputs),
+        unmanaged=tuple(unmanaged) if counted else None,
+        destroy=options.destroy,
+    )
+    return ProjectPlan(
+        requests=requests,
+        providers=tuple(plans),
+        review=review,
+        records=_records(requests),
+        outputs=outputs,
+        options=options,
+    )
+
+
+def _ask(
+    client: Client, request: m.PlanRequest, requests: Requests, configuration: Configuration
+) -> m.PlanResponse:
+    try:
+        return client.plan(request)
+    except ValidationError as error:
+        raise located(error, client.address, request, requests, configuration) from error
+
+
+def located(
+    error: ValidationError,
+    provider: str,
+    request: m.PlanRequest,
+    requests: Requests,
+    configuration: Configuration,
+) -> ValidationError:
+    """Return a provider's complaint with address, file and line of what it is about."""
+    if not error.problems:
+        return error
+    spelled: dict[str, str] = {}
+    for each in request.resources:
+        address = requests.address(provider, each.resource_type, each.name)
+        bare = bare_type(provider, each.resource_type)
+        for form in (f"{each.resource_type}.{each.name}", f"{bare}.{each.name}", f"{bare} {each.name}"):
+            spelled[form] = address
+    problems: list[Problem] = []
+    for problem in error.problems:
+        found = spelled.get(problem.resource)
+        if found is None:
+            problems.append(problem)
+            continue
+        where = problem.location or configuration.locate(found, problem.path)
+        problems.append(dataclasses.replace(problem, resource=found, location=where))
+    return ValidationError(
+        error.message if len(problems) > 1 else problems[0].message, code=error.code, problems=problems
+    )
+
+
+def _unmanaged(client: Client, requests: Requests, provider: str) -> list[m.PlanResource]:
+    """Return deletes of the live objects that neither configuration nor state seems to name.
+
+    An object the configuration names under a spelling only the provider understands may be among them;
+    the provider leaves it alone, since the same request asks for it.
+    """
+    kept = {
+        (bare_type(provider, each.type), identity)
+        for each in _instances(requests.state, provider)
+        if (identity := each.read_state().get("identity"))
+    }
+    asked = requests.resources.get(provider, ())
+    taken = {(bare_type(provider, each.resource_type), each.name) for each in asked}
+    named = {
+        (bare_type(provider, each.resource_type), str(each.config.get("schema") or ""), str(each.config.get("name", "")))
+        for each in asked
+        if each.action != "delete"
+    }
+    found = []
+    for live in client.discover():
+        type_ = bare_type(provider, live.type)
+        if (type_, live.state.get("identity", live.name)) in kept:
+            continue
+        if (type_, str(live.config.get("schema") or ""), str(live.config.get("name", ""))) in named:
+            continue
+        name = live.name
+        while (type_, name) in taken:
+            name += " (unmanaged)"
+        found.append(
+            m.PlanResource(
+                resource_type=prefixed_type(provider, live.type), name=name, config=live.config, action="delete"
+            )
+        )
+    return found
+
+
+def _instances(state: State, provider: str) -> Iterable[Instance]:
+    raw = state.providers.get(provider)
+    return instances(raw) if raw is not None else ()
+
+
+def _without_claimed(
+    request: m.PlanRequest, response: m.PlanResponse, pruned: Mapping[wanted.Key, str], provider: str
+) -> tuple[m.PlanRequest, m.PlanResponse]:
+    """Leave out the deletes that turned out to mean what the configuration names."""
+    import msgspec
+
+    idle = {
+        key
+        for each in response.resources
+        if each.action == "unchanged"
+        and (key := (provider, bare_type(provider, each.resource_type), each.name)) in pruned
+    }
+    if not idle:
+        return request, response
+    return (
+        msgspec.structs.replace(
+            request,
+            resources=tuple(
+                each
+                for each in request.resources
+                if (provider, bare_type(provider, each.resource_type), each.name) not in idle
+            ),
+        ),
+        msgspec.structs.replace(
+            response,
+            resources=tuple(
+                each
+                for each in response.resources
+                if (provider, bare_type(provider, each.resource_type), each.name) not in idle
+            ),
+        ),
+    )
+
+
+def _changes(
+    response: m.PlanResponse,
+    requests: Requests,
+    provider: str,
+    pruned: Mapping[wanted.Key, str],
+    veil: Veil,
+) -> list[Change]:
+    steps: dict[tuple[str, str], list[m.PlanStep]] = {}
+    for step in response.steps:
+        steps.setdefault((bare_type(provider, step.resource_type), step.name), []).append(_veiled(step, veil))
+    changes: list[Change] = []
+    for each in response.resources:
+        bare = bare_type(provider, each.resource_type)
+        address = requests.address(provider, each.resource_type, each.name)
+        mine = tuple(steps.pop((bare, each.name), ()))
+        known = address in requests.known
+        moved_from = requests.moves.get(address, "")
+        action = _action(each.action, bare, mine, known=known, moved=bool(moved_from))
+        removed = address in requests.removed or (provider, bare, each.name) in pruned
+        if removed and each.action == "unchanged":
+            action = "forget"  # it is gone from the database already
+        if action == "unchanged":
+            continue
+        resource = requests.configured.get(address)
+        sensitive = resource.sensitive if resource is not None else frozenset()
+        changes.append(
+            Change(
+                address=address,
+                type=prefixed_type(provider, each.resource_type),
+                provider=provider,
+                action=action,
+                differences=_differences(each.changes, sensitive, veil) if action != "delete" else (),
+                steps=mine,
+                adopted=not known and each.action in ("update", "unchanged") and not removed,
+                moved_from=moved_from,
+                reason=_reason(action, address, requests, (provider, bare, each.name) in pruned),
+            )
+        )
+    for (bare, name), rest in steps.items():
+        changes.append(
+            Change(
+                address=requests.address(provider, bare, name),
+                type=prefixed_type(provider, bare),
+                provider=provider,
+                action="recreate",
+                steps=tuple(rest),
+                reason="it stands in the way of another change",
+            )
+        )
+    return changes
+
+
+def _action(planned: str, bare: str, steps: Iterable[m.PlanStep], *, known: bool, moved: bool) -> Action:
+    if planned == "unchanged":
+        if moved:
+            return "move"
+        return "unchanged" if known else "adopt"
+    if planned == "update":
+        dropped = any(step.description.startswith(f"drop {bare} ") for step in steps)
+        return "replace" if dropped else "update"
+    return "delete" if planned == "delete" else "create"
+
+
+def _reason(action: Action, address: str, requests: Requests, pruned: bool) -> str:
+    if pruned:
+        return "no configuration names it (--prune)"
+    if action == "forget":
+        return "it is neither configured nor in the database any more"
+    if action == "delete" and address in requests.removed:
+        return "" if address in requests.configured else "the configuration no longer has it"
+    return ""
+
+
+def _differences(
+    changes: Mapping[str, Any], sensitive: frozenset[str], veil: Veil
+) -> tuple[Difference, ...]:
+    found = []
+    for path, change in changes.items():
+        before, after = change.get("before"), change.get("after")
+        if any(path == each or path.startswith((f"{each}.", f"{each}[")) for each in sensitive):
+            before, after = (HIDDEN if value is not None else None for value in (before, after))
+        found.append(Difference(path, shown(veil.value(before)), shown(veil.value(after))))
+    return tuple(found)
+
+
+def _veiled(step: m.PlanStep, veil: Veil) -> m.PlanStep:
+    import msgspec
+
+    sql, undo = tuple(map(veil.text, step.sql)), tuple(map(veil.text, step.undo))
+    if sql == step.sql and undo == step.undo:
+        return step
+    return msgspec.structs.replace(step, sql=sql, undo=undo)
+
+
+def _records(requests: Requests) -> dict[str, ResourceRecord]:
+    records = dict(requests.state.resources)
+    for address, resource in requests.configured.items():
+        records[address] = ResourceRecord(
+            provider=resource.provider,
+            prevent_destroy=resource.lifecycle.prevent_destroy,
+            depends_on=resource.depends_on,
+        )
+    return records
+
+
+def _output_records(project: Project, state: State) -> dict[str, OutputRecord]:
+    return {
+        each.name: OutputRecord(
+            value=seal(each.value, state.salt) if each.sensitive else each.value,
+            sensitive=each.sensitive,
+            description=each.description,
+        )
+        for each in project.outputs
+    }
+
+
+def _output_changes(
+    before: Mapping[str, OutputRecord], after: Mapping[str, OutputRecord]
+) -> tuple[OutputChange, ...]:
+    found = []
+    for name in sorted({*before, *after}):
+        old, new = before.get(name), after.get(name)
+        if old is not None and new is not None and (old.value, old.sensitive) == (new.value, new.sensitive):
+            continue
+        sensitive = bool((old and old.sensitive) or (new and new.sensitive))
+        values = [
+            None if each is None else HIDDEN if sensitive or is_sealed(each.value) else each.value
+            for each in (old, new)
+        ]
+        found.append(
+            OutputChange(
+                name, *values, sensitive, "create" if old is None else "delete" if new is None else "update"
+            )
+        )
+    return tuple(found)

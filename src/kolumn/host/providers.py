@@ -1,0 +1,243 @@
+"""Providers as the host knows them: found by entry point, configured when needed, spoken to by contract."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from kolumn.config.project import ProviderConfig
+from kolumn.contract import codec
+from kolumn.contract import messages as m
+from kolumn.contract.context import Context
+from kolumn.contract.encoding import Message
+from kolumn.contract.errors import OperationError, Problem, ValidationError
+from kolumn.contract.provider import Provider
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from kolumn.contract.schema import ProviderSchema
+
+GROUP = "kolumn.providers"
+"""The entry point group a provider package registers its class in."""
+_WHERE = ("url", "host", "path", "database")
+"""Settings that say which database is meant; with any of them the environment is not asked."""
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+R = TypeVar("R", bound=Message)
+
+
+class ApplyReply(msgspec.Struct, frozen=True, kw_only=True):
+    """`ApplyResponse` with the state left as the JSON it came in."""
+
+    success: bool = False
+    results: tuple[m.ApplyResult, ...] = ()
+    summary: m.ApplySummary = m.ApplySummary()
+    error: str = ""
+    steps: tuple[m.ExecutedStep, ...] = ()
+    state: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _StateReply(msgspec.Struct, frozen=True, kw_only=True):
+    success: bool = False
+    state: msgspec.Raw = msgspec.Raw(b"null")
+    error: str = ""
+
+
+_APPLY_REPLY = msgspec.json.Decoder(ApplyReply)
+_STATE_REPLY = msgspec.json.Decoder(_StateReply)
+
+
+class Client:
+    """One configured provider, spoken to with typed messages."""
+
+    def __init__(self, address: str, provider: Provider, context: Context) -> None:
+        self.address = address
+        self._provider = provider
+        self._context = context
+
+    def schema(self) -> ProviderSchema:
+        """Return what the provider offers."""
+        return self._provider.schema()
+
+    def plan(self, request: m.PlanRequest) -> m.PlanResponse:
+        """Plan; see the contract."""
+        return self._call("Plan", request, m.PlanResponse)
+
+    def apply(self, request: m.PlanRequest) -> ApplyReply:
+        """Apply. A failure of the apply itself is in the reply: `success` and `error`."""
+        return _APPLY_REPLY.decode(self._send("Apply", codec.encode(request)))
+
+    def discover(
+        self, resource_type: str = "", filters: Mapping[str, Any] | None = None
+    ) -> tuple[m.DiscoveredResource, ...]:
+        """Return live resources of a type, of every type when it is empty."""
+        request = m.DiscoverResourcesRequest(resource_type=resource_type, filters=dict(filters or {}))
+        return self._call("DiscoverResources", request, m.DiscoverResourcesResponse).resources
+
+    def drift(self, request: m.DriftRequest) -> m.DriftResponse:
+        """Compare the database with the state. Raises ValidationError `unsupported_function`."""
+        return self._call("DetectDrift", request, m.DriftResponse)
+
+    def version(self) -> m.VersionResponse:
+        """Return the provider's version."""
+        return self._call("Version", m.VersionRequest(), m.VersionResponse)
+
+    def get_state(self) -> msgspec.Raw:
+        """Return the provider's state as it is sent; `null` when it has none."""
+        reply = _STATE_REPLY.decode(self._send("GetState", codec.encode(m.StateRequest())))
+        _require(reply.success, reply.error, "GetState", self.address)
+        return msgspec.Raw(bytes(reply.state))
+
+    def set_state(self, state: msgspec.Raw) -> None:
+        """Hand the provider its state, as `get_state` returned it."""
+        sent = b'{"state":' + bytes(state) + b"}"
+        reply = codec.decode(m.SetStateResponse, self._send("SetState", sent))
+        _require(reply.success, reply.error, "SetState", self.address)
+
+    def close(self) -> None:
+        """Close the connection; safe to call again."""
+        self._provider.close()
+
+    def _send(self, function: str, request: bytes) -> bytes:
+        return self._provider.call_function(self._context, function, request)
+
+    def _call(self, function: str, request: Message, response: type[R]) -> R:
+        reply = codec.decode(response, self._send(function, codec.encode(request)))
+        _require(getattr(reply, "success", True), getattr(reply, "error", ""), function, self.address)
+        return reply
+
+
+def _require(success: bool, error: str, function: str, address: str) -> None:
+    if not success:
+        raise OperationError(error or f"{function} of provider {address} failed without saying why.")
+
+
+class Fleet:
+    """The providers of one project. Each is loaded and configured the first time it is asked for."""
+
+    def __init__(
+        self, context: Context, environment: Mapping[str, str] = os.environ, blocks: Mapping[str, ProviderConfig] = {}
+    ) -> None:
+        self._context = context
+        self._environment = environment
+        self._blocks = dict(blocks)
+        self._clients: dict[str, Client] = {}
+
+    def declare(self, block: ProviderConfig) -> None:
+        """Make a provider block known."""
+        self._blocks[block.address] = block
+
+    def get(self, address: str) -> Client:
+        """Return the provider at `address`, configured. Raises ValidationError, ConnectionError."""
+        client = self._clients.get(address)
+        if client is None:
+            block = self._blocks.get(address) or self._implicit(address)
+            provider = load(block.type)
+            client = Client(address, provider, self._context)
+            self._clients[address] = client
+            try:
+                provider.configure(self._context, settings(block, self._environment))
+            except ValidationError as error:
+                raise _placed(error, block) from error
+        return client
+
+    def close(self) -> None:
+        """Close every provider."""
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
+            client.close()
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _implicit(self, address: str) -> ProviderConfig:
+        kind, _, alias = address.partition(".")
+        block = ProviderConfig(type=kind, alias=alias)
+        if any(self._environment.get(name) for name in url_variables(block)):
+            return block
+        load(kind)  # an unknown provider is the better thing to say
+        wanted = f'provider "{kind}" {{{f" alias = {alias!r}" if alias else " "}}}'.replace("'", '"')
+        raise ValidationError(
+            f"No provider {address} is configured. Add a `{wanted}` block that says which database is meant, "
+            f"or set {url_variables(block)[0]}.",
+            code="missing_provider",
+        )
+
+
+def url_variables(block: ProviderConfig) -> tuple[str, ...]:
+    """Return the environment variables that may hold the URL of a provider, the first one set counts."""
+    base = f"KOLUMN_{_variable(block.type)}"
+    return (*((f"{base}_{_variable(block.alias)}_URL",) if block.alias else ()), f"{base}_URL")
+
+
+def settings(block: ProviderConfig, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return what `Configure` gets: the block, with the environment's URL and `safe_destroy` where it is silent."""
+    config = dict(block.config)
+    if not any(config.get(name) for name in _WHERE):
+        url = next((environment[name] for name in url_variables(block) if environment.get(name)), "")
+        if url:
+            config["url"] = url
+    said = environment.get("KOLUMN_SAFE_DESTROY", "").strip().lower()
+    if said and "safe_destroy" not in config:
+        if said not in (*_TRUE, *_FALSE):
+            raise ValidationError(
+                "KOLUMN_SAFE_DESTROY must be true or false.", code="invalid_environment"
+            )
+        config["safe_destroy"] = said in _TRUE
+    return config
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all installed providers, sorted."""
+    from importlib.metadata import entry_points
+
+    return tuple(sorted(point.name for point in entry_points(group=GROUP)))
+
+
+def load(name: str) -> Provider:
+    """Return a new, unconfigured provider. Raises ValidationError when none of that name is installed."""
+    from importlib.metadata import entry_points
+
+    found: tuple[EntryPoint, ...] = tuple(entry_points(group=GROUP, name=name))
+    if not found:
+        known = ", ".join(names()) or "none"
+        raise ValidationError(
+            f'There is no provider "{name}". Installed: {known}. A provider comes with its package, '
+            f"e.g. `pip install 'kolumn[{name}]'`.",
+            code="unknown_provider",
+        )
+    try:
+        factory = found[0].load()
+    except ImportError as error:
+        raise ValidationError(
+            f"Provider {name} cannot be loaded: {error}. Install what it needs: pip install 'kolumn[{name}]'.",
+            code="provider_not_installed",
+        ) from error
+    provider: Provider = factory()
+    return provider
+
+
+def _variable(text: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in text).upper()
+
+
+def _placed(error: ValidationError, block: ProviderConfig) -> ValidationError:
+    """Say where the provider block is that an error is about."""
+    where = f'provider "{block.address}"'
+    problems = [problem.at(resource=where, location=block.location) for problem in error.problems]
+    if not problems:
+        problems = [Problem(error.message, code=error.code, resource=where, location=block.location)]
+    hint = ""
+    if not any(block.config.get(name) for name in _WHERE):
+        hint = f" The block names no database; {url_variables(block)[0]} can supply its URL."
+    return ValidationError(f"Provider {block.address} is not configured rightly.{hint}", code=error.code, problems=problems)

@@ -1,0 +1,126 @@
+"""What the host tells the command: typed, complete, free of secrets, free of layout."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kolumn.contract import messages as m
+from kolumn.contract.errors import KolumnError
+
+Action = Literal[
+    "create", "update", "replace", "delete", "adopt", "move", "forget", "refresh", "recreate", "unchanged"
+]
+"""What happens to a resource. Beyond the contract's own: `replace` deletes and creates; `adopt` takes a live object
+into state as it is; `move` gives a new address; `forget` and `refresh` change the state only; `recreate` drops and
+re-creates an object that stands in the way of another one's change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One attribute that changes; None where it is absent."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a plan does to one resource."""
+
+    address: str
+    type: str
+    """With its provider's prefix."""
+    provider: str
+    action: Action
+    differences: tuple[Difference, ...] = ()
+    steps: tuple[m.PlanStep, ...] = ()
+    adopted: bool = False
+    """It exists already and comes under management with this plan."""
+    moved_from: str = ""
+    """The address it had before."""
+    reason: str = ""
+    """Why it is deleted, forgotten or refreshed."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputChange:
+    """An output whose value is not the one of the last apply; values of sensitive ones are never here."""
+
+    name: str
+    before: Any
+    after: Any
+    sensitive: bool
+    action: Literal["create", "update", "delete"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """A plan as people and programs read it: in execution order, the unchanged resources only counted."""
+
+    changes: tuple[Change, ...] = ()
+    unchanged: int = 0
+    warnings: tuple[str, ...] = ()
+    outputs: tuple[OutputChange, ...] = ()
+    unmanaged: tuple[str, ...] | None = None
+    """Live objects neither configuration nor state names; None when nobody looked."""
+    refresh_only: bool = False
+    destroy: bool = False
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether applying it does anything at all."""
+        return bool(self.changes or self.outputs)
+
+    def count(self, *actions: Action) -> int:
+        """Return how many resources meet one of `actions`."""
+        return sum(1 for change in self.changes if change.action in actions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A resource that could not be brought to what was planned."""
+
+    address: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What happened to one resource in an apply."""
+
+    address: str
+    provider: str
+    action: Action
+    success: bool
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What an apply did. `error` is set when it ended early; `results` then say what stands."""
+
+    results: tuple[Result, ...] = ()
+    steps: int = 0
+    seconds: float = 0.0
+    serial: int = 0
+    """Serial of the state afterwards."""
+    outputs: tuple[OutputValue, ...] = ()
+    error: KolumnError | None = None
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Return how many resources met which end, by action; failed ones under `failed`."""
+        return Counter(each.action if each.success else "failed" for each in self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputValue:
+    """An output to show; the value of a sensitive one is `(sensitive)` unless asked for by name."""
+
+    name: str
+    value: Any
+    sensitive: bool
+    description: str = ""

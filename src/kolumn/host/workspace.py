@@ -1,0 +1,147 @@
+"""One project folder opened for one command: configuration, state, providers and lock."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from kolumn.contract.context import Context
+from kolumn.contract.errors import ValidationError
+from kolumn.contract.times import Timestamp
+from kolumn.host import identity
+from kolumn.host import state as states
+from kolumn.host.applying import Ledger, apply
+from kolumn.host.backends import Backend, Holder
+from kolumn.host.backends.local import LocalBackend
+from kolumn.host.configuration import Configuration, evaluate
+from kolumn.host.planning import Options, ProjectPlan, ProviderPlan, plan
+from kolumn.host.providers import Fleet
+from kolumn.host.results import Applied
+from kolumn.host.state import State
+
+if TYPE_CHECKING:
+    from kolumn.host.planfile import SavedPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What a command line says about a project."""
+
+    folder: Path = Path()
+    variables: tuple[tuple[str, str], ...] = ()
+    """(`var`, `name=value`) and (`var-file`, path), in order; later ones win."""
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+
+
+class Workspace:
+    """Opens lazily: a command pays only for what it looks at. Use as a context manager."""
+
+    def __init__(self, arguments: Arguments, context: Context, *, command: str) -> None:
+        if not arguments.folder.is_dir():
+            raise ValidationError(f"{arguments.folder} is not a folder.", code="no_folder")
+        self.arguments = arguments
+        self.context = context
+        self.folder = arguments.folder
+        self._command = command
+        self._refreshed: State | None = None
+        self.backend: Backend = LocalBackend(arguments.folder)
+        self.fleet = Fleet(context, arguments.environment)
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """The evaluated configuration. Raises ValidationError with every fault."""
+        return evaluate(self.folder, self.arguments.variables, self.arguments.environment, self.fleet)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The state as it was when first asked for, and the way to write the next one."""
+        stored = self.backend.read()
+        if stored is None:
+            return Ledger(self.backend, 0, states.fresh(), self._command)
+        return Ledger(self.backend, stored.entry.serial, states.decode(stored.body), self._command)
+
+    @property
+    def state(self) -> State:
+        """The latest state."""
+        return self.ledger.state
+
+    @contextmanager
+    def locked(self, wait: float) -> Iterator[None]:
+        """Hold the project's lock. Raises StateError `locked`."""
+        holder = Holder(
+            os.getpid(), identity.host(), identity.user(), self._command, Timestamp.utc_now()
+        )
+        with self.backend.lock(holder, wait):
+            self.__dict__.pop("ledger", None)  # what was read before may be old by now
+            yield
+
+    def plan(self, options: Options) -> ProjectPlan:
+        """Return what would make the databases match the configuration (or, `refresh_only`, the state true)."""
+        if options.refresh_only:
+            from kolumn.host.refreshing import plan_refresh
+
+            found, self._refreshed = plan_refresh(self.configuration.project, self.state, self.fleet, options)
+            return found
+        return plan(self.configuration, self.state, self.fleet, options)
+
+    def save(self, plan: ProjectPlan, path: Path) -> None:
+        """Write a plan file."""
+        from kolumn.host import planfile
+
+        planfile.write(
+            planfile.freeze(plan, self.configuration.project, self.ledger.serial, self.arguments.variables), path
+        )
+
+    def replan(self, saved: SavedPlan, *, lock_timeout: float) -> ProjectPlan:
+        """Return the plan of a plan file, made anew. Raises StateError `stale_plan` if it is another one now."""
+        from kolumn.host import planfile
+
+        found = self.plan(dataclasses.replace(saved.options, lock_timeout=lock_timeout))
+        planfile.refuse_stale(saved, found, self.configuration.project, self.state.lineage)
+        return found
+
+    def apply(
+        self,
+        plan: ProjectPlan,
+        *,
+        keep_partial: bool = False,
+        announce: Callable[[ProviderPlan], None] = lambda _: None,
+    ) -> Applied:
+        """Carry out a plan of this workspace; the project must be locked. See `applying.apply`."""
+        if plan.options.refresh_only and self._refreshed is not None:
+            from kolumn.host.refreshing import results
+
+            started = time.perf_counter()
+            if plan.review.has_changes:
+                self.ledger.put(self._refreshed)
+            return results(plan, self.ledger.serial, time.perf_counter() - started)
+        return apply(
+            plan,
+            self.configuration.project,
+            self.ledger,
+            self.fleet,
+            self.context,
+            keep_partial=keep_partial,
+            announce=announce,
+        )
+
+    def close(self) -> None:
+        """Close every provider."""
+        self.fleet.close()
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
