@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     import argparse
@@ -32,7 +32,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Command: module in `kolumn.cli.commands`, and what it does in a few words."""
 
-OK, FAILED, CHANGES, USAGE, INTERRUPTED = 0, 1, 2, 64, 130
+OK, FAILED, INTERRUPTED = 0, 1, 130
+
+
+class UsageError(Exception):
+    """A command line that cannot be understood."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,9 +60,11 @@ def _run(given: list[str]) -> int:
     from importlib import import_module
 
     module = import_module(f"kolumn.cli.commands.{COMMANDS[name][0]}")
-    parser = command_parser(name, module.configure)
     at = given.index(name)
-    arguments = parser.parse_args([*given[:at], *given[at + 1 :]])
+    try:
+        arguments = command_parser(name, module.configure).parse_args([*given[:at], *given[at + 1 :]])
+    except UsageError as error:
+        return _misused(name, str(error), json="--json" in given)
     if name == "version" and not arguments.json:
         return int(module.run(arguments, None))
 
@@ -82,22 +88,36 @@ def command_in(given: Sequence[str]) -> str | None:
     return None
 
 
-def command_parser(name: str, configure: object) -> argparse.ArgumentParser:
+def command_parser(name: str, configure: Callable[[argparse.ArgumentParser], None]) -> argparse.ArgumentParser:
     """Return the parser of one command, global options included."""
     import argparse
 
     from kolumn.cli.options import add_global_options
 
-    parser = argparse.ArgumentParser(
+    class Parser(argparse.ArgumentParser):
+        """Raises instead of exiting with 2, which means that there are changes."""
+
+        def error(self, message: str) -> NoReturn:
+            raise UsageError(message)
+
+    parser = Parser(
         prog=f"kolumn {name}",
         description=COMMANDS[name][1].capitalize() + ".",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add_global_options(parser)
-    assert callable(configure)
     configure(parser)
     return parser
+
+
+def _misused(name: str, message: str, *, json: bool) -> int:
+    from kolumn.cli.console import Console
+    from kolumn.contract.errors import ValidationError
+
+    text = f"{message[:1].upper()}{message[1:]}. `kolumn {name} --help` explains the command."
+    Console.of(name, json=json, no_color=False).error(ValidationError(text, code="bad_argument"))
+    return FAILED
 
 
 def _without_command(given: list[str]) -> int:
@@ -113,11 +133,11 @@ def _without_command(given: list[str]) -> int:
         close = get_close_matches(words[0], COMMANDS, 1)
         hint = f"Did you mean `kolumn {close[0]}`?" if close else "`kolumn --help` lists the commands."
         print(f"Error: there is no command {words[0]!r}. {hint}", file=sys.stderr)
-        return USAGE
+        return FAILED
     if len(words) > 1 and words[0] == "help" and words[1] in COMMANDS:
         return _run([words[1], "--help"])
     print(overview())
-    return OK if given else USAGE
+    return OK if given else FAILED
 
 
 def overview() -> str:

@@ -13,21 +13,42 @@ if TYPE_CHECKING:
     from kolumn.host.workspace import Workspace
 
 
-def add_global_options(parser: argparse.ArgumentParser) -> None:
-    """Add what every command takes."""
+def add_global_options(parser: argparse.ArgumentParser, *, inherited: bool = False) -> None:
+    """Add what every command takes; `inherited` for a subcommand, whose parent has the defaults."""
     group = parser.add_argument_group("global options")
+
+    def default(value: object) -> object:
+        return argparse.SUPPRESS if inherited else value
+
     group.add_argument(
-        "-C", "--chdir", metavar="DIR", type=Path, default=Path(), help="the project folder (default: the current one)"
+        "-C",
+        "--chdir",
+        metavar="DIR",
+        type=Path,
+        default=default(Path()),
+        help="the project folder (default: the current one)",
     )
-    group.add_argument("--json", action="store_true", help="write one JSON document (docs/json-output.md)")
-    group.add_argument("--no-color", action="store_true", help="no colour; so does the variable NO_COLOR")
+    group.add_argument(
+        "--json",
+        action="store_true",
+        default=default(False),
+        help="write one JSON document (docs/json-output.md)",
+    )
+    group.add_argument(
+        "--no-color",
+        action="store_true",
+        default=default(False),
+        help="no colour; so does the variable NO_COLOR",
+    )
     group.add_argument(
         "--log-level",
         metavar="LEVEL",
-        default="",
+        default=default(""),
         help="debug, info, warn, error or off (default: KOLUMN_LOG, else warn)",
     )
-    group.add_argument("--log-format", choices=("text", "json"), default="text", help="how log records look")
+    group.add_argument(
+        "--log-format", choices=("text", "json"), default=default("text"), help="how log records look"
+    )
 
 
 class _Variable(argparse.Action):

@@ -10,6 +10,7 @@ from typing import Any
 from kolumn.config import Configuration as Files
 from kolumn.config import DiscoverConfig, Project, evaluate_providers, load, locate
 from kolumn.config import evaluate as evaluate_files
+from kolumn.config.cache import load_project
 from kolumn.contract.errors import Location, Problem, ValidationError
 from kolumn.host.providers import Fleet
 
@@ -27,8 +28,8 @@ class Configuration:
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What is ignored in the files but worth a word."""
-        return self._files.warnings
+        """What is ignored in the files but worth a word; said when the files are read, not from the cache."""
+        return self._files.warnings if "loaded" in vars(self._files) else ()
 
 
 def evaluate(
@@ -38,18 +39,17 @@ def evaluate(
 
     Raises ValidationError with every fault, ConnectionError from a provider that must be asked.
     """
-    files = load(folder, arguments=variables, environ=environment)
     declared = False
 
     def discover(block: DiscoverConfig) -> Mapping[str, Any]:
         nonlocal declared
         if not declared:
-            for provider in evaluate_providers(files):
+            for provider in evaluate_providers(load(folder, arguments=variables, environ=environment)):
                 fleet.declare(provider)
             declared = True
         return _discover(block, fleet)
 
-    project = evaluate_files(files, discover)
+    files, project = load_project(folder, arguments=variables, environ=environment, discover=discover)
     for provider in project.providers:
         fleet.declare(provider)
     return Configuration(project, files)

@@ -377,13 +377,19 @@ def _output_changes(
         if old is not None and new is not None and (old.value, old.sensitive) == (new.value, new.sensitive):
             continue
         sensitive = bool((old and old.sensitive) or (new and new.sensitive))
-        values = [
-            None if each is None else HIDDEN if sensitive or is_sealed(each.value) else each.value
-            for each in (old, new)
-        ]
         found.append(
             OutputChange(
-                name, *values, sensitive, "create" if old is None else "delete" if new is None else "update"
+                name,
+                _output_shown(old, sensitive),
+                _output_shown(new, sensitive),
+                sensitive,
+                "create" if old is None else "delete" if new is None else "update",
             )
         )
     return tuple(found)
+
+
+def _output_shown(output: OutputRecord | None, sensitive: bool) -> Any:
+    if output is None:
+        return None
+    return HIDDEN if sensitive or is_sealed(output.value) else output.value

@@ -73,6 +73,11 @@ class Workspace:
         """The latest state."""
         return self.ledger.state
 
+    def look_back(self, serial: int) -> None:
+        """Make `state` the one of an earlier serial, for reading. Raises StateError `unknown_serial`."""
+        stored = self.backend.read_serial(serial)
+        self.__dict__["ledger"] = Ledger(self.backend, serial, states.decode(stored.body), self._command)
+
     @contextmanager
     def locked(self, wait: float) -> Iterator[None]:
         """Hold the project's lock. Raises StateError `locked`."""

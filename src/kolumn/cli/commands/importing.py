@@ -21,8 +21,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "The provider block it writes names no database: KOLUMN_<PROVIDER>_URL does, so that the same\n"
         "configuration serves another database of the same shape.\n\n"
         "examples:\n"
-        "  kolumn import sqlite --url shop.db --out shop\n"
-        "  KOLUMN_SQLITE_URL=shop.db kolumn import sqlite --out shop --type table --type view\n"
+        "  kolumn import sqlite --url sqlite:///shop.db --out shop\n"
+        "  KOLUMN_SQLITE_URL=sqlite:///shop.db kolumn import sqlite --out shop --type table --type view\n"
     )
     parser.add_argument("provider", metavar="PROVIDER", help="e.g. sqlite; `kolumn providers` lists them")
     parser.add_argument("--url", default="", help="the database (default: KOLUMN_<PROVIDER>_URL)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -71,3 +71,23 @@ def _quoted(text: str) -> str:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
+
+
+def nested_text(value: Mapping[str, Any], depth: int) -> str:
+    """Return an object over several lines, indented by `depth` steps of two."""
+    return "\n".join(_nested(value, "  " * depth))
+
+
+def _nested(value: Mapping[str, Any], margin: str) -> Iterator[str]:
+    for key, each in value.items():
+        if isinstance(each, Mapping) and each:
+            yield f"{margin}{key}"
+            yield from _nested(each, margin + "  ")
+        elif isinstance(each, list) and each and all(isinstance(item, Mapping) for item in each):
+            for at, item in enumerate(each):
+                yield f"{margin}{key} {item.get('name', at)}: {entry_text(item)}"
+        elif isinstance(each, str) and "\n" in each:
+            yield f"{margin}{key}"
+            yield from (f"{margin}  {line}" for line in each.rstrip("\n").split("\n"))
+        else:
+            yield f"{margin}{key}  {value_text(each)}"
