@@ -16,11 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kolumn.config.evaluation import evaluate_fully
-from kolumn.config.loader import Arguments, Configuration, arguments_of, files_of
-from kolumn.config.project import Project
-from kolumn.config.scope import Discover
-from kolumn.config.variables import PREFIX, variable_files
+from kolumn.config.collector import collector_paused
+from kolumn.config.configuration import (
+    VARIABLE_PREFIX,
+    Arguments,
+    Configuration,
+    files_of,
+    variable_files,
+)
+from kolumn.config.project import Discover, Project
 from kolumn.version import __version__
 
 FOLDER: Final = Path(".kolumn") / "cache"
@@ -53,11 +57,15 @@ def load_project(
     After a hit the Configuration has parsed nothing yet; it does when it is asked, for example by `locate`.
     Parameters are those of `load` and `evaluate`. Raises ValidationError.
     """
-    configuration = Configuration(folder, arguments_of(var, var_files, arguments, environ))
+    configuration = Configuration(folder, Arguments.of(var, var_files, arguments, environ))
     if cache:
-        project = read(configuration)
+        with collector_paused():
+            project = read(configuration)
         if project is not None:
             return configuration, project
+    # The parser is imported only when there is something to parse: a hit costs no more than reading.
+    from kolumn.config.evaluation import evaluate_fully
+
     evaluated = evaluate_fully(configuration, discover)
     if cache and evaluated.pure:
         write(configuration, evaluated.project)
@@ -129,6 +137,6 @@ def digest(folder: Path, arguments: Arguments, folders: Sequence[Path]) -> str:
         if kind == "var-file":
             add(Path(text).read_bytes())
     for name in sorted(arguments.environ):
-        if name.startswith(PREFIX):
+        if name.startswith(VARIABLE_PREFIX):
             add(name.encode(), arguments.environ[name].encode())
     return found.hexdigest()

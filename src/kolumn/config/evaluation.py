@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,15 +10,17 @@ from kolumn.config.declarations import Declaration, Resource, key_text, traversa
 from kolumn.config.diagnostics import Fault, did_you_mean
 from kolumn.config.evaluator import Frame
 from kolumn.config.functions.conversions import texts_in
-from kolumn.config.loader import Configuration
+from kolumn.config.collector import collector_paused
+from kolumn.config.configuration import Configuration
 from kolumn.config.project import (
+    Discover,
     Moved,
     OutputValue,
     Project,
     ProviderConfig,
     ResourceConfig,
 )
-from kolumn.config.scope import Discover, Instance, Scope, Session, entry
+from kolumn.config.scope import Instance, Scope, Session, entry
 from kolumn.config.syntax import Expression, Traversal, Value
 from kolumn.config.values import Budget, Sensitive, bare, is_marked
 from kolumn.contract.errors import ValidationError
@@ -58,13 +59,8 @@ def evaluate_providers(configuration: Configuration) -> tuple[ProviderConfig, ..
 
 def evaluate_fully(configuration: Configuration, discover: Discover | None = None) -> Evaluated:
     """Evaluate everything; also tell whether the result may be cached."""
-    paused = gc.isenabled()
-    gc.disable()
-    try:
+    with collector_paused():
         return _evaluate(configuration, discover)
-    finally:
-        if paused:
-            gc.enable()
 
 
 def _begin(configuration: Configuration, discover: Discover | None) -> tuple[Session, Scope]:

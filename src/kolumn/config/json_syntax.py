@@ -104,7 +104,8 @@ class _Reader:
 
     def string(self, start: int) -> tuple[str, int]:
         try:
-            return json.decoder.scanstring(self.text, start + 1, True)
+            text, end = json.JSONDecoder().raw_decode(self.text, start)
+            return str(text), end
         except json.JSONDecodeError as error:
             raise Fault(
                 f"{error.msg}.".replace(" starting at", ""), start, error.pos + 1, code="syntax"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from kolumn.config.configuration import Arguments, Configuration, files_of
 from kolumn.config.declarations import Declarer, Module, Resource
 from kolumn.config.diagnostics import Fault, Source
 from kolumn.config.positions import parse_source
@@ -17,16 +17,6 @@ from kolumn.config.variables import Input, collect_inputs
 from kolumn.contract.errors import Location, Problem, ValidationError
 
 MAX_MODULE_DEPTH: Final = 20
-SUFFIXES: Final = (".kl", ".kl.json")
-
-
-@dataclass(frozen=True)
-class Arguments:
-    """What comes from outside the folder: variables from the command line and the environment."""
-
-    var: tuple[tuple[str, str], ...] = ()
-    """`-var` in order: (kind, text) with kind `var` (text `name=value`) or `var-file` (text a path)."""
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -38,29 +28,6 @@ class Loaded:
     warnings: tuple[Problem, ...]
     folders: tuple[Path, ...]
     """Folders of the root and all modules."""
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """A folder of configuration. Its files are parsed when first needed; `load` does it at once."""
-
-    folder: Path
-    arguments: Arguments = field(default_factory=Arguments, repr=False)
-
-    @cached_property
-    def loaded(self) -> Loaded:
-        """The parsed files. Raises ValidationError with every syntax and static fault."""
-        return _Loader(self).load()
-
-    @property
-    def root(self) -> Module:
-        """What the folder itself declares."""
-        return self.loaded.root
-
-    @property
-    def warnings(self) -> tuple[Problem, ...]:
-        """Things that are ignored but worth a word."""
-        return self.loaded.warnings
 
 
 def load(
@@ -77,31 +44,9 @@ def load(
     `arguments` instead: ("var", "name=value") and ("var-file", path) pairs, later ones win. `environ`
     (default: the process's) gives `KOLUMN_VAR_name`. Raises ValidationError with all faults.
     """
-    configuration = Configuration(folder, arguments_of(var, var_files, arguments, environ))
+    configuration = Configuration(folder, Arguments.of(var, var_files, arguments, environ))
     _ = configuration.loaded
     return configuration
-
-
-def arguments_of(
-    var: Sequence[tuple[str, str]],
-    var_files: Sequence[Path | str],
-    arguments: Sequence[tuple[str, str]],
-    environ: Mapping[str, str] | None,
-) -> Arguments:
-    """Bring the ways to give variables into one order, later ones winning."""
-    ordered = [("var-file", str(path)) for path in var_files]
-    ordered += [("var", f"{name}={value}") for name, value in var]
-    ordered += list(arguments)
-    return Arguments(tuple(ordered), dict(os.environ if environ is None else environ))
-
-
-def files_of(folder: Path) -> list[Path]:
-    """Return the configuration files of one folder, alphabetically."""
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError:
-        return []
-    return [folder / name for name in names if name.endswith(SUFFIXES) and not name.startswith(".")]
 
 
 def read_source(path: Path, *, private: bool = False) -> Source:
@@ -125,6 +70,11 @@ def read_source(path: Path, *, private: bool = False) -> Source:
         )
         raise ValidationError.of([problem]) from None
     return Source(shown, text.replace("\r\n", "\n") if "\r" in text else text, private=private)
+
+
+def load_files(configuration: Configuration) -> Loaded:
+    """Parse everything. Raises ValidationError with every fault."""
+    return _Loader(configuration).load()
 
 
 class _Loader:

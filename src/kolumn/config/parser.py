@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from kolumn.config import lexer
+from kolumn.config.collector import collector_paused
 from kolumn.config.diagnostics import Fault, Source
 from kolumn.config.expressions import MAX_DEPTH, ExpressionParser
 from kolumn.config.syntax import (
@@ -453,13 +453,8 @@ def parse(source: Source, spans: Spans | None = None) -> tuple[list[Block], list
     With `spans`, places of attributes and blocks are recorded in it.
     """
     parser = Parser(source, spans)
-    paused = gc.isenabled()
-    gc.disable()
-    try:
+    with collector_paused():
         return parser.file(), parser.problems
-    finally:
-        if paused:
-            gc.enable()
 
 
 def parse_attributes(source: Source, spans: Spans | None = None) -> tuple[dict[str, Value], list[Problem]]:

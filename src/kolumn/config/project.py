@@ -6,9 +6,9 @@ str, int, float, bool, None); key order is the order in the file and is kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from kolumn.contract.errors import Location
 
@@ -86,6 +86,10 @@ class DiscoverConfig:
     filters: Mapping[str, Any] = field(repr=False)
     """The block's attributes and blocks; `name` is there only when it was written."""
     location: Location | None = None
+
+
+Discover: TypeAlias = Callable[[DiscoverConfig], Mapping[str, Any]]
+"""Asks a provider what exists and returns it; the keys are what `discover.NAME.key` can name."""
 
 
 @dataclass(frozen=True, slots=True)

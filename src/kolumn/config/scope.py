@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kolumn.config.columns import column_names, normalised_columns
+from kolumn.config.configuration import VARIABLE_PREFIX
 from kolumn.config.declarations import (
     MISSING,
     Declaration,
@@ -30,7 +31,7 @@ from kolumn.config.evaluator import Frame, evaluate, iterate, open_mark, step_in
 from kolumn.config.functions import CallContext
 from kolumn.config.functions.conversions import texts_in
 from kolumn.config.parser import parse_template
-from kolumn.config.project import UNKNOWN, DiscoverConfig, Unknown
+from kolumn.config.project import UNKNOWN, Discover, DiscoverConfig, Unknown
 from kolumn.config.syntax import Blocks, Body, Dynamic, Expression, Index, Step, Traversal, Value
 from kolumn.config.types import convert
 from kolumn.config.values import (
@@ -45,10 +46,9 @@ from kolumn.config.values import (
     to_whole,
     type_name,
 )
-from kolumn.config.variables import PREFIX, Input, read_text
+from kolumn.config.variables import Input, read_text
 from kolumn.contract.errors import Location, Problem, ValidationError
 
-Discover = Callable[[DiscoverConfig], Mapping[str, Any]]
 _ROOTS: Final = ("var", "local", "module", "each", "count", "path", "discover")
 
 
@@ -97,8 +97,8 @@ class Session:
                 self.report(fault, *place())
                 value = UNKNOWN
             except RecursionError:
-                fault = Fault("References are chained too deeply here.", code="too_deep")
-                self.report(fault, *place())
+                deep = Fault("References are chained too deeply here.", code="too_deep")
+                self.report(deep, *place())
                 value = UNKNOWN
             finally:
                 del self._active[key]
@@ -226,7 +226,7 @@ class Scope:
         self.call = call
         self.key = key
         suffix = f"[{key_text(key)}]" if key is not None else ""
-        self.prefix = f"{parent.prefix}module.{call.name}{suffix}." if parent and call else ""
+        self.prefix: str = f"{parent.prefix}module.{call.name}{suffix}." if parent and call else ""
         self.variables: Mapping[str, Any] = {}
         """`each` and `count` of the call, for its inputs."""
         self.inputs: Mapping[str, Input] = {}
@@ -513,7 +513,7 @@ class Scope:
             )
         raise Fault(
             f"variable {declared.name} has no value.",
-            hint=f"Give it with -var {declared.name}=VALUE, {PREFIX}{declared.name}, a line in kolumn.klvars, or a default.",
+            hint=f"Give it with -var {declared.name}=VALUE, {VARIABLE_PREFIX}{declared.name}, a line in kolumn.klvars, or a default.",
             code="missing_variable",
         )
 

@@ -29,7 +29,7 @@ class Sensitive:
     __slots__ = ("value",)
 
     def __init__(self, value: Any) -> None:
-        self.value = value.value if isinstance(value, Sensitive) else value
+        self.value: Any = value.value if isinstance(value, Sensitive) else value
 
     def __repr__(self) -> str:
         return "(sensitive)"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from kolumn.config.configuration import VARIABLE_PREFIX, variable_files
 from kolumn.config.declarations import Variable
 from kolumn.config.diagnostics import Fault, Source, did_you_mean
 from kolumn.config.evaluator import Frame, evaluate
@@ -19,9 +19,6 @@ from kolumn.config.types import VariableType
 from kolumn.config.values import Budget
 from kolumn.contract.errors import Location, Problem, ValidationError
 
-PREFIX: Final = "KOLUMN_VAR_"
-_DEFAULT_FILES: Final = ("kolumn.klvars", "kolumn.klvars.json")
-_AUTOMATIC: Final = (".auto.klvars", ".auto.klvars.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +52,8 @@ def collect_inputs(
     warnings: list[Problem] = []
     problems: list[Problem] = []
     for name in declared:
-        if PREFIX + name in environ:
-            inputs[name] = Input(environ[PREFIX + name], True, f"environment variable {PREFIX}{name}")
+        if VARIABLE_PREFIX + name in environ:
+            inputs[name] = Input(environ[VARIABLE_PREFIX + name], True, f"environment variable {VARIABLE_PREFIX}{name}")
     for path in variable_files(folder):
         _from_file(path, declared, read_source, inputs, warnings, problems)
     for kind, text in arguments:
@@ -75,16 +72,6 @@ def collect_inputs(
         else:
             inputs[name] = Input(value, True, f"-var {name}")
     return inputs, warnings, problems
-
-
-def variable_files(folder: Path) -> list[Path]:
-    """Return the variable files a folder's project reads by itself, in order."""
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError:
-        return []
-    found = [folder / name for name in _DEFAULT_FILES if name in names]
-    return found + [folder / name for name in names if name.endswith(_AUTOMATIC)]
 
 
 def _from_file(
