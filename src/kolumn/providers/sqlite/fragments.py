@@ -5,7 +5,7 @@ Nothing else gets into a statement, so no attribute can end the statement it is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from kolumn.contract.errors import Problem
 from kolumn.providers.sqlite.tokens import (
@@ -24,7 +24,7 @@ from kolumn.providers.sqlite.tokens import (
 STRICT_TYPES = frozenset({"INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY"})
 """The types a STRICT table allows (https://sqlite.org/stricttables.html)."""
 
-_BODY_STATEMENTS = frozenset({"INSERT", "UPDATE", "DELETE", "SELECT", "REPLACE", "WITH", "VALUES"})
+BODY_STATEMENTS = frozenset({"INSERT", "UPDATE", "DELETE", "SELECT", "REPLACE", "WITH", "VALUES"})
 _QUERIES = frozenset({"SELECT", "WITH", "VALUES"})
 
 
@@ -60,37 +60,30 @@ def fault(text: str, *, commas: bool = False, semicolons: bool = False) -> tuple
     return ("", tokens) if tokens else ("is empty", [])
 
 
-def _problem(path: str, what: str, why: str, hint: str = "") -> Problem:
-    return Problem(
-        f"{path} is not one {what}: it {why}", code=f"invalid_{what.split()[-1]}", path=path, hint=hint
-    )
-
-
-def expression_problems(text: str, path: str) -> Iterator[Problem]:
-    """Yield a fault unless `text` is one expression."""
+def expression_fault(text: str) -> str:
+    """Return why `text` is not one expression, empty if it is."""
     why, tokens = fault(text)
     if not why and (tokens[0].word in RESERVED - {"CASE", "NOT", "NULL", "EXISTS"}):
-        why = f"begins with {tokens[0].word}"
-    if why:
-        yield _problem(path, "expression", why)
+        why = f"begins with {tokens[0].text}"
+    return why
 
 
-def type_problems(text: str, path: str) -> Iterator[Problem]:
-    """Yield a fault unless `text` is one type name as SQLite's grammar has it, e.g. `VARCHAR(10, 2)`."""
+def type_fault(text: str) -> str:
+    """Return why `text` is not one type name as SQLite's grammar has it, e.g. `VARCHAR(10, 2)`."""
     why, tokens = fault(text)
-    if not why:
-        length = 0
-        while length < len(tokens) and is_type_word(tokens[length]):
-            length += 1
-        words, rest = tokens[:length], tokens[length:]
-        if not words:
-            why = "has no name"
-        elif rest and not is_type_size(rest):
-            why = f"has {rest[0].text!r} where only a size such as (10, 2) can be"
-        elif not rest and [word.word for word in words[-2:]] == ["GENERATED", "ALWAYS"]:
-            why = "ends with GENERATED ALWAYS"
     if why:
-        yield _problem(path, "type", why)
+        return why
+    length = 0
+    while length < len(tokens) and is_type_word(tokens[length]):
+        length += 1
+    words, rest = tokens[:length], tokens[length:]
+    if not words:
+        return f"begins with {tokens[0].text}"
+    if rest and not is_type_size(rest):
+        return f"has {rest[0].text} where only a size such as (10, 2) can be"
+    if not rest and [word.word for word in words[-2:]] == ["GENERATED", "ALWAYS"]:
+        return "ends with GENERATED ALWAYS, which belongs to the attribute generated"
+    return ""
 
 
 def is_type_word(token: Token) -> bool:
@@ -104,58 +97,26 @@ def is_type_size(tokens: list[Token]) -> bool:
         "n" if token.kind == NUMBER else token.text for token in tokens if token.word not in ("+", "-")
     )
     signs = all(
-        tokens[place + 1].kind == NUMBER
-        for place, token in enumerate(tokens[:-1])
-        if token.word in ("+", "-")
+        tokens[place + 1].kind == NUMBER for place, token in enumerate(tokens[:-1]) if token.word in ("+", "-")
     )
     return shape in ("(n)", "(n,n)") and signs
 
 
-def query_problems(text: str, path: str) -> Iterator[Problem]:
-    """Yield a fault unless `text` is one SELECT, VALUES or WITH query."""
+def query_fault(text: str) -> str:
+    """Return why `text` is not one SELECT, VALUES or WITH query."""
     why, tokens = fault(text, commas=True)
-    if not why and tokens[0].word not in _QUERIES:
-        why = f"begins with {tokens[0].text}"
-    if why:
-        yield _problem(path, "query", why, "Write one SELECT without a semicolon at its end.")
+    return why or ("" if tokens[0].word in _QUERIES else f"begins with {tokens[0].text}, not with SELECT")
 
 
-def body_problems(text: str, path: str) -> Iterator[Problem]:
-    """Yield faults unless `text` is what stands between BEGIN and END: statements, each with a semicolon."""
+def body_fault(text: str) -> str:
+    """Return why `text` is not what stands between BEGIN and END: statements, each with a semicolon."""
     why, tokens = fault(text, commas=True, semicolons=True)
-    if not why:
-        if tokens[-1].word != ";":
-            why = "does not end with a semicolon"
-        for before, token in zip([None, *tokens], tokens, strict=False):
-            if (before is None or before.word == ";") and token.word not in _BODY_STATEMENTS:
-                why = f"has a statement that begins with {token.text}"
     if why:
-        yield _problem(
-            path, "trigger body", why, "Write INSERT, UPDATE, DELETE or SELECT statements, each ended by `;`."
-        )
-
-
-def event_problems(events: Iterable[str], path: str) -> Iterator[Problem]:
-    """Yield a fault unless there is one event: insert, delete, update or `update of <columns>`."""
-    given = tuple(events)
-    if len(given) != 1:
-        yield Problem("SQLite's triggers have exactly one event", code="invalid_event", path=path,
-                      hint="Declare one trigger for each event.")  # fmt: skip
-    for event in given:
-        why, tokens = fault(event, commas=True)
-        words = [token.word for token in tokens]
-        plain = len(words) == 1 and words[0] in ("INSERT", "DELETE", "UPDATE")
-        columns = words[:2] == ["UPDATE", "OF"] and len(words) % 2 == 1 and len(words) > 2
-        if columns:
-            rest = tokens[2:]
-            columns = all(is_identifier(token) for token in rest[::2]) and all(
-                token.word == "," for token in rest[1::2]
-            )
-        if why or not (plain or columns):
-            yield Problem(
-                f"{event!r} is no event", code="invalid_event", path=path,
-                hint="Write insert, delete, update or `update of column, ...`.",
-            )  # fmt: skip
+        return why
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        if (before is None or before.word == ";") and token.word not in BODY_STATEMENTS:
+            return f"has a statement that begins with {token.text}, not with INSERT, UPDATE, DELETE or SELECT"
+    return "" if tokens[-1].word == ";" else "does not end with a semicolon"
 
 
 def is_identifier(token: Token) -> bool:
@@ -163,17 +124,11 @@ def is_identifier(token: Token) -> bool:
     return (token.kind == WORD and token.word not in RESERVED) or token.kind in (QUOTED, STRING)
 
 
-def is_name(text: str) -> bool:
-    """Whether `text` is one identifier as SQL writes it."""
-    why, tokens = fault(text)
-    return not why and len(tokens) == 1 and is_identifier(tokens[0])
-
-
 def argument_problems(text: str, path: str) -> Iterator[Problem]:
     """Yield a fault unless `text` is one argument of a virtual table's module."""
     why, _ = fault(text)
     if why:
-        yield _problem(path, "argument", why)
+        yield Problem(f"{text!r} is not one argument: it {why}", code="invalid_argument", path=path)
 
 
 def statement_problems(text: str, kind: str, path: str) -> Iterator[Problem]:
@@ -183,7 +138,7 @@ def statement_problems(text: str, kind: str, path: str) -> Iterator[Problem]:
     if not why and (words[:1] != ["CREATE"] or kind not in words):
         why = f"does not begin with CREATE {kind}"
     if why:
-        yield _problem(path, "statement", why)
+        yield Problem(f"{path} is not one CREATE {kind} statement: it {why}", code="invalid_statement", path=path)
 
 
 def comment_problems(text: str, path: str) -> Iterator[Problem]:

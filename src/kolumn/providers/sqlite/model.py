@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.providers.sqlite import fragments
 from kolumn.providers.sqlite.tokens import fold
 from kolumn.sql import model
-from kolumn.sql.model import ACTIONS, Constraint
+from kolumn.sql.model import Constraint
 from kolumn.sql.reference import Reference, parse_reference
 
 CONFLICT = ("rollback", "abort", "fail", "ignore", "replace")
@@ -31,7 +31,7 @@ def _written() -> Any:
 
 
 def _conflict(what: str) -> Any:
-    return attribute(f"What SQLite does when {what} fails", default="", validators=[one_of("", *CONFLICT)])
+    return attribute(f"What SQLite does when {what} fails", default="", validators=[one_of("", *CONFLICT)], grammar="keyword")
 
 
 def _statement(kind: str) -> Any:
@@ -57,12 +57,6 @@ class SQLiteKeyPart(model.KeyPart):
     KEY_ORDER: ClassVar[str] = "written"
     written: tuple[str, ...] = _written()
 
-    def verify(self) -> Iterator[Problem]:
-        """Yield faults: neither or both of column and expression, or text that is no expression."""
-        yield from super().verify()
-        if self.expression:
-            yield from fragments.expression_problems(self.expression, "expression")
-
 
 @dataclass(frozen=True)
 class SQLitePrimaryKey(model.PrimaryKey):
@@ -77,19 +71,13 @@ class SQLitePrimaryKey(model.PrimaryKey):
 class SQLiteUnique(model.Unique):
     """A unique constraint."""
 
-    columns: tuple[SQLiteKeyPart, ...] = attribute(
-        "Columns of the constraint, in order", validators=[NOT_EMPTY]
-    )
+    columns: tuple[SQLiteKeyPart, ...] = attribute("Columns of the constraint, in order", validators=[NOT_EMPTY])
     on_conflict: str = _conflict("the constraint")
 
 
 @dataclass(frozen=True)
 class SQLiteCheck(model.Check):
     """A check constraint."""
-
-    def verify(self) -> Iterator[Problem]:
-        """Yield a fault for text that is no expression."""
-        yield from fragments.expression_problems(self.expression, "expression")
 
 
 @dataclass(frozen=True)
@@ -102,10 +90,10 @@ class SQLiteForeignKey(model.ForeignKey):
     def verify(self) -> Iterator[Problem]:
         """Yield faults: a target that cannot be read or is in another file."""
         yield from super().verify()
-        yield from _verify_foreign_key(self.references, self.match)
+        yield from _verify_foreign_key(self.references)
 
 
-def _verify_foreign_key(references: str, match: str) -> Iterator[Problem]:
+def _verify_foreign_key(references: str) -> Iterator[Problem]:
     target = parse_reference(references)
     if target is not None and target.schema:
         yield Problem(
@@ -114,35 +102,6 @@ def _verify_foreign_key(references: str, match: str) -> Iterator[Problem]:
             path="references",
             hint="Leave the schema out: the target is looked up in the file of the table itself.",
         )
-    if match and not fragments.is_name(match):
-        yield Problem("match must be one word", code="invalid_match", path="match")
-
-
-@dataclass(frozen=True)
-class ConstraintNames:
-    """Names of the constraints written at a column."""
-
-    primary_key: str = attribute("Name of the primary key", default="")
-    not_null: str = attribute("Name of NOT NULL", default="")
-    unique: str = attribute("Name of the unique constraint", default="")
-    check: str = attribute("Name of the check constraint", default="")
-    references: str = attribute("Name of the foreign key", default="")
-    default: str = attribute("Name written before DEFAULT", default="")
-    collation: str = attribute("Name written before COLLATE", default="")
-    generated: str = attribute("Name written before GENERATED", default="")
-
-
-@dataclass(frozen=True)
-class ConflictClauses:
-    """ON CONFLICT clauses of the constraints written at a column."""
-
-    primary_key: str = _conflict("the primary key")
-    not_null: str = _conflict("NOT NULL")
-    unique: str = _conflict("the unique constraint")
-
-
-NO_NAMES = ConstraintNames()
-NO_CONFLICT = ConflictClauses()
 
 
 @dataclass(frozen=True)
@@ -152,15 +111,31 @@ class SQLiteColumn(model.Column):
     KEY_ORDER: ClassVar[str] = "written"
     written: tuple[str, ...] = _written()
 
+    CONSTRAINTS: ClassVar[Mapping[type[Any], tuple[str, ...]]] = {
+        model.PrimaryKey: (
+            *model.Column.CONSTRAINTS[model.PrimaryKey],
+            "primary_key_name",
+            "primary_key_order",
+            "primary_key_conflict",
+            "autoincrement",
+        ),
+        model.Unique: (*model.Column.CONSTRAINTS[model.Unique], "unique_name", "unique_conflict"),
+        model.Check: (*model.Column.CONSTRAINTS[model.Check], "check_name"),
+        model.ForeignKey: (*model.Column.CONSTRAINTS[model.ForeignKey], "references_name", "match"),
+    }
+
+    primary_key_name: str = attribute("Name of the primary key", default="", grammar="identifier")
     primary_key_order: str = attribute(
-        "Sort order of the primary key", default="asc", validators=[one_of("asc", "desc")]
+        "Sort order of the primary key", default="asc", validators=[one_of("asc", "desc")], grammar="keyword"
     )
+    primary_key_conflict: str = _conflict("the primary key")
     autoincrement: bool = attribute("Whether rowids are never used again", default=False)
-    match: str = attribute("MATCH type of the foreign key, as written", default="")
-    constraint_names: ConstraintNames = attribute("Names of the constraints at this column", default=NO_NAMES)
-    on_conflict: ConflictClauses = attribute(
-        "ON CONFLICT clauses of the constraints at this column", default=NO_CONFLICT
-    )
+    not_null_conflict: str = _conflict("NOT NULL")
+    unique_name: str = attribute("Name of the unique constraint", default="", grammar="identifier")
+    unique_conflict: str = _conflict("the unique constraint")
+    check_name: str = attribute("Name of the check constraint", default="", grammar="identifier")
+    references_name: str = attribute("Name of the foreign key", default="", grammar="identifier")
+    match: str = attribute("MATCH type of the foreign key, as written", default="", grammar="identifier")
 
     @staticmethod
     def prepare(config: Mapping[str, Any], path: str, problems: list[Problem]) -> Mapping[str, Any]:
@@ -173,21 +148,12 @@ class SQLiteColumn(model.Column):
     def verify(self) -> Iterator[Problem]:
         """Yield faults across attributes, and texts that are not exactly one type or expression."""
         yield from super().verify()
-        if self.type:
-            yield from fragments.type_problems(self.type, "type")
-        if self.default is not None:
-            yield from fragments.expression_problems(self.default, "default")
-        for path in ("check", "generated"):
-            if text := getattr(self, path):
-                yield from fragments.expression_problems(text, path)
         if self.references:
-            yield from _verify_foreign_key(self.references, self.match)
+            yield from _verify_foreign_key(self.references)
         if self.comment:
             yield from fragments.comment_problems(self.comment, "comment")
         if self.stored and not self.generated:
-            yield Problem(
-                "stored is only for generated columns", code="conflicting_attributes", path="stored"
-            )
+            yield Problem("stored is only for generated columns", code="conflicting_attributes", path="stored")
         if self.autoincrement and not self.primary_key:
             yield Problem(
                 "autoincrement needs primary_key at the same column",
@@ -196,34 +162,29 @@ class SQLiteColumn(model.Column):
                 hint='Write primary_key = true and type = "INTEGER" at this column.',
             )
         if self.primary_key and self.generated:
-            yield Problem(
-                "a generated column cannot be the primary key",
-                code="conflicting_attributes",
-                path="generated",
-            )
+            yield Problem("a generated column cannot be the primary key", code="conflicting_attributes", path="generated")
 
     def constraints(self) -> Iterator[Constraint]:
         """Yield what is written at this column as the table constraints it means."""
-        names, conflict = self.constraint_names, self.on_conflict
         if self.primary_key:
             part = SQLiteKeyPart(column=self.name, order=self.primary_key_order)
             yield SQLitePrimaryKey(
                 columns=(part,),
-                name=names.primary_key,
+                name=self.primary_key_name,
                 autoincrement=self.autoincrement,
-                on_conflict=conflict.primary_key,
+                on_conflict=self.primary_key_conflict,
             )
         if self.unique:
             yield SQLiteUnique(
-                columns=(SQLiteKeyPart(column=self.name),), name=names.unique, on_conflict=conflict.unique
+                columns=(SQLiteKeyPart(column=self.name),), name=self.unique_name, on_conflict=self.unique_conflict
             )
         if self.check:
-            yield SQLiteCheck(expression=self.check, name=names.check)
+            yield SQLiteCheck(expression=self.check, name=self.check_name)
         if self.references:
             yield SQLiteForeignKey(
                 columns=(self.name,),
                 references=self.references,
-                name=names.references,
+                name=self.references_name,
                 on_delete=self.on_delete,
                 on_update=self.on_update,
                 match=self.match,
@@ -240,9 +201,7 @@ class SQLiteTable(model.Table):
     written: tuple[str, ...] = _written()
 
     columns: tuple[SQLiteColumn, ...] = attribute("Columns, in order", default=())
-    primary_key: SQLitePrimaryKey | None = attribute(
-        "Primary key: a list of columns, or a block", default=None
-    )
+    primary_key: SQLitePrimaryKey | None = attribute("Primary key: a list of columns, or a block", default=None)
     uniques: tuple[SQLiteUnique, ...] = attribute("Unique constraints", default=())
     checks: tuple[SQLiteCheck, ...] = attribute("Check constraints", default=())
     foreign_keys: tuple[SQLiteForeignKey, ...] = attribute("Foreign keys", default=())
@@ -269,9 +228,7 @@ class SQLiteTable(model.Table):
             yield from self._verify_virtual()
             return
         if self.arguments:
-            yield Problem(
-                "arguments are only for virtual tables", code="conflicting_attributes", path="arguments"
-            )
+            yield Problem("arguments are only for virtual tables", code="conflicting_attributes", path="arguments")
         yield from self._verify_columns()
         if self.statement:
             yield from fragments.statement_problems(self.statement, "TABLE", "statement")
@@ -326,13 +283,9 @@ class SQLiteTable(model.Table):
                 continue
             for name in names:
                 if name and fold(name) not in known:
-                    yield Problem(
-                        f"there is no column {name} in table {self.name}", code="unknown_column", path=path
-                    )
+                    yield Problem(f"there is no column {name} in table {self.name}", code="unknown_column", path=path)
         if self.without_rowid and not keys:
-            yield Problem(
-                "a table without rowid needs a primary key", code="missing_attribute", path="primary_key"
-            )
+            yield Problem("a table without rowid needs a primary key", code="missing_attribute", path="primary_key")
         if self.strict:
             for column in self.columns:
                 if column.type.upper() not in fragments.STRICT_TYPES:
@@ -342,10 +295,7 @@ class SQLiteTable(model.Table):
                         path=f"columns.{column.name}.type",
                         hint=f"Use one of {', '.join(sorted(fragments.STRICT_TYPES))}.",
                     )
-        if (
-            any(isinstance(key, SQLitePrimaryKey) and key.autoincrement for key in keys)
-            and self.rowid_column is None
-        ):
+        if any(isinstance(key, SQLitePrimaryKey) and key.autoincrement for key in keys) and self.rowid_column is None:
             yield Problem(
                 "autoincrement needs a primary key of one column of type INTEGER in a table with rowids",
                 code="conflicting_attributes",
@@ -376,11 +326,7 @@ class SQLiteTable(model.Table):
 
     def foreign_key_targets(self) -> tuple[Reference, ...]:
         """Return what the table's foreign keys refer to."""
-        found = (
-            parse_reference(each.references)
-            for each in self.constraints()
-            if isinstance(each, model.ForeignKey)
-        )
+        found = (parse_reference(each.references) for each in self.constraints() if isinstance(each, model.ForeignKey))
         return tuple(each for each in found if each is not None)
 
 
@@ -393,9 +339,7 @@ class SQLiteIndex(model.Index):
     statement: str = _statement("INDEX")
 
     def verify(self) -> Iterator[Problem]:
-        """Yield a predicate or statement that is not exactly one."""
-        if self.where:
-            yield from fragments.expression_problems(self.where, "where")
+        """Yield a fault unless `statement` is one."""
         if self.statement:
             yield from fragments.statement_problems(self.statement, "INDEX", "statement")
 
@@ -407,8 +351,7 @@ class SQLiteView(model.View):
     statement: str = _statement("VIEW")
 
     def verify(self) -> Iterator[Problem]:
-        """Yield a fault unless `definition` is exactly one query."""
-        yield from fragments.query_problems(self.definition, "definition")
+        """Yield a fault unless `statement` is one."""
         if self.statement:
             yield from fragments.statement_problems(self.statement, "VIEW", "statement")
 
@@ -420,11 +363,14 @@ class SQLiteTrigger(model.Trigger):
     statement: str = _statement("TRIGGER")
 
     def verify(self) -> Iterator[Problem]:
-        """Yield events, conditions and bodies that are not what they should be."""
-        yield from fragments.event_problems(self.events, "events")
-        if self.when:
-            yield from fragments.expression_problems(self.when, "when")
-        yield from fragments.body_problems(self.body, "body")
+        """Yield faults: several events, a statement that is none."""
+        if len(self.events) != 1:
+            yield Problem(
+                "SQLite's triggers have exactly one event",
+                code="invalid_event",
+                path="events",
+                hint="Declare one trigger for each event.",
+            )
         if self.statement:
             yield from fragments.statement_problems(self.statement, "TRIGGER", "statement")
 
@@ -434,19 +380,12 @@ class SQLiteSchema(model.Schema):
     """Another database file, attached under a name."""
 
     path: str = attribute("The database file; created when it is not there", validators=[NOT_EMPTY])
-    delete_file: bool = attribute(
-        "Whether deleting this resource deletes the file too", default=False, compare=False
-    )
+    delete_file: bool = attribute("Whether deleting this resource deletes the file too", default=False, compare=False)
 
     def verify(self) -> Iterator[Problem]:
         """Yield a fault for the names SQLite uses itself."""
         if fold(self.name) in ("main", "temp"):
-            yield Problem(
-                f"{self.name} is always there and cannot be attached", code="reserved_name", path="name"
-            )
+            yield Problem(f"{self.name} is always there and cannot be attached", code="reserved_name", path="name")
 
 
 SQLiteObject = SQLiteTable | SQLiteIndex | SQLiteView | SQLiteTrigger
-
-Rendering = Callable[[SQLiteObject], str]
-ACTION_NAMES = ACTIONS

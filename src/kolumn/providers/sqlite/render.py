@@ -174,7 +174,7 @@ def column_definition(
     for key in _ordered(column.written, _COLUMN_CLAUSES):
         clause = _column_clause(column, key, quoting)
         if clause:
-            name = getattr(column.constraint_names, key)
+            name = getattr(column, f"{key}_name", "")
             parts.append(f"CONSTRAINT {quoting(name)} {clause}" if name else clause)
     if comment and column.comment:
         parts.append(f"/* {column.comment} */")
@@ -183,7 +183,7 @@ def column_definition(
 
 def _column_clause(column: SQLiteColumn, key: str, quoting: Callable[[str], str]) -> str:
     """Return what one key of a column's configuration says, without its constraint's name."""
-    conflict = _conflict(getattr(column.on_conflict, key, ""))
+    conflict = _conflict(getattr(column, f"{key}_conflict", ""))
     match key:
         case "primary_key" if column.primary_key:
             order = _order(column.primary_key_order, "primary_key_order" in column.written)

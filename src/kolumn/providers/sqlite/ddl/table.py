@@ -8,8 +8,6 @@ from kolumn.providers.sqlite.ddl.cursor import Cursor
 from kolumn.providers.sqlite.ddl.index import parse_key_parts
 from kolumn.providers.sqlite.fragments import is_type_word
 from kolumn.providers.sqlite.model import (
-    ConflictClauses,
-    ConstraintNames,
     SQLiteCheck,
     SQLiteColumn,
     SQLiteForeignKey,
@@ -133,12 +131,7 @@ class _TableReader:
         return text[2:].strip() if text.startswith("--") else text[2:].removesuffix("*/").strip()
 
     def _build_column(self, values: dict[str, Any]) -> SQLiteColumn:
-        names, conflict = values.pop("names"), values.pop("conflict")
         written = tuple("references" if key == "target" else key for key in values)
-        if names:
-            values["constraint_names"] = ConstraintNames(**names)
-        if conflict:
-            values["on_conflict"] = ConflictClauses(**conflict)
         target = values.pop("target", None)
         if target is not None:
             values["references"] = str(target)
@@ -146,7 +139,7 @@ class _TableReader:
 
     def _read_column(self) -> None:
         cursor = self._cursor
-        values: dict[str, Any] = {"name": cursor.name(), "names": {}, "conflict": {}}
+        values: dict[str, Any] = {"name": cursor.name()}
         if is_type_word(cursor.token):
             values["type"] = self._read_type()
             if not values["type"]:
@@ -183,21 +176,19 @@ class _TableReader:
     def _read_column_constraint(self, values: dict[str, Any], name: str) -> bool:
         """Read one constraint of a column; False if there is none."""
         cursor = self._cursor
-        names, conflict = values["names"], values["conflict"]
 
         def named(key: str) -> None:
             if name:
-                names[key] = name
+                values[f"{key}_name"] = name
 
         def on_conflict(key: str) -> None:
             if resolution := cursor.conflict():
-                conflict[key] = resolution
+                values[f"{key}_conflict"] = resolution
 
         match cursor.word:
             case "NOT" if cursor.ahead(1).word == "NULL":
                 cursor.expect("NOT", "NULL")
                 values["not_null"] = True
-                named("not_null")
                 on_conflict("not_null")
             case "NULL":
                 cursor.take()
@@ -229,12 +220,10 @@ class _TableReader:
                 cursor.take()
                 values.pop("default", None)
                 values["default"] = self._read_default()
-                named("default")
             case "COLLATE":
                 cursor.take()
                 values.pop("collation", None)
                 values["collation"] = cursor.name()
-                named("collation")
             case "REFERENCES":
                 self._read_references(values, name)
             case "DEFERRABLE":
@@ -247,7 +236,6 @@ class _TableReader:
                 values["generated"] = cursor.parenthesised()
                 if cursor.word in ("STORED", "VIRTUAL"):
                     values["stored"] = cursor.take().word == "STORED"
-                named("generated")
             case _:
                 return False
         return True
@@ -274,7 +262,7 @@ class _TableReader:
             key = {"columns": (values["name"],), "name": name}
             self._add("foreign_keys", self._foreign_keys, key)
         elif name:
-            values["names"]["references"] = name
+            values["references_name"] = name
         self._read_target(key)
 
     def _read_target(self, key: dict[str, Any]) -> None:

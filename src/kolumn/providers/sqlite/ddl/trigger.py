@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from kolumn.providers.sqlite.ddl.cursor import Cursor
+from kolumn.providers.sqlite.fragments import BODY_STATEMENTS
 from kolumn.providers.sqlite.model import SQLiteTrigger
 from kolumn.providers.sqlite.tokens import quote
 
 _LEADING_LINES = re.compile(r"^\s*\n")
-_FIRST_WORDS = frozenset({"INSERT", "UPDATE", "DELETE", "SELECT", "REPLACE", "WITH", "VALUES"})
 
 
 def parse_trigger(text: str) -> SQLiteTrigger:
@@ -36,7 +36,7 @@ def parse_trigger(text: str) -> SQLiteTrigger:
     when = ""
     if cursor.accept("WHEN"):
         start = cursor.token.start
-        while not (cursor.word == "BEGIN" and cursor.ahead(1).word in _FIRST_WORDS):
+        while not (cursor.word == "BEGIN" and cursor.ahead(1).word in BODY_STATEMENTS):
             cursor.take()
         when = text[start : cursor.last_end]
     cursor.expect("BEGIN")

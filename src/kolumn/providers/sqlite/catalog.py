@@ -1,0 +1,141 @@
+"""Reads sqlite_schema: one query per database file, whatever the number of objects."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os.path
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kolumn.contract.context import Context
+from kolumn.contract.errors import OperationError
+from kolumn.engine.operations import Statement
+from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.sqlite import ddl
+from kolumn.providers.sqlite.model import SQLiteSchema
+from kolumn.providers.sqlite.session import SQLiteSession
+from kolumn.providers.sqlite.tokens import fold, literal, quote
+
+METADATA_PREFIX = "kolumn_"
+"""Tables with names beginning so are Kolumn's own."""
+
+_SHADOWS: Mapping[str, tuple[str, ...]] = {
+    "fts3": ("content", "segments", "segdir", "docsize", "stat"),
+    "fts4": ("content", "segments", "segdir", "docsize", "stat"),
+    "fts5": ("data", "idx", "content", "docsize", "config"),
+    "rtree": ("node", "rowid", "parent"),
+    "rtree_i32": ("node", "rowid", "parent"),
+    "geopoly": ("node", "rowid", "parent"),
+    "spellfix1": ("vocab",),
+    "fts3aux": (), "fts4aux": (), "fts5vocab": (), "dbstat": (), "csv": (),
+}  # fmt: skip
+"""By module: the endings of its shadow tables' names, from each module's documentation."""
+
+_VIRTUAL = re.compile(r"CREATE\s+VIRTUAL\s+TABLE", re.I)
+_UNNAMED_HIDDEN = ("sqlite_", METADATA_PREFIX)
+
+
+class Entry(NamedTuple):
+    """One row of sqlite_schema."""
+
+    kind: str
+    name: str
+    table: str
+    sql: str
+    schema: str
+    """Folded name of the attached file, empty for main."""
+
+
+class SQLiteCatalog:
+    """What a session's database, and what is attached to it, holds."""
+
+    def __init__(self, session: SQLiteSession) -> None:
+        self._session = session
+
+    def scan(self, context: Context) -> Snapshot:
+        """Return every table, index, view, trigger and attached file.
+
+        Left out are SQLite's own tables, Kolumn's, the shadow tables that belong to virtual ones, and the
+        indexes that constraints bring. A model is built when it is asked for; asking for one whose text is
+        not understood raises OperationError naming it.
+        """
+        entries: dict[Ref, Entry] = {}
+        digests: dict[Ref, str] = {}
+        models: dict[Ref, SQLiteSchema] = {}
+        files = self._session.attachments(context)
+        for schema, file in {"main": self._session.file, **files}.items():
+            folded = "" if schema == "main" else schema
+            found = self._read(context, schema, folded)
+            for entry in found:
+                ref = Ref(entry.kind, fold(entry.name), folded)
+                entries[ref] = entry
+                digests[ref] = hashlib.blake2b(entry.sql.encode("utf-8", "replace"), digest_size=16).hexdigest()
+            if folded:
+                ref = Ref("schema", folded)
+                models[ref] = SQLiteSchema(name=schema, path=_relative(file, self._session.file.parent))
+                digests[ref] = hashlib.blake2b(str(file).encode(), digest_size=16).hexdigest()
+
+        def load(ref: Ref) -> Any:
+            return models[ref] if ref.type == "schema" else model_of(entries[ref])
+
+        return Snapshot(digests, load)
+
+    def _read(self, context: Context, schema: str, folded: str) -> list[Entry]:
+        rows = self._session.query(
+            context,
+            Statement(f"SELECT type, name, tbl_name, sql FROM {quote(schema)}.sqlite_schema WHERE sql IS NOT NULL"),  # noqa: S608
+        )
+        hidden = self._shadows(context, schema, rows)
+        return [
+            Entry(kind, name, table, sql, folded)
+            for kind, name, table, sql in rows
+            if not fold(name).startswith(_UNNAMED_HIDDEN)
+            and not fold(table).startswith(_UNNAMED_HIDDEN)
+            and table not in hidden
+        ]
+
+    def _shadows(self, context: Context, schema: str, rows: Iterable[tuple[Any, ...]]) -> frozenset[str]:
+        """Return the names of the tables in which virtual tables keep their data."""
+        virtual = [row for row in rows if row[0] == "table" and _VIRTUAL.match(row[3])]
+        if not virtual:
+            return frozenset()
+        tables = {fold(row[1]): row[1] for row in rows if row[0] == "table"}
+        found = set()
+        for _, name, _, sql in virtual:
+            module = fold(getattr(_parse("table", name, sql), "using", ""))
+            if module not in _SHADOWS:
+                listed = f"SELECT name FROM pragma_table_list WHERE type = 'shadow' AND schema = {literal(schema)}"  # noqa: S608
+                return frozenset(name for (name,) in self._session.query(context, Statement(listed)))
+            found |= {tables.get(fold(f"{name}_{ending}"), "") for ending in _SHADOWS[module]}
+        return frozenset(found)
+
+
+def model_of(entry: Entry) -> Any:
+    """Return the model of a row of sqlite_schema. Raises OperationError naming the object."""
+    model = _parse(entry.kind, entry.name, entry.sql)
+    changes: dict[str, Any] = {}
+    if model.name != entry.name:
+        changes["name"] = entry.name
+    if entry.schema:
+        changes["schema"] = entry.schema
+    return dataclasses.replace(model, **changes) if changes else model
+
+
+def _parse(kind: str, name: str, sql: str) -> Any:
+    try:
+        return ddl.parse(kind, sql)
+    except ddl.Unreadable as error:
+        raise OperationError(
+            f"the stored definition of {kind} {name} is not understood: {error}. Please report it; until then the "
+            "object can be left out of Kolumn's configuration.",
+            code="unreadable_definition",
+            details={"object": f"{kind} {name}", "statement": sql[:2000]},
+        ) from error
+
+
+def _relative(file: Path, folder: Path) -> str:
+    relative = os.path.relpath(file, folder)
+    return str(file) if relative.startswith("..") else relative

@@ -1,0 +1,139 @@
+"""What means the same to SQLite, and what is exactly one piece of its language."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import lru_cache
+
+from kolumn.engine.operations import Risk
+from kolumn.providers.sqlite import fragments
+from kolumn.providers.sqlite.tokens import (
+    QUOTED,
+    RESERVED,
+    WORD,
+    fold,
+    normal,
+    quote,
+    tokenize,
+    unquote,
+    without_outer_parentheses,
+)
+from kolumn.providers.sqlite.types import conversion_risk
+from kolumn.sql.dialect import Dialect, Relation
+from kolumn.sql.model import Column, Table
+
+_CONSTANTS = frozenset({"NULL", "TRUE", "FALSE", "CURRENT_TIME", "CURRENT_DATE", "CURRENT_TIMESTAMP"})
+
+
+@lru_cache(maxsize=65536)
+def _normal(text: str) -> str:
+    return " ".join(normal(tokenize(text)))
+
+
+@lru_cache(maxsize=65536)
+def _normal_expression(text: str) -> str:
+    return " ".join(normal(without_outer_parentheses(tokenize(text))))
+
+
+@lru_cache(maxsize=65536)
+def _relations(text: str) -> frozenset[Relation]:
+    tokens = tokenize(text)
+    found = set()
+    for place, token in enumerate(tokens):
+        if token.kind == QUOTED or (token.kind == WORD and token.word not in RESERVED):
+            qualified = place >= 2 and tokens[place - 1].word == "."
+            schema = normal_schema(unquote(tokens[place - 2].text)) if qualified else ""
+            found.add(Relation(fold(unquote(token.text)), schema))
+    return frozenset(found)
+
+
+def normal_schema(name: str) -> str:
+    """Return a schema's folded name, empty for main."""
+    folded = fold(name)
+    return "" if folded == "main" else folded
+
+
+class SQLiteDialect(Dialect):
+    """SQLite's language."""
+
+    name = "sqlite"
+    inline_foreign_keys = False
+    renames = frozenset({"table"})
+
+    def fold(self, identifier: str) -> str:
+        """Return `identifier` with ASCII letters in lower case."""
+        return fold(identifier)
+
+    def normal_schema(self, name: str) -> str:
+        """Return the folded name, empty for main."""
+        return normal_schema(name)
+
+    def normal_type(self, type_name: str) -> str:
+        """Return the type's tokens, without case and quotes."""
+        return _normal(type_name)
+
+    def normal_expression(self, text: str) -> str:
+        """Return the expression's tokens without enclosing parentheses (see `tokens.normal`)."""
+        return _normal_expression(text)
+
+    def normal_statement(self, text: str) -> str:
+        """Return the statement's tokens."""
+        return _normal(text)
+
+    def normal_table(self, table: Table) -> Table:
+        """Return `table` with the columns of the primary key of a table without rowid as not null."""
+        if not getattr(table, "without_rowid", False) or table.primary_key is None:
+            return table
+        key = {part.column for part in table.primary_key.columns}
+        columns = tuple(
+            dataclasses.replace(each, not_null=True) if each.name in key else each for each in table.columns
+        )
+        return dataclasses.replace(table, columns=columns)
+
+    def type_change_risks(self, table: str, before: Column, after: Column) -> tuple[Risk, ...]:
+        """Return how stored values change with their column's affinity."""
+        words = conversion_risk(before.type, after.type)
+        return (Risk("data_loss", f"{table}.{after.name}: {words}"),) if words else ()
+
+    def relations(self, text: str) -> frozenset[Relation]:
+        """Return every identifier: which of them name tables, SQLite itself knows only when it runs the text."""
+        return _relations(text)
+
+    def with_column_renamed(self, text: str, old: str, new: str) -> str:
+        """Return the expression with the column's name changed, as RENAME COLUMN does."""
+        parts, end = [], 0
+        for token in tokenize(text):
+            if token.kind in (WORD, QUOTED) and fold(unquote(token.text)) == fold(old):
+                parts += [text[end : token.start], quote(new)]
+                end = token.end
+        return "".join([*parts, text[end:]])
+
+    def check_identifier(self, name: str) -> str | None:
+        """Return why SQLite cannot have this name: it holds a NUL or is no Unicode text."""
+        if "\0" in name:
+            return "has a NUL character in it"
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            return "is no valid Unicode text"
+        return None
+
+    def check_type(self, text: str) -> str | None:
+        """Return why `text` is not exactly one type."""
+        return fragments.type_fault(text) or None
+
+    def check_expression(self, text: str) -> str | None:
+        """Return why `text` is not exactly one expression."""
+        return fragments.expression_fault(text) or None
+
+    def check_query(self, text: str) -> str | None:
+        """Return why `text` is not exactly one query."""
+        return fragments.query_fault(text) or None
+
+    def check_body(self, text: str) -> str | None:
+        """Return why `text` is not a trigger's body."""
+        return fragments.body_fault(text) or None
+
+    def is_constant(self, word: str) -> bool:
+        """Whether `word` is NULL, TRUE, FALSE or one of CURRENT_*."""
+        return word.upper() in _CONSTANTS

@@ -1,0 +1,290 @@
+"""One connection to one SQLite file: opening, transactions, locks, cancellation."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote as percent
+
+from kolumn.contract.context import Context
+from kolumn.contract.errors import ConnectionError, OperationError, PermissionError
+from kolumn.engine.journal import Journal
+from kolumn.engine.operations import Create, Rename, Statement, Step
+from kolumn.engine.session import Capabilities
+from kolumn.providers.sqlite import locks
+from kolumn.providers.sqlite.faults import is_busy, translate
+from kolumn.providers.sqlite.inspection import compile_all, violations
+from kolumn.providers.sqlite.settings import SQLiteSettings
+from kolumn.providers.sqlite.tokens import fold, quote
+from kolumn.sql.journal import TableJournal
+
+FOREIGN_KEYS_OFF = "foreign_keys_off"
+"""A step's need: foreign keys are not enforced while it runs, and checked before the commit."""
+
+_OPCODES_BETWEEN_CHECKS = 20_000
+_POLL_SECONDS = 0.02
+_ATTACHMENTS = "kolumn_schemas"
+"""Remembers which files are attached as schemas: SQLite itself forgets with the connection."""
+
+
+class SQLiteSession:
+    """A connection to one database file, opened when first used.
+
+    Reading from a file that is not there reads an empty database and creates nothing. Not for several
+    threads at once; the provider runs one call at a time.
+    """
+
+    def __init__(self, settings: SQLiteSettings, refused_types: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._file = settings.file.absolute()
+        self._connection: sqlite3.Connection | None = None
+        self._is_stand_in = False
+        """Whether the connection is an empty one in place of a file that is not there yet."""
+        self._in_transaction = False
+        self._lock = threading.RLock()
+        self.capabilities = Capabilities(
+            server=f"SQLite {sqlite3.sqlite_version}",
+            transactional_ddl=settings.apply_mode.lower() == "transaction",
+            refused_types=refused_types,
+        )
+        exists = Statement("SELECT 1 FROM sqlite_schema WHERE name = 'kolumn_journal'")
+        self.journal: Journal | None = TableJournal(self, "kolumn_journal", parameter="?", exists=exists)
+
+    @property
+    def file(self) -> Path:
+        """The database file, absolute."""
+        return self._file
+
+    @property
+    def exists(self) -> bool:
+        """Whether the database file is there."""
+        return self._file.exists()
+
+    def ping(self, context: Context) -> str:
+        """Read the file's header; return product and version. Raises ConnectionError for what is no database."""
+        self.query(context, Statement("PRAGMA schema_version"))
+        return self.capabilities.server
+
+    def close(self) -> None:
+        """Close the connection; safe to call again."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+    def query(self, context: Context, statement: Statement) -> list[tuple[Any, ...]]:
+        """Run one query and return its rows."""
+        return self._execute(context, self._open(write=False), statement)
+
+    def run(self, context: Context, statements: Iterable[Statement]) -> None:
+        """Run statements, each on its own unless inside `transaction`."""
+        connection = self._open(write=True)
+        for statement in statements:
+            self._execute(context, connection, statement)
+
+    @contextlib.contextmanager
+    def lock(self, context: Context, name: str) -> Iterator[None]:
+        """Hold `name` among all Kolumn processes on this file, waiting for the context's deadline or busy_timeout.
+
+        Raises StateError naming who holds it.
+        """
+        remaining = context.remaining()
+        patience = self._settings.busy_timeout if remaining is None else remaining
+        path = self._file.with_name(f"{self._file.name}.kolumn-{percent(name, safe='')}.lock")
+        if not path.parent.is_dir():
+            raise self._no_folder()
+        with locks.hold(context, path, patience):
+            yield
+
+    @contextlib.contextmanager
+    def transaction(self, context: Context, steps: Iterable[Step]) -> Iterator[None]:
+        """Open a write transaction in which `steps` can run.
+
+        Before the commit no foreign key may be broken, and no view or trigger, that was whole before. The
+        two pragmas that steps may ask for take effect only outside a transaction, hence here.
+        """
+        steps = list(steps)
+        with self._lock:
+            connection = self._open(write=True)
+            if steps and not all(step.transactional for step in steps):
+                yield
+                return
+            relaxed = any(FOREIGN_KEYS_OFF in step.needs for step in steps)
+            if relaxed:
+                connection.execute("PRAGMA foreign_keys=OFF")
+            try:
+                self._patiently(context, lambda: connection.execute("BEGIN IMMEDIATE"))
+                self._in_transaction = True
+                careful = any(not isinstance(step.operation, Create) for step in steps)
+                guard = _Guard(self, context, steps) if careful else None
+                yield
+                if guard is not None:
+                    guard.verify(context)
+                context.check()
+                self._patiently(context, lambda: connection.execute("COMMIT"))
+            finally:
+                self._in_transaction = False
+                if self._connection is connection:
+                    if connection.in_transaction:
+                        connection.rollback()
+                    connection.execute("PRAGMA legacy_alter_table=OFF")
+                    connection.execute(f"PRAGMA foreign_keys={'ON' if self._settings.foreign_keys else 'OFF'}")
+
+    def attachments(self, context: Context) -> dict[str, Path]:
+        """Return the files attached as schemas, by folded name."""
+        rows = self.query(context, Statement("PRAGMA database_list"))
+        return {fold(name): Path(file) for _, name, file in rows if fold(name) not in ("main", "temp")}
+
+    def _execute(
+        self, context: Context, connection: sqlite3.Connection, statement: Statement
+    ) -> list[tuple[Any, ...]]:
+        context.check()
+        # Interrupting reaches only a statement that runs already; the handler covers one about to start.
+        connection.set_progress_handler(lambda: _is_over(context), _OPCODES_BETWEEN_CHECKS)
+        unregister = context.on_cancel(connection.interrupt)
+        try:
+            return self._patiently(
+                context,
+                lambda: connection.execute(statement.text, statement.parameters).fetchall(),
+                statement.text,
+            )
+        finally:
+            unregister()
+
+    def _patiently(
+        self, context: Context, call: Callable[[], Any], statement: str = ""
+    ) -> Any:
+        """Call until nobody else's lock is in the way, at most busy_timeout seconds."""
+        until = time.monotonic() + self._settings.busy_timeout
+        while True:
+            try:
+                return call()
+            except sqlite3.Error as error:
+                if not is_busy(error):
+                    raise translate(error, context, statement) from error
+                if time.monotonic() >= until:
+                    raise self._locked() from error
+            context.wait(_POLL_SECONDS)
+
+    def _locked(self) -> OperationError:
+        holders = locks.holders(self._file)
+        words = f"{' and '.join(holders)} holds it" if holders else "another connection holds it"
+        return OperationError(
+            f"the database {self._file} is locked: {words}. Wait until it is done, or raise busy_timeout "
+            f"({self._settings.busy_timeout:g} s).",
+            code="database_locked",
+            details={"holders": holders},
+        )
+
+    def _no_folder(self) -> ConnectionError:
+        return ConnectionError(
+            f"the folder {self._file.parent} of the database is not there. Create it, or correct the path.",
+            code="cannot_open",
+        )
+
+    def _open(self, *, write: bool) -> sqlite3.Connection:
+        with self._lock:
+            if self._connection is not None and self._is_stand_in and (write or self.exists):
+                self.close()
+            if write and self._settings.read_only:
+                raise PermissionError(
+                    f"the database {self._file} was opened with read_only = true. Remove it to make changes.",
+                    code="read_only",
+                )
+            if self._connection is None:
+                self._connection = self._connect(write=write)
+            return self._connection
+
+    def _connect(self, *, write: bool) -> sqlite3.Connection:
+        self._is_stand_in = not write and not self.exists
+        if self._is_stand_in:
+            uri = "file::memory:"
+        elif not self._file.parent.is_dir():
+            raise self._no_folder()
+        else:
+            mode = "ro" if self._settings.read_only else "rwc" if write else "rw"
+            uri = f"file:{percent(str(self._file))}?mode={mode}"
+        try:
+            connection = sqlite3.connect(
+                uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=16
+            )
+        except sqlite3.Error as error:
+            raise translate(error, Context.background()) from error
+        try:
+            self._prepare(connection, write=write)
+        except sqlite3.Error as error:
+            connection.close()
+            raise self._locked() if is_busy(error) else translate(error, Context.background()) from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection, *, write: bool) -> None:
+        connection.execute(f"PRAGMA foreign_keys={'ON' if self._settings.foreign_keys else 'OFF'}")
+        connection.execute("PRAGMA legacy_alter_table=OFF")
+        if self._settings.journal_mode and write:
+            connection.execute(f"PRAGMA journal_mode={self._settings.journal_mode}")
+        files = self._settings.attachments()
+        if not self._is_stand_in:
+            known = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (_ATTACHMENTS,)).fetchone()
+            if known:
+                rows = connection.execute(f"SELECT name, path FROM {_ATTACHMENTS}")  # noqa: S608 - a constant
+                files |= {name: self._file.parent / path for name, path in rows}
+        for name, path in files.items():
+            if path.exists():
+                mode = "ro" if self._settings.read_only else "rw"
+                uri = f"file:{percent(str(path.absolute()))}?mode={mode}"
+                connection.execute(f"ATTACH DATABASE ? AS {quote(name)}", (uri,))
+
+
+class _Guard:
+    """Sees that a transaction breaks nothing that was whole before it."""
+
+    def __init__(self, session: SQLiteSession, context: Context, steps: list[Step]) -> None:
+        def ask(text: str, *parameters: Any) -> list[tuple[Any, ...]]:
+            return session.query(context, Statement(text, parameters))
+
+        self._ask = ask
+        self._renamed = {
+            fold(step.operation.subject.name): step.operation.target.name
+            for step in steps
+            if isinstance(step.operation, Rename)
+        }
+        self._whole = {name for name, why in compile_all(ask).items() if not why}
+        self._violations = violations(ask) if any(FOREIGN_KEYS_OFF in step.needs for step in steps) else None
+
+    def verify(self, context: Context) -> None:
+        """Raise OperationError for rows that lost what they refer to, and for views and triggers that broke."""
+        if self._violations is not None:
+            before = Counter(
+                violation.renamed(self._renamed) for violation in self._violations.elements()
+            )
+            fresh = violations(self._ask) - before
+            if fresh:
+                first = next(iter(fresh))
+                raise OperationError(
+                    f"after this change {fresh.total()} row(s) would refer to nothing: {first}. Nothing was changed. "
+                    "Correct these rows or the foreign key.",
+                    code="foreign_key_violation",
+                    details={"violations": [str(each) for each in list(fresh)[:100]]},
+                )
+        context.check()
+        for name, why in compile_all(self._ask).items():
+            if why and name in self._whole:
+                raise OperationError(
+                    f"{name} would not work any more: {why}. Nothing was changed. Change or remove it together "
+                    "with what it uses.",
+                    code="broken_dependent",
+                    details={"object": name},
+                )
+
+
+def _is_over(context: Context) -> bool:
+    return context.cancelled or context.remaining() == 0.0
