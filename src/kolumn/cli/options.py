@@ -123,7 +123,7 @@ def add_planning_options(parser: argparse.ArgumentParser, *, destroy: bool = Fal
         type=_count,
         default=4,
         metavar="N",
-        help="how many independent providers to ask at once (default: 4)",
+        help="how many providers to ask for their plans at once (default: 4)",
     )
     group.add_argument(
         "--timeout", type=_seconds, default=None, metavar="SECONDS", help="give up after this long"

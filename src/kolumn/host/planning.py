@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,67 +76,97 @@ def plan(configuration: Configuration, state: State, fleet: Fleet, options: Opti
     order = list(requests.order)
     if options.prune:
         order += [each.address for each in project.providers if each.address not in order]
-    veil = Veil(project.secrets)
-    plans: list[ProviderPlan] = []
-    changes: list[Change] = []
-    warnings: list[str] = []
-    unmanaged: list[str] = []
-    counted = False
-    unchanged = 0
-    for address in order:
-        resources = requests.resources.get(address, ())
-        pruned: Mapping[wanted.Key, str] = {}
-        client = fleet.get(address)
-        if (raw := requests.state.providers.get(address)) is not None:
-            client.set_state(raw)
-        if options.prune:
-            found = _unmanaged(client, requests, address)
-            pruned = {(address, bare_type(address, each.resource_type), each.name): "" for each in found}
-            resources = (*resources, *found)
-        if not resources:
-            continue
-        request = m.PlanRequest(
-            resources=resources,
-            options=m.PlanOptions(
-                detail=True, online=options.online, lock_timeout_seconds=round(options.lock_timeout)
-            ),
-        )
-        response = _ask(client, request, requests, configuration)
-        if options.prune:
-            request, response = _without_claimed(request, response, pruned, address)
-        if options.count_unmanaged and not options.prune and response.steps:
-            counted = True
-            unmanaged += [
-                f"{each.resource_type} {each.name}" for each in _unmanaged(client, requests, address)
-            ]
-        plans.append(
-            ProviderPlan(
-                address=address, request=request, fingerprint=response.fingerprint, steps=len(response.steps)
-            )
-        )
-        seen = _changes(response, requests, address, pruned, veil)
-        changes += seen
-        unchanged += len(response.resources) - sum(1 for each in seen if each.action != "recreate")
-        warnings += [veil.text(warning) for warning in response.warnings]
+    answers = _ask_all(order, requests, configuration, fleet, options)
+    changes = [change for answer in answers for change in answer.changes]
+    counted = [name for answer in answers for name in answer.unmanaged or ()]
+    warnings = [warning for answer in answers for warning in answer.warnings]
     if options.targets:
         outputs = dict(state.outputs)
     else:
         outputs = {} if options.destroy else _output_records(project, state)
     review = Review(
         changes=tuple(changes),
-        unchanged=unchanged,
+        unchanged=sum(answer.unchanged for answer in answers),
         warnings=tuple(dict.fromkeys(warnings)),
         outputs=_output_changes(state.outputs, outputs),
-        unmanaged=tuple(unmanaged) if counted else None,
+        unmanaged=tuple(counted) if any(answer.unmanaged is not None for answer in answers) else None,
         destroy=options.destroy,
     )
     return ProjectPlan(
         requests=requests,
-        providers=tuple(plans),
+        providers=tuple(answer.plan for answer in answers),
         review=review,
         records=_records(requests),
         outputs=outputs,
         options=options,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What one provider said, for the review."""
+
+    plan: ProviderPlan
+    changes: tuple[Change, ...]
+    unchanged: int
+    warnings: tuple[str, ...]
+    unmanaged: tuple[str, ...] | None
+
+
+def _ask_all(
+    order: Sequence[str], requests: Requests, configuration: Configuration, fleet: Fleet, options: Options
+) -> list[_Answer]:
+    """Ask every provider, several at once: planning changes nothing, so their order does not matter yet."""
+
+    def ask(address: str) -> _Answer | None:
+        return _ask_one(address, requests, configuration, fleet, options)
+
+    if len(order) < 2 or options.parallelism < 2:
+        return [answer for address in order if (answer := ask(address)) is not None]
+    from concurrent.futures import ThreadPoolExecutor
+
+    for address in order:
+        fleet.get(address)
+    with ThreadPoolExecutor(min(options.parallelism, len(order)), "kolumn-plan") as pool:
+        return [answer for answer in pool.map(ask, order) if answer is not None]
+
+
+def _ask_one(
+    address: str, requests: Requests, configuration: Configuration, fleet: Fleet, options: Options
+) -> _Answer | None:
+    resources = requests.resources.get(address, ())
+    pruned: frozenset[wanted.Key] = frozenset()
+    client = fleet.get(address)
+    if (raw := requests.state.providers.get(address)) is not None:
+        client.set_state(raw)
+    if options.prune:
+        found = _unmanaged(client, requests, address)
+        pruned = frozenset((address, bare_type(address, each.resource_type), each.name) for each in found)
+        resources = (*resources, *found)
+    if not resources:
+        return None
+    request = m.PlanRequest(
+        resources=resources,
+        options=m.PlanOptions(
+            detail=True, online=options.online, lock_timeout_seconds=math.ceil(options.lock_timeout)
+        ),
+    )
+    response = _ask(client, request, requests, configuration)
+    if options.prune:
+        request, response = _without_claimed(request, response, pruned, address)
+    unmanaged = None
+    if options.count_unmanaged and not options.prune and response.steps:
+        unmanaged = tuple(f"{each.resource_type} {each.name}" for each in _unmanaged(client, requests, address))
+    veil = Veil(configuration.project.secrets)
+    changes = _changes(response, requests, address, pruned, veil)
+    return _Answer(
+        plan=ProviderPlan(
+            address=address, request=request, fingerprint=response.fingerprint, steps=len(response.steps)
+        ),
+        changes=tuple(changes),
+        unchanged=len(response.resources) - sum(1 for each in changes if each.action != "recreate"),
+        warnings=tuple(map(veil.text, response.warnings)),
+        unmanaged=unmanaged,
     )
 
 
@@ -219,7 +250,7 @@ def _instances(state: State, provider: str) -> Iterable[Instance]:
 
 
 def _without_claimed(
-    request: m.PlanRequest, response: m.PlanResponse, pruned: Mapping[wanted.Key, str], provider: str
+    request: m.PlanRequest, response: m.PlanResponse, pruned: frozenset[wanted.Key], provider: str
 ) -> tuple[m.PlanRequest, m.PlanResponse]:
     """Leave out the deletes that turned out to mean what the configuration names."""
     import msgspec
@@ -256,7 +287,7 @@ def _changes(
     response: m.PlanResponse,
     requests: Requests,
     provider: str,
-    pruned: Mapping[wanted.Key, str],
+    pruned: frozenset[wanted.Key],
     veil: Veil,
 ) -> list[Change]:
     steps: dict[tuple[str, str], list[m.PlanStep]] = {}

@@ -16,10 +16,9 @@ from kolumn.contract.context import Context
 from kolumn.contract.encoding import Message
 from kolumn.contract.errors import OperationError, Problem, ValidationError
 from kolumn.contract.provider import Provider
+from kolumn.host import entry_points
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
     from kolumn.contract.schema import ProviderSchema
 
 GROUP = "kolumn.providers"
@@ -199,31 +198,26 @@ def settings(block: ProviderConfig, environment: Mapping[str, str]) -> dict[str,
 
 def names() -> tuple[str, ...]:
     """Return the names of all installed providers, sorted."""
-    from importlib.metadata import entry_points
-
-    return tuple(sorted(point.name for point in entry_points(group=GROUP)))
+    return tuple(sorted(entry_points.find(GROUP)))
 
 
 def load(name: str) -> Provider:
     """Return a new, unconfigured provider. Raises ValidationError when none of that name is installed."""
-    from importlib.metadata import entry_points
-
-    found: tuple[EntryPoint, ...] = tuple(entry_points(group=GROUP, name=name))
-    if not found:
-        known = ", ".join(names()) or "none"
+    installed = entry_points.find(GROUP)
+    if name not in installed:
+        known = ", ".join(sorted(installed)) or "none"
         raise ValidationError(
             f'There is no provider "{name}". Installed: {known}. A provider comes with its package, '
             f"e.g. `pip install 'kolumn[{name}]'`.",
             code="unknown_provider",
         )
     try:
-        factory = found[0].load()
-    except ImportError as error:
+        provider: Provider = entry_points.load(installed[name])()
+    except (ImportError, AttributeError) as error:
         raise ValidationError(
             f"Provider {name} cannot be loaded: {error}. Install what it needs: pip install 'kolumn[{name}]'.",
             code="provider_not_installed",
         ) from error
-    provider: Provider = factory()
     return provider
 
 

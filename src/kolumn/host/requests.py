@@ -78,6 +78,7 @@ def build(project: Project, state: State, scope: Scope) -> Requests:
         removed = {address: provider for address, provider in removed.items() if address in chosen}
     _refuse_protected(removed, current.resources, project, scope)
 
+    arrived = frozenset(moves.values())
     resources: dict[str, list[m.PlanResource]] = {}
     addresses: dict[Key, str] = {}
     for address, resource in configured.items():
@@ -90,7 +91,7 @@ def build(project: Project, state: State, scope: Scope) -> Requests:
             m.PlanResource(
                 resource_type=resource.type,
                 name=resource.name,
-                config=_config(resource, known[1] if known and address in moves else None),
+                config=_config(resource, known[1] if known and address in arrived else None),
                 action="update" if known else "create",
                 ignore_changes=resource.lifecycle.ignore_changes,
                 depends_on=_keys(resource.depends_on, configured, provider),
