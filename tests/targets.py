@@ -207,7 +207,7 @@ _AUDIT = Sample(
         "timing": "after",
         "events": ["update of price"],
         "when": "new.price <> old.price",
-        "body": "UPDATE author SET born = born WHERE id = new.author_id;",
+        "body": "UPDATE author SET name = name WHERE id = new.author_id;",
     },
     changed={
         "name": "book_priced",
@@ -222,8 +222,8 @@ _AUDIT = Sample(
 _ARCHIVE = Sample(
     type="schema",
     name="archive",
-    config={"name": "archive", "path": "archive.db", "delete_file": True},
-    changed={"name": "archive", "path": "archive2.db", "delete_file": True},
+    config={"name": "archive", "path": "archive.db"},
+    changed={"name": "archive", "path": "archive2.db"},
 )
 
 _SLOW_ROWS = 20_000
@@ -292,6 +292,7 @@ SQLITE = Target(
                 "resource_type": "index",
                 "name": "one_of_a_kind",
                 "action": "create",
+                "depends_on": ["table aardvark"],
                 "config": {"name": "one_of_a_kind", "table": "twins", "columns": ["name"], "unique": True},
             },
             {**_plain_table("zebra"), "depends_on": ["index one_of_a_kind"]},

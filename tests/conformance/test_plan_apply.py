@@ -209,10 +209,10 @@ def test_safe_destroy_refuses_and_says_how_to_turn_it_off(
 def test_what_exists_is_adopted(
     target: Target, settings: Settings, client: Client, connect: Callable[[Settings], Client]
 ) -> None:
-    client.apply(*(each for each in all_of(target) if each["resource_type"] != "schema"))
+    resources = all_of(target)
+    client.apply(*resources)
     before = target.dump(settings)
     newcomer = connect(settings)
-    resources = [each for each in all_of(target) if each["resource_type"] != "schema"]
     assert newcomer.done("GetState")["state"]["resources"] == []
     plan = newcomer.plan(*resources)
     assert plan["execution_order"] == []

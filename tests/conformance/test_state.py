@@ -47,7 +47,7 @@ def test_state_goes_on_in_another_process(
     taken = successor.done("GetState")["state"]
     assert {**taken, "updated_at": ""} == {**state, "updated_at": ""}
     resources = [wanted(each.type, each.name, each.config) for each in target.samples]
-    plan = successor.plan(*(each for each in resources if each["resource_type"] != "schema"))
+    plan = successor.plan(*resources)
     assert plan["execution_order"] == []
     assert "warnings" not in plan, "nothing is adopted twice"
 

@@ -138,6 +138,7 @@ def check(arena: Arena, function: str, data: bytes) -> None:
         answer = json.loads(arena.client.send(function, data, Context.background().with_timeout(PATIENCE / 2)))
     except KolumnError as error:
         assert type(error) in CATEGORIES.values()
+        assert error.code != "internal_error", error
         assert error.message
         told = f"{error} {error!r} {json.dumps(error.details)}"
         assert SECRET not in told
@@ -147,6 +148,7 @@ def check(arena: Arena, function: str, data: bytes) -> None:
         refused = answer.get("success") is not True
         if refused:
             assert answer["error"]
+            assert "internal error" not in answer["error"]
             assert SECRET not in answer["error"]
         assert SECRET not in json.dumps(answer.get("steps", []))
         word = "failed" if refused else "answered"
