@@ -117,7 +117,7 @@ def _probe(ask: Ask, schema: str, table: str, event: str) -> str:
 
 def _why_not(ask: Ask, statement: str) -> str:
     try:
-        # Never the same text twice: the driver would take the program from its cache, and SQLite lists a program
+        # Never the same text twice: the driver would take the program from its cache, and SQLite lists it
         # without looking whether the schema it points into was changed, and freed, since.
         ask(f"EXPLAIN /* {next(_number)} */ {statement}")
     except KolumnError as error:
