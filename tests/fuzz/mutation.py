@@ -115,7 +115,7 @@ odd_values = st.one_of(
         max_leaves=8,
     ),
     st.builds(_deep, st.sampled_from([3, 70, 400]), st.sampled_from([1, "x", None])),
-)
+).map(copy.deepcopy)  # later mutations change what earlier ones put there
 
 
 def places(value: Any, path: Path = ()) -> Iterator[Path]:
