@@ -28,6 +28,14 @@ def test_nested_attributes_are_addressed_by_name() -> None:
     }
 
 
+def test_a_renamed_element_is_compared_with_what_it_was() -> None:
+    after = {**BEFORE, "columns": [{"name": "id", "type": "int"}, {"name": "mail", "type": "text"}]}
+    assert attribute_changes(BEFORE, after, {"columns.mail": "email"}) == {
+        "columns.mail.name": {"before": "email", "after": "mail"},
+        "columns.mail.default": {"before": "''", "after": None},
+    }
+
+
 def test_a_new_order_is_a_change() -> None:
     after = {**BEFORE, "columns": list(reversed(BEFORE["columns"]))}
     assert attribute_changes(BEFORE, after) == {

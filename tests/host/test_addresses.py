@@ -2,7 +2,16 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from kolumn.host.addresses import address_of, bare_type, covers, moved, name_of, parts, prefixed_type, without_index
+from kolumn.host.addresses import (
+    address_of,
+    bare_type,
+    covers,
+    moved,
+    name_of,
+    parts,
+    prefixed_type,
+    without_index,
+)
 
 words = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
 keys = st.one_of(

@@ -144,7 +144,9 @@ with LocalBackend(Path(sys.argv[1])).lock(Holder(os.getpid(), "h", "u", "apply",
 
 def hold(folder: Path, seconds: float) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(HOLD), str(folder), str(seconds)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", textwrap.dedent(HOLD), str(folder), str(seconds)],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
@@ -186,7 +188,9 @@ while True:
 def test_a_killed_writer_leaves_a_whole_state(tmp_path: Path) -> None:
     backend = LocalBackend(tmp_path)
     for round_ in range(8):
-        process = subprocess.Popen([sys.executable, "-c", WRITE, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITE, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        )
         assert process.stdout is not None
         acknowledged = int(process.stdout.readline())
         time.sleep(0.013 * round_)

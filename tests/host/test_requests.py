@@ -29,7 +29,9 @@ def resource(
 
 def project(*resources: ResourceConfig, moved: tuple[tuple[str, str], ...] = ()) -> Project:
     return Project(
-        "p", resources=resources, moved=tuple(Moved(f"sqlite_table.{a}", f"sqlite_table.{b}") for a, b in moved)
+        "p",
+        resources=resources,
+        moved=tuple(Moved(f"sqlite_table.{a}", f"sqlite_table.{b}") for a, b in moved),
     )
 
 
@@ -38,7 +40,11 @@ def asked(requests: Requests, provider: str = "sqlite") -> dict[str, str]:
 
 
 def test_configured_is_created_or_updated_and_the_rest_deleted() -> None:
-    found = build(project(resource("a", "b"), resource("b")), state(instance("sqlite_table", "b"), instance("sqlite_table", "c")), Scope())
+    found = build(
+        project(resource("a", "b"), resource("b")),
+        state(instance("sqlite_table", "b"), instance("sqlite_table", "c")),
+        Scope(),
+    )
 
     assert asked(found) == {"a": "create", "b": "update", "c": "delete"}
     assert found.resources["sqlite"][0].depends_on == ("table b",)
@@ -54,7 +60,9 @@ def test_everything_managed_or_configured_is_asked_for_exactly_once(
     configured: set[str], managed: set[str], intended: set[str]
 ) -> None:
     intents = {
-        f"sqlite_table.{name}": Intent(provider="sqlite", type="sqlite_table", name=name, config={"name": name})
+        f"sqlite_table.{name}": Intent(
+            provider="sqlite", type="sqlite_table", name=name, config={"name": name}
+        )
         for name in sorted(intended)
     }
     before = state(*(instance("sqlite_table", name) for name in sorted(managed)), intents=intents)
@@ -95,7 +103,9 @@ def test_a_protected_resource_is_not_deleted_and_every_one_is_named() -> None:
 
 
 def test_a_moved_resource_keeps_its_object_and_says_its_former_name() -> None:
-    before = state(instance("sqlite_table", "old"), records={"sqlite_table.old": ResourceRecord(provider="sqlite")})
+    before = state(
+        instance("sqlite_table", "old"), records={"sqlite_table.old": ResourceRecord(provider="sqlite")}
+    )
     found = build(project(resource("new"), moved=(("old", "new"),)), before, Scope())
 
     (only,) = found.resources["sqlite"]
@@ -150,7 +160,9 @@ def test_destroying_a_target_destroys_what_depends_on_it() -> None:
 
 def test_providers_come_after_what_they_need() -> None:
     found = build(
-        project(resource("a", "b", provider="sqlite.late"), resource("b", provider="sqlite.early")), fresh(), Scope()
+        project(resource("a", "b", provider="sqlite.late"), resource("b", provider="sqlite.early")),
+        fresh(),
+        Scope(),
     )
     assert found.order == ("sqlite.early", "sqlite.late")
 
@@ -167,6 +179,8 @@ def test_providers_that_need_each_other_are_refused_by_name() -> None:
 
 
 def test_a_resource_that_changes_its_provider_is_deleted_there_and_created_here() -> None:
-    found = build(project(resource("a", provider="sqlite.new")), state(instance("sqlite_table", "a")), Scope())
+    found = build(
+        project(resource("a", provider="sqlite.new")), state(instance("sqlite_table", "a")), Scope()
+    )
     assert asked(found, "sqlite") == {"a": "delete"}
     assert asked(found, "sqlite.new") == {"a": "create"}

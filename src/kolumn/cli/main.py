@@ -88,7 +88,9 @@ def command_in(given: Sequence[str]) -> str | None:
     return None
 
 
-def command_parser(name: str, configure: Callable[[argparse.ArgumentParser], None]) -> argparse.ArgumentParser:
+def command_parser(
+    name: str, configure: Callable[[argparse.ArgumentParser], None]
+) -> argparse.ArgumentParser:
     """Return the parser of one command, global options included."""
     import argparse
 

@@ -74,7 +74,12 @@ def add_variable_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("variables")
     group.set_defaults(variables=[])
     group.add_argument(
-        "-var", "--var", action=_Variable, dest="variables", metavar="NAME=VALUE", help="set a variable; repeatable"
+        "-var",
+        "--var",
+        action=_Variable,
+        dest="variables",
+        metavar="NAME=VALUE",
+        help="set a variable; repeatable",
     )
     group.add_argument(
         "-var-file",
@@ -99,7 +104,9 @@ def add_planning_options(parser: argparse.ArgumentParser, *, destroy: bool = Fal
     )
     if not destroy:
         group.add_argument(
-            "--prune", action="store_true", help="delete live objects that no configuration and no state names"
+            "--prune",
+            action="store_true",
+            help="delete live objects that no configuration and no state names",
         )
         group.add_argument(
             "--refresh-only",
@@ -176,7 +183,9 @@ def add_execution_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("execution")
     group.add_argument("--auto-approve", action="store_true", help="do not ask")
     group.add_argument(
-        "--keep-partial", action="store_true", help="after a failure leave what was done instead of undoing it"
+        "--keep-partial",
+        action="store_true",
+        help="after a failure leave what was done instead of undoing it",
     )
 
 

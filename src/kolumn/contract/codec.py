@@ -9,7 +9,7 @@ are not.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -32,9 +32,12 @@ def _to_json(value: Any) -> Any:
 
 def _from_json(type_: type[Any], value: Any) -> Any:
     if type_ is Timestamp and isinstance(value, str):
-        return Timestamp.parse(value)
+        return _parse_time(value)
     raise ValueError("expected a time like 2025-12-15T10:30:00Z")
 
+
+# The resources of one apply share their times, and a state may hold thousands of them.
+_parse_time = lru_cache(maxsize=1024)(Timestamp.parse)
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_to_json)
 

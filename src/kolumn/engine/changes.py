@@ -10,29 +10,48 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def attribute_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return `{path: {"before": ..., "after": ...}}` for what differs; absent values are None."""
+def attribute_changes(
+    before: Mapping[str, Any], after: Mapping[str, Any], renamed: Mapping[str, str] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return `{path: {"before": ..., "after": ...}}` for what differs; absent values are None.
+
+    `renamed` maps the path of an element to its former name: it is then compared with what it was.
+    """
     found: dict[str, dict[str, Any]] = {}
-    _compare(before, after, "", found)
+    _compare(before, after, "", renamed or {}, found)
     return found
 
 
-def _compare(before: Any, after: Any, path: str, found: dict[str, dict[str, Any]]) -> None:
+def _compare(
+    before: Any, after: Any, path: str, renamed: Mapping[str, str], found: dict[str, dict[str, Any]]
+) -> None:
     if before == after:
         return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         prefix = f"{path}." if path else ""
         for key in [*before, *(key for key in after if key not in before)]:
-            _compare(before.get(key), after.get(key), f"{prefix}{key}", found)
+            _compare(before.get(key), after.get(key), f"{prefix}{key}", renamed, found)
         return
     mine, theirs = _by_name(before), _by_name(after)
     if mine is not None and theirs is not None:
+        mine = _under_new_names(mine, theirs, path, renamed)
         for name in [*mine, *(name for name in theirs if name not in mine)]:
-            _compare(mine.get(name), theirs.get(name), f"{path}.{name}", found)
+            _compare(mine.get(name), theirs.get(name), f"{path}.{name}", renamed, found)
         if not any(key.startswith(f"{path}.") for key in found):
             found[path] = {"before": list(mine), "after": list(theirs)}
         return
     found[path] = {"before": before, "after": after}
+
+
+def _under_new_names(
+    mine: dict[str, Any], theirs: dict[str, Any], path: str, renamed: Mapping[str, str]
+) -> dict[str, Any]:
+    new = {
+        former: name
+        for name in theirs
+        if name not in mine and (former := renamed.get(f"{path}.{name}")) in mine and former not in theirs
+    }
+    return {new.get(name, name): element for name, element in mine.items()}
 
 
 def _by_name(value: Any) -> dict[str, Any] | None:

@@ -462,6 +462,18 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def former_names(model: Any) -> dict[str, str]:
+    """Return what elements of `model` were called before, by path: `{"columns.headline": "title"}`."""
+    found: dict[str, str] = {}
+    for each in declared_fields(type(model)):
+        if each.kind == "models":
+            for element in getattr(model, each.name):
+                before = getattr(element, "renamed_from", "")
+                if before:
+                    found[f"{each.name}.{element.name}"] = before
+    return found
+
+
 Change = Callable[[str, str], str]
 """Returns what stands in the place of a text: called with its grammar and the text."""
 

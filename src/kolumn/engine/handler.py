@@ -44,6 +44,9 @@ class Handler(Protocol[M]):
     def former(self, model: M) -> Ref | None:
         """Return what the object was called before, if configuration says it was renamed."""
 
+    def former_names(self, model: M) -> Mapping[str, str]:
+        """Return what parts of the object were called before, by path, as configuration says."""
+
     def uses(self, model: M) -> frozenset[Ref]:
         """Return what must exist before the object can."""
 
@@ -117,6 +120,10 @@ class DeclaredHandler(Generic[M]):
         """Return the ref under `renamed_from`, if that is set."""
         before = _text(model, "renamed_from")
         return self.ref(model)._replace(name=self.fold(before)) if before else None
+
+    def former_names(self, model: M) -> Mapping[str, str]:
+        """Return the `renamed_from` of the model's elements."""
+        return declaration.former_names(model)
 
     def uses(self, model: M) -> frozenset[Ref]:
         """Return nothing: the object stands alone."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from kolumn.engine.handler import Handler
 from kolumn.engine.operations import Step
 from kolumn.engine.resource import Ref
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceKey:
+class ResourceKey(NamedTuple):
     """What the host calls a resource: bare type and name, unique in a request."""
 
     type: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import Problem, ValidationError
@@ -36,6 +36,22 @@ class _Item:
     """What it was before its name changed without a word about renaming."""
 
 
+class _Asked(NamedTuple):
+    """The resources of one request by what others may say of them."""
+
+    keys: frozenset[str]
+    by_ref: Mapping[Ref, list[str]]
+    """Keys by object; a delete and a creation may mean the same one."""
+
+    @classmethod
+    def of(cls, items: Sequence[_Item]) -> _Asked:
+        by_ref: dict[Ref, list[str]] = {}
+        for item in items:
+            if item.ref is not None:
+                by_ref.setdefault(item.ref, []).append(str(item.key))
+        return cls(frozenset(str(item.key) for item in items), by_ref)
+
+
 class Planner:
     """Plans against one database. Keeps nothing between plans."""
 
@@ -61,8 +77,9 @@ class Planner:
         context.check()
         operations, owners = self._operations(items, live)
         if not operations:
+            asked = _Asked.of(items)
             return Plan(
-                changes=tuple(_change(item, "unchanged", items) for item in items),
+                changes=tuple(_change(item, "unchanged", asked) for item in items),
                 warnings=tuple(_warnings(items, ())),
             )
         return self._arrange(context, items, live, operations, owners)
@@ -243,8 +260,9 @@ class Planner:
         for place, at in enumerate(order):
             first.setdefault(keys[at], place)
         changed = sorted((item for item in items if item.key in first), key=lambda item: first[item.key])
-        results = [_change(item, _action(item), items) for item in changed]
-        results += [_change(item, "unchanged", items) for item in items if item.key not in first]
+        asked = _Asked.of(items)
+        results = [_change(item, _action(item), asked) for item in changed]
+        results += [_change(item, "unchanged", asked) for item in items if item.key not in first]
         return Plan(
             changes=tuple(results),
             steps=tuple(steps),
@@ -326,19 +344,19 @@ def _unchanged(item: _Item) -> ResourceChange:
     )
 
 
-def _change(item: _Item, action: str, items: Sequence[_Item]) -> ResourceChange:
+def _change(item: _Item, action: str, asked: _Asked) -> ResourceChange:
     ref = item.ref or Ref(item.key.type, item.key.name)
     changes: Mapping[str, Any] = {}
     dependencies: tuple[str, ...] = ()
     if action != "unchanged":
         before = item.handler.config(item.live) if item.live is not None else {}
         after = item.handler.config(item.wanted) if item.wanted is not None else {}
-        changes = attribute_changes(before, after)
+        renamed = item.handler.former_names(item.wanted) if item.wanted is not None else {}
+        changes = attribute_changes(before, after, renamed)
         model = item.wanted if item.wanted is not None else item.live
         uses = item.handler.uses(model) if model is not None else frozenset()
-        known = {str(other.key) for other in items if other.ref in uses and other is not item}
-        named = {name for name in item.request.depends_on if any(str(other.key) == name for other in items)}
-        dependencies = tuple(sorted(known | named))
+        known = {key for used in uses for key in asked.by_ref.get(used, ()) if key != str(item.key)}
+        dependencies = tuple(sorted(known | asked.keys.intersection(item.request.depends_on)))
     return ResourceChange(
         key=item.key,
         action=action,

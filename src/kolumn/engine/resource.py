@@ -87,17 +87,12 @@ class Snapshot:
 
     def with_changes(self, changes: Mapping[Ref, Any]) -> Snapshot:
         """Return a snapshot in which each ref has the given model, or is gone where that is None."""
+        # A layer is merged with the one below when it has grown as large: n changes make log n layers.
         layers = self._layers
-        if len(layers) >= _LAYERS:
-            merged: dict[Ref, Any] = {}
-            for layer in reversed(layers):
-                merged.update(layer)
-            layers = (merged,)
+        while layers and len(layers[0]) <= len(changes):
+            changes = {**layers[0], **changes}
+            layers = layers[1:]
         return Snapshot(self._digests, self._load, _layers=(changes, *layers), _cache=self._cache)
-
-
-_LAYERS = 64
-"""Change layers kept apart before they are merged: bounds a look-up without copying at every change."""
 
 
 def fingerprint(snapshot: Snapshot, refs: Iterable[Ref]) -> str:

@@ -6,8 +6,7 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -21,8 +20,7 @@ STATE_VERSION = "1.0.0"
 """Version of the state format this code writes; it reads this and older ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class Managed:
+class Managed(NamedTuple):
     """One resource in state, as the engine uses it."""
 
     ref: Ref
@@ -211,17 +209,10 @@ class StateStore:
 
 
 def _managed(key: ResourceKey, instance: ResourceInstance) -> Managed:
-    parts = instance.metadata.get("ref")
-    if (
-        isinstance(parts, list | tuple)
-        and len(parts) == len(Ref._fields)
-        and all(isinstance(p, str) for p in parts)
-    ):
-        ref = Ref(*parts)
-    else:
-        ref = Ref(
-            key.type, str(instance.config.get("name") or key.name), str(instance.config.get("schema") or "")
-        )
+    ref = _ref(instance.metadata.get("ref"))
+    if ref is None:
+        config = instance.config
+        ref = Ref(key.type, str(config.get("name") or key.name), str(config.get("schema") or ""))
     digest, config_digest = instance.state.get("digest"), instance.metadata.get("config_digest")
     return Managed(
         ref,
@@ -229,6 +220,14 @@ def _managed(key: ResourceKey, instance: ResourceInstance) -> Managed:
         config_digest if isinstance(config_digest, str) else "",
         instance,
     )
+
+
+def _ref(parts: object) -> Ref | None:
+    """Return the Ref a state holds as a list; None for anything else."""
+    match parts:
+        case [str(type_), str(name), str(schema), str(parent)]:
+            return Ref(type_, name, schema, parent)
+    return None
 
 
 def _version(text: str) -> tuple[int, ...]:

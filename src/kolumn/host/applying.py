@@ -102,7 +102,10 @@ def output_values(state: State) -> tuple[OutputValue, ...]:
     """Return the outputs of the last apply, sensitive ones as `(sensitive)`."""
     return tuple(
         OutputValue(
-            name, HIDDEN if each.sensitive or is_sealed(each.value) else each.value, each.sensitive, each.description
+            name,
+            HIDDEN if each.sensitive or is_sealed(each.value) else each.value,
+            each.sensitive,
+            each.description,
         )
         for name, each in sorted(state.outputs.items())
     )
@@ -168,7 +171,9 @@ def _after(
 
 def _deleted(plan: ProviderPlan, reply: ApplyReply, project_plan: ProjectPlan) -> set[str]:
     """Return the addresses that were asked to go and are gone."""
-    failed = {(bare_type(plan.address, each.resource_type), each.name) for each in reply.results if not each.success}
+    failed = {
+        (bare_type(plan.address, each.resource_type), each.name) for each in reply.results if not each.success
+    }
     return {
         project_plan.requests.address(plan.address, each.resource_type, each.name)
         for each in plan.request.resources
@@ -186,9 +191,13 @@ def _finished(state: State, plan: ProjectPlan) -> State:
     )
 
 
-def _results(plan: ProviderPlan, reply: ApplyReply, project_plan: ProjectPlan, veil: Veil) -> Iterable[Result]:
+def _results(
+    plan: ProviderPlan, reply: ApplyReply, project_plan: ProjectPlan, veil: Veil
+) -> Iterable[Result]:
     planned: Mapping[str, Action] = {
-        change.address: change.action for change in project_plan.review.changes if change.provider == plan.address
+        change.address: change.action
+        for change in project_plan.review.changes
+        if change.provider == plan.address
     }
     for each in reply.results:
         address = project_plan.requests.address(plan.address, each.resource_type, each.name)

@@ -55,7 +55,9 @@ def evaluate(
     return Configuration(project, files)
 
 
-def check(folder: Path, variables: tuple[tuple[str, str], ...], environment: Mapping[str, str]) -> Configuration:
+def check(
+    folder: Path, variables: tuple[tuple[str, str], ...], environment: Mapping[str, str]
+) -> Configuration:
     """Read and evaluate a folder without asking any database. Raises ValidationError with every fault."""
     files = load(folder, arguments=variables, environ=environment)
     return Configuration(evaluate_files(files, None), files)

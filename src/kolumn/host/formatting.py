@@ -69,7 +69,9 @@ def _files(paths: Iterable[Path]) -> Iterable[Path]:
     for path in paths:
         if path.is_dir():
             yield from sorted(
-                each for each in path.iterdir() if each.name.endswith(_SUFFIXES) and not each.name.startswith(".")
+                each
+                for each in path.iterdir()
+                if each.name.endswith(_SUFFIXES) and not each.name.startswith(".")
             )
         else:
             yield path

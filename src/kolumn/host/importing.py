@@ -64,9 +64,7 @@ def import_database(
     for resource in found:
         type_ = prefixed_type(provider, resource.type)
         counts[type_] = counts.get(type_, 0) + 1
-    return Imported(
-        provider=provider, files=written, counts=counts, variable=url_variables(block)[-1]
-    )
+    return Imported(provider=provider, files=written, counts=counts, variable=url_variables(block)[-1])
 
 
 def render(
@@ -110,14 +108,23 @@ def shaped(config: Mapping[str, Any], schema: ObjectType) -> dict[str, Any]:
 
 
 def _blocks(value: Any, attribute: AttributeSchema) -> Labelled | Unlabelled | None:
-    if attribute.type != "list" or attribute.elements is None or not isinstance(value, list | tuple) or not value:
+    if (
+        attribute.type != "list"
+        or attribute.elements is None
+        or not isinstance(value, list | tuple)
+        or not value
+    ):
         return None
     if not all(isinstance(each, Mapping) for each in value):
         return None
     inner = [shaped(each, attribute.elements) for each in value]
     names = [each.get("name") for each in inner]
     named = attribute.elements.attributes.get("name")
-    if named is not None and all(isinstance(name, str) and name for name in names) and len(set(names)) == len(names):
+    if (
+        named is not None
+        and all(isinstance(name, str) and name for name in names)
+        and len(set(names)) == len(names)
+    ):
         return Labelled(
             {each["name"]: {key: item for key, item in each.items() if key != "name"} for each in inner}
         )

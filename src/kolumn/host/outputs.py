@@ -18,9 +18,7 @@ def one_output(workspace: Workspace, name: str) -> OutputValue:
     found = next((each for each in output_values(workspace.state) if each.name == name), None)
     if found is None:
         known = ", ".join(sorted(workspace.state.outputs)) or "none"
-        raise StateError(
-            f"There is no output {name}. The last apply stored: {known}.", code="unknown_output"
-        )
+        raise StateError(f"There is no output {name}. The last apply stored: {known}.", code="unknown_output")
     if not found.sensitive:
         return found
     for each in workspace.configuration.project.outputs:

@@ -100,7 +100,9 @@ def write(saved: SavedPlan, path: Path) -> None:
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise PermissionError(f"The plan cannot be saved to {path}: {error.strerror}.", code="not_writable") from error
+        raise PermissionError(
+            f"The plan cannot be saved to {path}: {error.strerror}.", code="not_writable"
+        ) from error
 
 
 def read(path: Path) -> SavedPlan:
@@ -108,7 +110,9 @@ def read(path: Path) -> SavedPlan:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ValidationError(f"The plan {path} cannot be read: {error.strerror}.", code="unreadable_file") from error
+        raise ValidationError(
+            f"The plan {path} cannot be read: {error.strerror}.", code="unreadable_file"
+        ) from error
     try:
         head = msgspec.json.decode(data, type=_Head)
         if head.kind != _KIND:
@@ -136,7 +140,8 @@ def refuse_stale(saved: SavedPlan, plan: ProjectPlan, project: Project, lineage:
     """Raise StateError `stale_plan` unless `plan`, made just now, is the saved one."""
     if saved.lineage != lineage and saved.serial:
         raise StateError(
-            "The plan was made for a state of another lineage, so for another project. Plan again.", code="stale_plan"
+            "The plan was made for a state of another lineage, so for another project. Plan again.",
+            code="stale_plan",
         )
     now = freeze(plan, project, 0, (), salt=saved.salt)
     changed: list[str] = []
@@ -144,12 +149,18 @@ def refuse_stale(saved: SavedPlan, plan: ProjectPlan, project: Project, lineage:
     after = {each.address: each for each in now.providers}
     for address in sorted({*before, *after}):
         old, new = before.get(address), after.get(address)
-        asked = [{} if each is None else {_name(item): item for item in each.resources} for each in (old, new)]
-        changed += [name for name in sorted({*asked[0], *asked[1]}) if asked[0].get(name) != asked[1].get(name)]
+        asked = [
+            {} if each is None else {_name(item): item for item in each.resources} for each in (old, new)
+        ]
+        changed += [
+            name for name in sorted({*asked[0], *asked[1]}) if asked[0].get(name) != asked[1].get(name)
+        ]
     if changed:
         hint = ""
         if saved.withheld:
-            hint = f" Sensitive variables are not kept in a plan; give them again: {', '.join(saved.withheld)}."
+            hint = (
+                f" Sensitive variables are not kept in a plan; give them again: {', '.join(saved.withheld)}."
+            )
         raise StateError(
             f"The configuration or the state changed since the plan was made: {', '.join(changed[:10])}"
             f"{' and more' if len(changed) > 10 else ''}. Plan again.{hint}",

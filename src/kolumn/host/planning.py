@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from kolumn.config.project import Project
 from kolumn.contract import messages as m
@@ -16,8 +15,9 @@ from kolumn.host.addresses import bare_type, prefixed_type
 from kolumn.host.configuration import Configuration
 from kolumn.host.providers import Client, Fleet
 from kolumn.host.requests import Requests, Scope
-from kolumn.host.results import Action, Change, Difference, OutputChange, Review
-from kolumn.host.sealing import HIDDEN, Veil, is_sealed, seal, shown
+from kolumn.host.results import Change, Review
+from kolumn.host.reviewing import changes, output_changes
+from kolumn.host.sealing import Veil, seal
 from kolumn.host.state import Instance, OutputRecord, ResourceRecord, State, instances
 
 
@@ -71,13 +71,14 @@ def plan(configuration: Configuration, state: State, fleet: Fleet, options: Opti
     project = configuration.project
     scope = Scope(options.targets, options.destroy)
     if options.prune and (options.targets or options.destroy):
-        raise ValidationError("--prune looks at the whole database; leave out --target.", code="conflicting_options")
+        raise ValidationError(
+            "--prune looks at the whole database; leave out --target.", code="conflicting_options"
+        )
     requests = wanted.build(project, state, scope)
     order = list(requests.order)
     if options.prune:
         order += [each.address for each in project.providers if each.address not in order]
     answers = _ask_all(order, requests, configuration, fleet, options)
-    changes = [change for answer in answers for change in answer.changes]
     counted = [name for answer in answers for name in answer.unmanaged or ()]
     warnings = [warning for answer in answers for warning in answer.warnings]
     if options.targets:
@@ -85,10 +86,10 @@ def plan(configuration: Configuration, state: State, fleet: Fleet, options: Opti
     else:
         outputs = {} if options.destroy else _output_records(project, state)
     review = Review(
-        changes=tuple(changes),
+        changes=tuple(change for answer in answers for change in answer.changes),
         unchanged=sum(answer.unchanged for answer in answers),
         warnings=tuple(dict.fromkeys(warnings)),
-        outputs=_output_changes(state.outputs, outputs),
+        outputs=output_changes(state.outputs, outputs),
         unmanaged=tuple(counted) if any(answer.unmanaged is not None for answer in answers) else None,
         destroy=options.destroy,
     )
@@ -140,9 +141,9 @@ def _ask_one(
     if (raw := requests.state.providers.get(address)) is not None:
         client.set_state(raw)
     if options.prune:
-        found = _unmanaged(client, requests, address)
-        pruned = frozenset((address, bare_type(address, each.resource_type), each.name) for each in found)
-        resources = (*resources, *found)
+        extra = _unmanaged(client, requests, address)
+        pruned = frozenset((address, bare_type(address, each.resource_type), each.name) for each in extra)
+        resources = (*resources, *extra)
     if not resources:
         return None
     request = m.PlanRequest(
@@ -156,15 +157,17 @@ def _ask_one(
         request, response = _without_claimed(request, response, pruned, address)
     unmanaged = None
     if options.count_unmanaged and not options.prune and response.steps:
-        unmanaged = tuple(f"{each.resource_type} {each.name}" for each in _unmanaged(client, requests, address))
+        unmanaged = tuple(
+            f"{each.resource_type} {each.name}" for each in _unmanaged(client, requests, address)
+        )
     veil = Veil(configuration.project.secrets)
-    changes = _changes(response, requests, address, pruned, veil)
+    found = changes(response, requests, address, pruned, veil)
     return _Answer(
         plan=ProviderPlan(
             address=address, request=request, fingerprint=response.fingerprint, steps=len(response.steps)
         ),
-        changes=tuple(changes),
-        unchanged=len(response.resources) - sum(1 for each in changes if each.action != "recreate"),
+        changes=tuple(found),
+        unchanged=len(response.resources) - sum(1 for each in found if each.action != "recreate"),
         warnings=tuple(map(veil.text, response.warnings)),
         unmanaged=unmanaged,
     )
@@ -222,7 +225,11 @@ def _unmanaged(client: Client, requests: Requests, provider: str) -> list[m.Plan
     asked = requests.resources.get(provider, ())
     taken = {(bare_type(provider, each.resource_type), each.name) for each in asked}
     named = {
-        (bare_type(provider, each.resource_type), str(each.config.get("schema") or ""), str(each.config.get("name", "")))
+        (
+            bare_type(provider, each.resource_type),
+            str(each.config.get("schema") or ""),
+            str(each.config.get("name", "")),
+        )
         for each in asked
         if each.action != "delete"
     }
@@ -238,7 +245,10 @@ def _unmanaged(client: Client, requests: Requests, provider: str) -> list[m.Plan
             name += " (unmanaged)"
         found.append(
             m.PlanResource(
-                resource_type=prefixed_type(provider, live.type), name=name, config=live.config, action="delete"
+                resource_type=prefixed_type(provider, live.type),
+                name=name,
+                config=live.config,
+                action="delete",
             )
         )
     return found
@@ -283,100 +293,6 @@ def _without_claimed(
     )
 
 
-def _changes(
-    response: m.PlanResponse,
-    requests: Requests,
-    provider: str,
-    pruned: frozenset[wanted.Key],
-    veil: Veil,
-) -> list[Change]:
-    steps: dict[tuple[str, str], list[m.PlanStep]] = {}
-    for step in response.steps:
-        steps.setdefault((bare_type(provider, step.resource_type), step.name), []).append(_veiled(step, veil))
-    changes: list[Change] = []
-    for each in response.resources:
-        bare = bare_type(provider, each.resource_type)
-        address = requests.address(provider, each.resource_type, each.name)
-        mine = tuple(steps.pop((bare, each.name), ()))
-        known = address in requests.known
-        moved_from = requests.moves.get(address, "")
-        action = _action(each.action, bare, mine, known=known, moved=bool(moved_from))
-        removed = address in requests.removed or (provider, bare, each.name) in pruned
-        if removed and each.action == "unchanged":
-            action = "forget"  # it is gone from the database already
-        if action == "unchanged":
-            continue
-        resource = requests.configured.get(address)
-        sensitive = resource.sensitive if resource is not None else frozenset()
-        changes.append(
-            Change(
-                address=address,
-                type=prefixed_type(provider, each.resource_type),
-                provider=provider,
-                action=action,
-                differences=_differences(each.changes, sensitive, veil) if action != "delete" else (),
-                steps=mine,
-                adopted=not known and each.action in ("update", "unchanged") and not removed,
-                moved_from=moved_from,
-                reason=_reason(action, address, requests, (provider, bare, each.name) in pruned),
-            )
-        )
-    for (bare, name), rest in steps.items():
-        changes.append(
-            Change(
-                address=requests.address(provider, bare, name),
-                type=prefixed_type(provider, bare),
-                provider=provider,
-                action="recreate",
-                steps=tuple(rest),
-                reason="it stands in the way of another change",
-            )
-        )
-    return changes
-
-
-def _action(planned: str, bare: str, steps: Iterable[m.PlanStep], *, known: bool, moved: bool) -> Action:
-    if planned == "unchanged":
-        if moved:
-            return "move"
-        return "unchanged" if known else "adopt"
-    if planned == "update":
-        dropped = any(step.description.startswith(f"drop {bare} ") for step in steps)
-        return "replace" if dropped else "update"
-    return "delete" if planned == "delete" else "create"
-
-
-def _reason(action: Action, address: str, requests: Requests, pruned: bool) -> str:
-    if pruned:
-        return "no configuration names it (--prune)"
-    if action == "forget":
-        return "it is neither configured nor in the database any more"
-    if action == "delete" and address in requests.removed:
-        return "" if address in requests.configured else "the configuration no longer has it"
-    return ""
-
-
-def _differences(
-    changes: Mapping[str, Any], sensitive: frozenset[str], veil: Veil
-) -> tuple[Difference, ...]:
-    found = []
-    for path, change in changes.items():
-        before, after = change.get("before"), change.get("after")
-        if any(path == each or path.startswith((f"{each}.", f"{each}[")) for each in sensitive):
-            before, after = (HIDDEN if value is not None else None for value in (before, after))
-        found.append(Difference(path, shown(veil.value(before)), shown(veil.value(after))))
-    return tuple(found)
-
-
-def _veiled(step: m.PlanStep, veil: Veil) -> m.PlanStep:
-    import msgspec
-
-    sql, undo = tuple(map(veil.text, step.sql)), tuple(map(veil.text, step.undo))
-    if sql == step.sql and undo == step.undo:
-        return step
-    return msgspec.structs.replace(step, sql=sql, undo=undo)
-
-
 def _records(requests: Requests) -> dict[str, ResourceRecord]:
     records = dict(requests.state.resources)
     for address, resource in requests.configured.items():
@@ -397,30 +313,3 @@ def _output_records(project: Project, state: State) -> dict[str, OutputRecord]:
         )
         for each in project.outputs
     }
-
-
-def _output_changes(
-    before: Mapping[str, OutputRecord], after: Mapping[str, OutputRecord]
-) -> tuple[OutputChange, ...]:
-    found = []
-    for name in sorted({*before, *after}):
-        old, new = before.get(name), after.get(name)
-        if old is not None and new is not None and (old.value, old.sensitive) == (new.value, new.sensitive):
-            continue
-        sensitive = bool((old and old.sensitive) or (new and new.sensitive))
-        found.append(
-            OutputChange(
-                name,
-                _output_shown(old, sensitive),
-                _output_shown(new, sensitive),
-                sensitive,
-                "create" if old is None else "delete" if new is None else "update",
-            )
-        )
-    return tuple(found)
-
-
-def _output_shown(output: OutputRecord | None, sensitive: bool) -> Any:
-    if output is None:
-        return None
-    return HIDDEN if sensitive or is_sealed(output.value) else output.value

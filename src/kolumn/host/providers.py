@@ -120,7 +120,10 @@ class Fleet:
     """The providers of one project. Each is loaded and configured the first time it is asked for."""
 
     def __init__(
-        self, context: Context, environment: Mapping[str, str] = os.environ, blocks: Mapping[str, ProviderConfig] = {}
+        self,
+        context: Context,
+        environment: Mapping[str, str] = os.environ,
+        blocks: Mapping[str, ProviderConfig] = {},
     ) -> None:
         self._context = context
         self._environment = environment
@@ -189,9 +192,7 @@ def settings(block: ProviderConfig, environment: Mapping[str, str]) -> dict[str,
     said = environment.get("KOLUMN_SAFE_DESTROY", "").strip().lower()
     if said and "safe_destroy" not in config:
         if said not in (*_TRUE, *_FALSE):
-            raise ValidationError(
-                "KOLUMN_SAFE_DESTROY must be true or false.", code="invalid_environment"
-            )
+            raise ValidationError("KOLUMN_SAFE_DESTROY must be true or false.", code="invalid_environment")
         config["safe_destroy"] = said in _TRUE
     return config
 
@@ -234,4 +235,6 @@ def _placed(error: ValidationError, block: ProviderConfig) -> ValidationError:
     hint = ""
     if not any(block.config.get(name) for name in _WHERE):
         hint = f" The block names no database; {url_variables(block)[0]} can supply its URL."
-    return ValidationError(f"Provider {block.address} is not configured rightly.{hint}", code=error.code, problems=problems)
+    return ValidationError(
+        f"Provider {block.address} is not configured rightly.{hint}", code=error.code, problems=problems
+    )

@@ -45,7 +45,9 @@ class Requests:
     """Old address by new address."""
     configured: Mapping[str, ResourceConfig] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
-    """Addresses that were managed, or were being created, before."""
+    """Addresses that were managed before."""
+    interrupted: frozenset[str] = frozenset()
+    """Addresses that an apply which never came back set out to create."""
     removed: frozenset[str] = frozenset()
     """Addresses that are to be deleted because the configuration no longer has them."""
 
@@ -62,16 +64,19 @@ def build(project: Project, state: State, scope: Scope) -> Requests:
     that contradicts the configuration, providers that depend on each other in a circle.
     """
     configured = {} if scope.destroy else {resource.address: resource for resource in project.resources}
-    moves = {} if scope.destroy else _moves(project, configured, Managed(state))
+    managed = Managed(state)
+    moves = {} if scope.destroy else _moves(project, configured, managed)
     current = _with_moves(state, moves)
-    managed = Managed(current)
+    managed = Managed(current) if moves else managed
     removed = {
         address: provider
         for address, (provider, _) in managed.items()
         if address not in configured or configured[address].provider != provider
     }
     intents = {address: intent for address, intent in current.intents.items() if address not in managed}
-    removed.update({address: intent.provider for address, intent in intents.items() if address not in configured})
+    removed.update(
+        {address: intent.provider for address, intent in intents.items() if address not in configured}
+    )
     chosen = _chosen(scope, configured, removed, current.resources)
     if chosen is not None:
         configured = {address: each for address, each in configured.items() if address in chosen}
@@ -120,7 +125,8 @@ def build(project: Project, state: State, scope: Scope) -> Requests:
         state=current,
         moves={new: old for old, new in moves.items()},
         configured=configured,
-        known=frozenset([*managed, *intents]),
+        known=frozenset(managed),
+        interrupted=frozenset(intents),
         removed=frozenset(removed),
     )
 
@@ -167,7 +173,9 @@ def _with_moves(state: State, moves: Mapping[str, str]) -> State:
 
     return msgspec.structs.replace(
         state,
-        providers={provider: states.rewrite(provider, raw, moves) for provider, raw in state.providers.items()},
+        providers={
+            provider: states.rewrite(provider, raw, moves) for provider, raw in state.providers.items()
+        },
         resources={moves.get(address, address): record for address, record in state.resources.items()},
     )
 
@@ -177,7 +185,11 @@ def _config(resource: ResourceConfig, before: states.Instance | None) -> Mapping
     if before is None:
         return resource.config
     former = before.read_config().get("name")
-    if not isinstance(former, str) or former == resource.config.get("name") or "renamed_from" in resource.config:
+    if (
+        not isinstance(former, str)
+        or former == resource.config.get("name")
+        or "renamed_from" in resource.config
+    ):
         return resource.config
     return {**resource.config, "renamed_from": former}
 
@@ -187,12 +199,12 @@ def _keys(
 ) -> tuple[str, ...]:
     """Return `type name` of those addresses that the same provider has."""
     found = [configured[address] for address in addresses if address in configured]
-    return tuple(f"{bare_type(provider, each.type)} {each.name}" for each in found if each.provider == provider)
+    return tuple(
+        f"{bare_type(provider, each.type)} {each.name}" for each in found if each.provider == provider
+    )
 
 
-def _record_keys(
-    record: ResourceRecord | None, removed: Mapping[str, str], provider: str
-) -> tuple[str, ...]:
+def _record_keys(record: ResourceRecord | None, removed: Mapping[str, str], provider: str) -> tuple[str, ...]:
     if record is None:
         return ()
     keys = []
@@ -248,7 +260,11 @@ def _chosen(
 def _refuse_protected(
     removed: Mapping[str, str], records: Mapping[str, ResourceRecord], project: Project, scope: Scope
 ) -> None:
-    protected = {each.address for each in project.resources if each.lifecycle.prevent_destroy} if scope.destroy else set()
+    protected = (
+        {each.address for each in project.resources if each.lifecycle.prevent_destroy}
+        if scope.destroy
+        else set()
+    )
     released = {each.address for each in project.resources if not each.lifecycle.prevent_destroy}
     protected |= {
         address

@@ -154,9 +154,7 @@ def instances(provider_state: bytes | msgspec.Raw) -> list[Instance]:
         raise StateError(f"The state of a provider cannot be read: {error}", code="invalid_state") from error
 
 
-def rewrite(
-    provider: str, raw: msgspec.Raw, names: Mapping[str, str | None]
-) -> msgspec.Raw:
+def rewrite(provider: str, raw: msgspec.Raw, names: Mapping[str, str | None]) -> msgspec.Raw:
     """Return a provider's state with addresses renamed; None drops the resource.
 
     `names` maps an address to its new address; the type must stay.
@@ -183,6 +181,7 @@ def name_within(provider: str, type_: str, address: str) -> str:
     given, name = name_of(address)
     if bare_type(provider, given) != bare_type(provider, type_) or not name:
         raise StateError(
-            f"{address} is no address of a {type_}: a resource keeps its type when it moves.", code="invalid_move"
+            f"{address} is no address of a {type_}: a resource keeps its type when it moves.",
+            code="invalid_move",
         )
     return name

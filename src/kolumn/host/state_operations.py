@@ -82,7 +82,9 @@ def move(ledger: Ledger, source: str, target: str) -> None:
     if found is None:
         raise _not_managed(state, source)
     if target in managed:
-        raise StateError(f"{target} is managed already; remove it first: kolumn state rm {target}", code="taken")
+        raise StateError(
+            f"{target} is managed already; remove it first: kolumn state rm {target}", code="taken"
+        )
     provider, instance = found
     states.name_within(provider, prefixed_type(provider, instance.type), target)
     records = dict(state.resources)

@@ -77,7 +77,9 @@ def _check(config: Mapping[str, Any], schema: ObjectType, path: str) -> list[tup
     found = []
     spellings = {name: name for name in schema.attributes}
     spellings |= {
-        singular(name): name for name, each in schema.attributes.items() if each.type == "list" and each.elements
+        singular(name): name
+        for name, each in schema.attributes.items()
+        if each.type == "list" and each.elements
     }
     for key in config:
         if key not in spellings:
@@ -89,7 +91,9 @@ def _check(config: Mapping[str, Any], schema: ObjectType, path: str) -> list[tup
     given = {spellings[key] for key in config if key in spellings}
     for name, attribute in schema.attributes.items():
         if attribute.required and not attribute.computed and name not in given:
-            found.append((f"{path}{name}", f"{name} is required: {attribute.description}", "missing_attribute"))
+            found.append(
+                (f"{path}{name}", f"{name} is required: {attribute.description}", "missing_attribute")
+            )
     for key, value in config.items():
         declared = schema.attributes.get(spellings.get(key, ""))
         if declared is None or value is UNKNOWN:

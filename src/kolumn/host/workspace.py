@@ -81,9 +81,7 @@ class Workspace:
     @contextmanager
     def locked(self, wait: float) -> Iterator[None]:
         """Hold the project's lock. Raises StateError `locked`."""
-        holder = Holder(
-            os.getpid(), identity.host(), identity.user(), self._command, Timestamp.utc_now()
-        )
+        holder = Holder(os.getpid(), identity.host(), identity.user(), self._command, Timestamp.utc_now())
         with self.backend.lock(holder, wait):
             self.__dict__.pop("ledger", None)  # what was read before may be old by now
             yield
@@ -102,7 +100,8 @@ class Workspace:
         from kolumn.host import planfile
 
         planfile.write(
-            planfile.freeze(plan, self.configuration.project, self.ledger.serial, self.arguments.variables), path
+            planfile.freeze(plan, self.configuration.project, self.ledger.serial, self.arguments.variables),
+            path,
         )
 
     def replan(self, saved: SavedPlan, *, lock_timeout: float) -> ProjectPlan:
@@ -149,4 +148,3 @@ class Workspace:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-

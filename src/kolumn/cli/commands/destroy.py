@@ -13,7 +13,9 @@ from kolumn.contract.context import Context
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `destroy`."""
-    parser.description = "Remove everything the project manages from the databases, what depends on others first."
+    parser.description = (
+        "Remove everything the project manages from the databases, what depends on others first."
+    )
     parser.epilog = (
         "Objects the project does not manage stay. Deleting needs safe_destroy = false in the provider block, or\n"
         "KOLUMN_SAFE_DESTROY=false, as long as the provider has no quarantine.\n\n"

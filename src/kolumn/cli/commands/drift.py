@@ -15,15 +15,21 @@ CHANGES = 2
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `drift`."""
-    parser.description = "Compare the databases with what the state says of them: what did somebody else change?"
+    parser.description = (
+        "Compare the databases with what the state says of them: what did somebody else change?"
+    )
     parser.epilog = (
         "exit codes: 0 done, 1 error; with --detailed-exitcode 2 when something drifted\n\n"
         "examples:\n  kolumn drift\n  kolumn drift --unmanaged --json\n"
     )
     options.add_variable_options(parser)
-    parser.add_argument("--unmanaged", action="store_true", help="also report live objects that are not managed")
+    parser.add_argument(
+        "--unmanaged", action="store_true", help="also report live objects that are not managed"
+    )
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit 2 when something drifted")
-    parser.add_argument("--timeout", type=float, default=None, metavar="SECONDS", help="give up after this long")
+    parser.add_argument(
+        "--timeout", type=float, default=None, metavar="SECONDS", help="give up after this long"
+    )
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:

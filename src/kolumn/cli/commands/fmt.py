@@ -11,7 +11,9 @@ from kolumn.cli.console import Console
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `fmt`."""
-    parser.description = "Bring configuration files into the one canonical layout. Changes layout, never meaning."
+    parser.description = (
+        "Bring configuration files into the one canonical layout. Changes layout, never meaning."
+    )
     parser.epilog = (
         "exit codes: 0 done or nothing to do, 1 error, or with --check: a file is not formatted\n\n"
         "examples:\n"
@@ -20,9 +22,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "  kolumn fmt main.kl modules/shop\n"
         "  kolumn fmt -  <in.kl >out.kl\n"
     )
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is not formatted")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 when a file is not formatted"
+    )
     parser.add_argument("--diff", action="store_true", help="show what changes")
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="files or folders, - for standard input (default: the project)")
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="files or folders, - for standard input (default: the project)",
+    )
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -43,7 +52,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         console.document(
             {
                 "files": [
-                    {"path": each.path, "changed": each.changed, "diff": each.diff if arguments.diff else None}
+                    {
+                        "path": each.path,
+                        "changed": each.changed,
+                        "diff": each.diff if arguments.diff else None,
+                    }
                     for each in results
                 ],
                 "changed": len(changed),

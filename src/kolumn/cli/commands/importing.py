@@ -31,7 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--type", action="append", default=[], metavar="TYPE", help="only resources of this type; repeatable"
     )
     parser.add_argument("--force", action="store_true", help="replace files of an earlier import")
-    parser.add_argument("--timeout", type=float, default=None, metavar="SECONDS", help="give up after this long")
+    parser.add_argument(
+        "--timeout", type=float, default=None, metavar="SECONDS", help="give up after this long"
+    )
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -63,7 +65,10 @@ def _import(arguments: argparse.Namespace, console: Console, context: Context) -
             }
         )
         return 0
-    counts = ", ".join(f"{count} {type_}" for type_, count in imported.counts.items()) or "nothing: the database is empty"
+    counts = (
+        ", ".join(f"{count} {type_}" for type_, count in imported.counts.items())
+        or "nothing: the database is empty"
+    )
     console.print(f"Imported {counts}.")
     for file in imported.files:
         console.print(f"  {file}")

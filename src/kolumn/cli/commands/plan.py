@@ -46,7 +46,9 @@ def _plan(arguments: argparse.Namespace, console: Console, context: Context) -> 
         if console.json:
             from kolumn.cli.render.documents import review_document
 
-            console.document({"plan": review_document(plan.review), "saved_to": str(arguments.out or "") or None})
+            console.document(
+                {"plan": review_document(plan.review), "saved_to": str(arguments.out or "") or None}
+            )
         else:
             from kolumn.cli.render.review import review_text
 

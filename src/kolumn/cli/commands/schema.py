@@ -13,9 +13,13 @@ from kolumn.contract.schema import AttributeSchema, ObjectType, ResourceTypeDefi
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `schema`."""
     parser.description = "Document what a provider's resource types take, as the provider itself says."
-    parser.epilog = "examples:\n  kolumn schema sqlite\n  kolumn schema sqlite table\n  kolumn schema sqlite --json\n"
+    parser.epilog = (
+        "examples:\n  kolumn schema sqlite\n  kolumn schema sqlite table\n  kolumn schema sqlite --json\n"
+    )
     parser.add_argument("provider", metavar="PROVIDER")
-    parser.add_argument("type", nargs="?", default="", metavar="TYPE", help="with or without the provider's prefix")
+    parser.add_argument(
+        "type", nargs="?", default="", metavar="TYPE", help="with or without the provider's prefix"
+    )
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:

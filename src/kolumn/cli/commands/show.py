@@ -19,7 +19,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "  kolumn show review.plan --sql    a saved plan\n"
         "  kolumn show sqlite_table.users   one resource\n"
     )
-    parser.add_argument("subject", nargs="?", default="", metavar="PLANFILE|ADDRESS", help="default: the whole state")
+    parser.add_argument(
+        "subject", nargs="?", default="", metavar="PLANFILE|ADDRESS", help="default: the whole state"
+    )
     parser.add_argument("--sql", action="store_true", help="with a plan: show the statements")
 
 

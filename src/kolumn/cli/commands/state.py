@@ -95,10 +95,15 @@ def _change(workspace: Workspace, arguments: argparse.Namespace, console: Consol
     if arguments.action == "mv":
         operations.move(workspace.ledger, arguments.source, arguments.target)
         said = f"{arguments.source} is now {arguments.target}."
-        document = {"moved": {"from": arguments.source, "to": arguments.target}, "serial": workspace.ledger.serial}
+        document = {
+            "moved": {"from": arguments.source, "to": arguments.target},
+            "serial": workspace.ledger.serial,
+        }
     elif arguments.action == "rm":
         gone = operations.remove(workspace.ledger, arguments.addresses)
-        said = "\n".join(f"Forgot {address}." for address in gone) + "\nWhat it was in the database stays there."
+        said = (
+            "\n".join(f"Forgot {address}." for address in gone) + "\nWhat it was in the database stays there."
+        )
         document = {"removed": list(gone), "serial": workspace.ledger.serial}
     elif arguments.action == "push":
         body = sys.stdin.buffer.read() if str(arguments.file) == "-" else read_file(arguments.file)
@@ -137,7 +142,9 @@ def list_resources(workspace: Workspace, pattern: str, console: Console) -> int:
         remark = "" if each.status == "active" else f"  ({each.status})"
         console.print(f"{each.address}{remark}")
     if not found:
-        console.note("Nothing is managed here." if not pattern else f"Nothing managed is covered by {pattern}.")
+        console.note(
+            "Nothing is managed here." if not pattern else f"Nothing managed is covered by {pattern}."
+        )
     return 0
 
 

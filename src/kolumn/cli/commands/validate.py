@@ -14,7 +14,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "Check the configuration: syntax, references, variables, and every resource against its provider's schema.\n"
         "Connects to no database; what `discover` blocks would find is taken as unknown."
     )
-    parser.epilog = "exit codes: 0 valid, 1 not\n\nexamples:\n  kolumn validate\n  kolumn validate -C shop --json\n"
+    parser.epilog = (
+        "exit codes: 0 valid, 1 not\n\nexamples:\n  kolumn validate\n  kolumn validate -C shop --json\n"
+    )
     options.add_variable_options(parser)
 
 

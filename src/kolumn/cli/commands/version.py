@@ -7,6 +7,7 @@ import sys
 
 from kolumn.version import __version__
 
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Take no arguments of its own."""
     parser.epilog = "examples:\n  kolumn version\n  kolumn version --json"

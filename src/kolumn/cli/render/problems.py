@@ -24,7 +24,9 @@ def error_text(error: KolumnError, style: Style) -> str:
 
 def problem_text(problem: Problem, style: Style) -> str:
     """Return one problem: what, where, the line with a caret, what to do."""
-    about = " ".join(part for part in (problem.resource, problem.path) if part and part not in problem.message)
+    about = " ".join(
+        part for part in (problem.resource, problem.path) if part and part not in problem.message
+    )
     lines = [style.bold(f"{about}: {problem.message}" if about else problem.message)]
     place = problem.location
     if place is not None:

@@ -78,7 +78,12 @@ def summary(review: Review) -> str:
         f"{review.count('update')} to change",
         f"{review.count('delete')} to delete",
     ]
-    for action, words in (("replace", "to replace"), ("adopt", "to adopt"), ("move", "to move"), ("forget", "to forget")):
+    for action, words in (
+        ("replace", "to replace"),
+        ("adopt", "to adopt"),
+        ("move", "to move"),
+        ("forget", "to forget"),
+    ):
         if count := review.count(action):  # type: ignore[arg-type]
             parts.append(f"{count} {words}")
     return f"Plan: {', '.join(parts)}; {review.unchanged} unchanged."
@@ -137,7 +142,9 @@ def _entries(before: Any, after: Any) -> tuple[str, list[Mapping[str, Any]]] | N
     """Return sign and entries when a whole list of named entries comes or goes."""
     for sign, value, other in (("+", after, before), ("-", before, after)):
         if other in (None, []) and isinstance(value, list) and value:
-            named = [each for each in value if isinstance(each, Mapping) and isinstance(each.get("name"), str)]
+            named = [
+                each for each in value if isinstance(each, Mapping) and isinstance(each.get("name"), str)
+            ]
             if len(named) == len(value):
                 return sign, named
     return None

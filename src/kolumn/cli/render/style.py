@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_CODES = {"create": "32", "update": "33", "delete": "31", "replace": "35", "adopt": "36", "dim": "2", "bold": "1"}
+_CODES = {
+    "create": "32",
+    "update": "33",
+    "delete": "31",
+    "replace": "35",
+    "adopt": "36",
+    "dim": "2",
+    "bold": "1",
+}
 
 
 @dataclass(frozen=True, slots=True)

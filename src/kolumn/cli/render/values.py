@@ -11,7 +11,13 @@ import msgspec
 from kolumn.host.sealing import HIDDEN
 
 _WIDEST = 96
-_NAMED_LISTS = {"columns": "column", "indexes": "index", "checks": "check", "uniques": "unique", "foreign_keys": "foreign key"}
+_NAMED_LISTS = {
+    "columns": "column",
+    "indexes": "index",
+    "checks": "check",
+    "uniques": "unique",
+    "foreign_keys": "foreign key",
+}
 
 
 def path_words(path: str) -> str:

@@ -159,7 +159,9 @@ class LocalBackend:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
-            with closing(sqlite3.connect(self._file, timeout=_BUSY_SECONDS, isolation_level=None)) as database:
+            with closing(
+                sqlite3.connect(self._file, timeout=_BUSY_SECONDS, isolation_level=None)
+            ) as database:
                 version = database.execute("PRAGMA user_version").fetchone()[0]
                 if version > _FORMAT:
                     raise StateError(

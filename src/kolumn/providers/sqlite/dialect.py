@@ -10,7 +10,9 @@ from kolumn.providers.sqlite import fragments
 from kolumn.providers.sqlite.tokens import (
     QUOTED,
     RESERVED,
+    STRING,
     WORD,
+    Token,
     fold,
     normal,
     quote,
@@ -35,15 +37,50 @@ def _normal_expression(text: str) -> str:
     return " ".join(normal(without_outer_parentheses(tokenize(text))))
 
 
+_TABLE_FOLLOWS = frozenset({"FROM", "JOIN", "INTO", "UPDATE", "IN", "TABLE"})
+_FROM_ENDS = frozenset(
+    {"WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "WINDOW", "UNION", "EXCEPT", "INTERSECT", "SELECT", "SET", "VALUES"}
+)
+
+
 @lru_cache(maxsize=65536)
 def _relations(text: str) -> frozenset[Relation]:
-    tokens = tokenize(text)
+    """Find names where the grammar has tables: after FROM, JOIN, INTO, UPDATE, IN, and commas in a FROM clause."""
     found = set()
-    for place, token in enumerate(tokens):
-        if token.kind == QUOTED or (token.kind == WORD and token.word not in RESERVED):
-            qualified = place >= 2 and tokens[place - 1].word == "."
-            schema = normal_schema(unquote(tokens[place - 2].text)) if qualified else ""
-            found.add(Relation(fold(unquote(token.text)), schema))
+    in_from = [False]
+    expected = False
+    tokens = iter(tokenize(text))
+    previous: list[Token] = []
+    for token in tokens:
+        word = token.word
+        if word in _TABLE_FOLLOWS:
+            in_from[-1] = in_from[-1] or word == "FROM"
+            expected = True
+        elif word in _FROM_ENDS or word == ";":
+            in_from[-1] = expected = False
+        elif word == "(":
+            in_from.append(expected)
+        elif word == ")":
+            if len(in_from) > 1:
+                in_from.pop()
+            expected = False
+        elif word == ",":
+            expected = in_from[-1]
+        elif word == "OR" and expected:
+            next(tokens, None)  # UPDATE OR IGNORE
+        elif expected and word not in RESERVED and token.kind in (WORD, QUOTED, STRING):
+            previous = [token]
+            expected = False
+        elif word == "." and previous:
+            name = next(tokens, None)
+            if name is not None:
+                found.add(Relation(fold(unquote(name.text)), normal_schema(unquote(previous[0].text))))
+            previous = []
+            continue
+        if previous and previous[0] is not token:
+            found.add(Relation(fold(unquote(previous[0].text)), ""))
+            previous = []
+    found |= {Relation(fold(unquote(token.text)), "") for token in previous}
     return frozenset(found)
 
 
@@ -57,7 +94,7 @@ class SQLiteDialect(Dialect):
     """SQLite's language."""
 
     name = "sqlite"
-    inline_foreign_keys = False
+    inline_foreign_keys = True
     renames = frozenset({"table"})
 
     def fold(self, identifier: str) -> str:
@@ -96,7 +133,7 @@ class SQLiteDialect(Dialect):
         return (Risk("data_loss", f"{table}.{after.name}: {words}"),) if words else ()
 
     def relations(self, text: str) -> frozenset[Relation]:
-        """Return every identifier: which of them name tables, SQLite itself knows only when it runs the text."""
+        """Return the names standing where the grammar has tables; names of common table expressions are among them."""
         return _relations(text)
 
     def with_column_renamed(self, text: str, old: str, new: str) -> str:

@@ -380,7 +380,6 @@ class SQLiteSchema(model.Schema):
     """Another database file, attached under a name."""
 
     path: str = attribute("The database file; created when it is not there", validators=[NOT_EMPTY])
-    delete_file: bool = attribute("Whether deleting this resource deletes the file too", default=False, compare=False)
 
     def verify(self) -> Iterator[Problem]:
         """Yield a fault for the names SQLite uses itself."""

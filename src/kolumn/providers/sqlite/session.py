@@ -27,9 +27,12 @@ from kolumn.sql.journal import TableJournal
 FOREIGN_KEYS_OFF = "foreign_keys_off"
 """A step's need: foreign keys are not enforced while it runs, and checked before the commit."""
 
+RECONNECT = "reconnect"
+"""A step's need: the connection is opened anew afterwards, as files are attached when it is opened."""
+
 _OPCODES_BETWEEN_CHECKS = 20_000
 _POLL_SECONDS = 0.02
-_ATTACHMENTS = "kolumn_schemas"
+ATTACHMENTS = "kolumn_schemas"
 """Remembers which files are attached as schemas: SQLite itself forgets with the connection."""
 
 
@@ -114,6 +117,9 @@ class SQLiteSession:
             connection = self._open(write=True)
             if steps and not all(step.transactional for step in steps):
                 yield
+                if any(RECONNECT in step.needs for step in steps):
+                    self.close()
+                    self._open(write=True)
                 return
             relaxed = any(FOREIGN_KEYS_OFF in step.needs for step in steps)
             if relaxed:
@@ -233,10 +239,13 @@ class SQLiteSession:
             connection.execute(f"PRAGMA journal_mode={self._settings.journal_mode}")
         files = self._settings.attachments()
         if not self._is_stand_in:
-            known = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (_ATTACHMENTS,)).fetchone()
+            known = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (ATTACHMENTS,)).fetchone()
             if known:
-                rows = connection.execute(f"SELECT name, path FROM {_ATTACHMENTS}")  # noqa: S608 - a constant
+                rows = connection.execute(f"SELECT name, path FROM {ATTACHMENTS}")  # noqa: S608 - a constant
                 files |= {name: self._file.parent / path for name, path in rows}
+                if write:
+                    for name in files.keys() - self._settings.attachments().keys():
+                        files[name].touch()  # an empty file is an empty database
         for name, path in files.items():
             if path.exists():
                 mode = "ro" if self._settings.read_only else "rw"

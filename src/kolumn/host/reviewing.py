@@ -1,0 +1,136 @@
+"""From the answers of providers to a review: what happens to each resource, in words people know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kolumn.contract import messages as m
+from kolumn.host.addresses import bare_type, prefixed_type
+from kolumn.host.requests import Key, Requests
+from kolumn.host.results import Action, Change, Difference, OutputChange
+from kolumn.host.sealing import HIDDEN, Veil, is_sealed, shown
+from kolumn.host.state import OutputRecord
+
+
+def changes(
+    response: m.PlanResponse,
+    requests: Requests,
+    provider: str,
+    pruned: frozenset[Key],
+    veil: Veil,
+) -> list[Change]:
+    """Return what a provider's plan changes; `pruned` are the deletes that only `--prune` asked for."""
+    steps: dict[tuple[str, str], list[m.PlanStep]] = {}
+    for step in response.steps:
+        steps.setdefault((bare_type(provider, step.resource_type), step.name), []).append(_veiled(step, veil))
+    found: list[Change] = []
+    for each in response.resources:
+        bare = bare_type(provider, each.resource_type)
+        address = requests.address(provider, each.resource_type, each.name)
+        mine = tuple(steps.pop((bare, each.name), ()))
+        known = address in requests.known
+        moved_from = requests.moves.get(address, "")
+        action = _action(each.action, bare, mine, known=known, moved=bool(moved_from))
+        removed = address in requests.removed or (provider, bare, each.name) in pruned
+        if removed and each.action == "unchanged":
+            action = "forget"  # it is gone from the database already
+        if action == "unchanged":
+            continue
+        resource = requests.configured.get(address)
+        sensitive = resource.sensitive if resource is not None else frozenset()
+        found.append(
+            Change(
+                address=address,
+                type=prefixed_type(provider, each.resource_type),
+                provider=provider,
+                action=action,
+                differences=_differences(each.changes, sensitive, veil) if action != "delete" else (),
+                steps=mine,
+                adopted=not known and each.action in ("update", "unchanged") and not removed,
+                moved_from=moved_from,
+                reason=_reason(action, address, requests, (provider, bare, each.name) in pruned),
+            )
+        )
+    for (bare, name), rest in steps.items():
+        found.append(
+            Change(
+                address=requests.address(provider, bare, name),
+                type=prefixed_type(provider, bare),
+                provider=provider,
+                action="recreate",
+                steps=tuple(rest),
+                reason="it stands in the way of another change",
+            )
+        )
+    return found
+
+
+def _action(planned: str, bare: str, steps: Iterable[m.PlanStep], *, known: bool, moved: bool) -> Action:
+    if planned == "unchanged":
+        if moved:
+            return "move"
+        return "unchanged" if known else "adopt"
+    if planned == "update":
+        dropped = any(step.description.startswith(f"drop {bare} ") for step in steps)
+        return "replace" if dropped else "update"
+    return "delete" if planned == "delete" else "create"
+
+
+def _reason(action: Action, address: str, requests: Requests, pruned: bool) -> str:
+    if pruned:
+        return "no configuration names it (--prune)"
+    if action == "forget":
+        return "the configuration no longer has it, nor has the database (under this address)"
+    if address in requests.interrupted and action in ("adopt", "update", "delete"):
+        return "an interrupted apply left it"
+    if action == "delete" and address in requests.removed:
+        return "" if address in requests.configured else "the configuration no longer has it"
+    return ""
+
+
+def _differences(changes: Mapping[str, Any], sensitive: frozenset[str], veil: Veil) -> tuple[Difference, ...]:
+    found = []
+    for path, change in changes.items():
+        before, after = change.get("before"), change.get("after")
+        if any(path == each or path.startswith((f"{each}.", f"{each}[")) for each in sensitive):
+            before, after = (HIDDEN if value is not None else None for value in (before, after))
+        found.append(Difference(path, shown(veil.value(before)), shown(veil.value(after))))
+    return tuple(found)
+
+
+def _veiled(step: m.PlanStep, veil: Veil) -> m.PlanStep:
+    import msgspec
+
+    sql, undo = tuple(map(veil.text, step.sql)), tuple(map(veil.text, step.undo))
+    if sql == step.sql and undo == step.undo:
+        return step
+    return msgspec.structs.replace(step, sql=sql, undo=undo)
+
+
+def output_changes(
+    before: Mapping[str, OutputRecord], after: Mapping[str, OutputRecord]
+) -> tuple[OutputChange, ...]:
+    """Return the outputs that are not what they were."""
+    found = []
+    for name in sorted({*before, *after}):
+        old, new = before.get(name), after.get(name)
+        if old is not None and new is not None and (old.value, old.sensitive) == (new.value, new.sensitive):
+            continue
+        sensitive = bool((old and old.sensitive) or (new and new.sensitive))
+        found.append(
+            OutputChange(
+                name,
+                _output_shown(old, sensitive),
+                _output_shown(new, sensitive),
+                sensitive,
+                "create" if old is None else "delete" if new is None else "update",
+            )
+        )
+    return tuple(found)
+
+
+def _output_shown(output: OutputRecord | None, sensitive: bool) -> Any:
+    if output is None:
+        return None
+    return HIDDEN if sensitive or is_sealed(output.value) else output.value

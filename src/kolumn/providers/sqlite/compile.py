@@ -1,0 +1,315 @@
+"""Operations as SQLite's statements: in place where ALTER TABLE leads to what is wanted, else by a rebuild."""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from typing import Any
+
+from kolumn.contract.errors import Problem, ValidationError
+from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement, Step
+from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.sqlite import ddl, render
+from kolumn.providers.sqlite.dialect import SQLiteDialect
+from kolumn.providers.sqlite.model import SQLiteColumn, SQLiteIndex, SQLiteSchema, SQLiteTable, SQLiteTrigger
+from kolumn.providers.sqlite.rebuild import rebuild
+from kolumn.providers.sqlite.session import ATTACHMENTS, FOREIGN_KEYS_OFF, RECONNECT
+from kolumn.providers.sqlite.tokens import (
+    BLOB,
+    NUMBER,
+    QUOTED,
+    STRING,
+    WORD,
+    fold,
+    literal,
+    quote,
+    tokenize,
+    unquote,
+)
+from kolumn.sql.model import ForeignKey, Table
+from kolumn.sql.normal import Normalizer
+from kolumn.sql.operations import AddColumn, AlterTable, DropColumn, RebuildTable, RenameColumn
+
+_LOCK = "RESERVED on the file from the first change to the commit: others can read, not write"
+
+
+class SQLiteCompiler:
+    """Compiles for SQLite. Keeps nothing between calls."""
+
+    def __init__(self, dialect: SQLiteDialect) -> None:
+        self._normalizer = Normalizer(dialect)
+
+    def consolidate(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
+        """Merge the changes of a table that ALTER TABLE cannot make into one rebuild.
+
+        Renamed columns stay apart: SQLite changes their name in everything that mentions it. Triggers of a
+        view or table that is dropped and made anew are made anew with it, since they vanish with it.
+        """
+        chains: dict[Ref, list[AlterTable]] = defaultdict(list)
+        for operation in operations:
+            if isinstance(operation, AlterTable):
+                chains[operation.subject].append(operation)
+        merged: dict[int, Operation | None] = {}
+        for chain in chains.values():
+            for group in _groups(chain):
+                if any(self._in_place(each, live) is None for each in group):
+                    merged |= {id(each): None for each in group}
+                    first, last = group[0], group[-1]
+                    merged[id(first)] = RebuildTable(
+                        subject=first.subject, before=first.before, after=last.after, because=tuple(group)
+                    )
+        found = [merged.get(id(operation), operation) for operation in operations]
+        result = [operation for operation in found if operation is not None]
+        return [*result, *_vanishing(result, live)]
+
+    def depends(self, operation: Operation, live: Snapshot) -> Iterable[Ref]:  # noqa: ARG002 - the seam's shape
+        """Yield nothing: views and triggers are bound when they are used, and a rebuild brings its own along."""
+        return ()
+
+    def compile(self, operation: Operation, live: Snapshot) -> list[Step]:
+        """Return the step of one operation. Raises ValidationError for an index left without its column."""
+        statements, risks = self._statements(operation, live)
+        inverse = operation.inverse()
+        undo = None
+        if inverse is not None:
+            undo = tuple(self._statements(inverse, live.with_changes(operation.effect()))[0])
+            undo += tuple(_lost_with(operation, live))
+        rebuilds = isinstance(operation, RebuildTable)
+        table = isinstance(getattr(operation, "model", None), SQLiteTable) or isinstance(operation, AlterTable)
+        checks = ()
+        if isinstance(operation, RebuildTable):
+            checks = (_integrity_check(operation.after),)
+        needs = set()
+        if rebuilds or (isinstance(operation, Drop) and table):
+            needs.add(FOREIGN_KEYS_OFF)
+        if operation.subject.type == "schema":
+            needs.add(RECONNECT)
+        return [
+            Step(
+                operation=operation,
+                description=operation.describe(),
+                statements=tuple(statements),
+                undo=undo,
+                risks=tuple(dict.fromkeys((*operation.risks, *risks))),
+                lock=_LOCK,
+                rewrites=rebuilds or isinstance(operation, DropColumn),
+                transactional=operation.subject.type != "schema",
+                needs=frozenset(needs),
+                checks=checks,
+            )
+        ]
+
+    def _statements(self, operation: Operation, live: Snapshot) -> tuple[list[Statement], list[Risk]]:
+        match operation:
+            case Create(model=SQLiteSchema() as schema):
+                return list(_attach(schema)), []
+            case Drop(model=SQLiteSchema() as schema):
+                return [Statement(f"DELETE FROM {ATTACHMENTS} WHERE name = {literal(schema.name)}")], []  # noqa: S608
+            case Create(model=model):
+                return [Statement(render.create(model, schema=model.schema))], []
+            case Drop(model=model):
+                return [Statement(f"DROP {render.kind_of(model).upper()} {_full(model)}")], []
+            case Rename(before=before, after=after):
+                return [Statement(f"ALTER TABLE {_full(before)} RENAME TO {quote(after.name)}")], []
+            case AlterTable():
+                statements = None if isinstance(operation, RebuildTable) else self._in_place(operation, live)
+                if statements is not None:
+                    return statements, []
+                return self._rebuild(operation, live)
+        raise AssertionError(operation)
+
+    def _rebuild(self, operation: AlterTable, live: Snapshot) -> tuple[list[Statement], list[Risk]]:
+        before, after = _table(operation.before), _table(operation.after)
+        if before.using or after.using:
+            name = f"{after.using or before.using} table {after.name}"
+            raise ValidationError.of(
+                [
+                    Problem(
+                        f"{name} is virtual: SQLite cannot change what it is made of",
+                        code="virtual_table",
+                        path="arguments",
+                        hint="Give the new one another name, move the rows, then remove the old one.",
+                    )
+                ]
+            )
+        changes = operation.because if isinstance(operation, RebuildTable) else (operation,)
+        renamed = {fold(each.new): each.old for each in changes if isinstance(each, RenameColumn)}
+        dependents = list(_dependents(operation.subject, live))
+        gone = {fold(column.name) for column in before.columns} - {fold(column.name) for column in after.columns}
+        orphans = [each for each in dependents if isinstance(each, SQLiteIndex) and _index_uses(each, gone)]
+        if orphans:
+            raise ValidationError.of(
+                Problem(
+                    f"index {index.name} uses a column that table {after.name} would no longer have",
+                    code="column_in_use",
+                    path="columns",
+                    hint="Change or remove the index in the same configuration.",
+                )
+                for index in orphans
+            )
+        words = f"copies every row of table {after.name} into a new table"
+        return list(rebuild(before, after, dependents, renamed)), [Risk("table_rewrite", words)]
+
+    def _in_place(self, operation: AlterTable, live: Snapshot) -> list[Statement] | None:
+        """Return the ALTER TABLE that makes exactly this change, None if there is none."""
+        before, after = _table(operation.before), _table(operation.after)
+        if before.using or after.using:
+            return None
+        match operation:
+            case RenameColumn(old=old, new=new):
+                alteration = f"RENAME COLUMN {quote(old)} TO {quote(new)}"
+                return [Statement(f"ALTER TABLE {_full(before)} {alteration}")]
+            case AddColumn(column=column) if _can_add(_column(column), after):
+                alteration = f"ADD COLUMN {render.column_definition(_column(column), comment=True)}"
+            case DropColumn(column=column) if _can_drop(_column(column), operation, live):
+                alteration = f"DROP COLUMN {quote(column.name)}"
+            case _:
+                return None
+        if not self._leads_to(alteration, before, after):
+            return None
+        return [Statement(f"ALTER TABLE {_full(before)} {alteration}")]
+
+    def _leads_to(self, alteration: str, before: SQLiteTable, after: SQLiteTable) -> bool:
+        """Ask SQLite, on an empty copy in memory, whether an ALTER TABLE makes `after` out of `before`."""
+        with closing(sqlite3.connect(":memory:")) as scratch:
+            try:
+                scratch.execute(render.create(before))
+                scratch.execute(f"ALTER TABLE {quote(before.name)} {alteration}")
+                (text,) = scratch.execute(
+                    "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", (before.name,)
+                ).fetchone()
+                made = ddl.parse("table", text)
+            except (sqlite3.Error, ddl.Unreadable):
+                return False
+        made = dataclasses.replace(made, schema=after.schema)
+        assert isinstance(made, SQLiteTable)
+        return self._normalizer.table(made) == self._normalizer.table(after)
+
+
+def _groups(chain: list[AlterTable]) -> Iterator[list[AlterTable]]:
+    """Yield the runs of a table's changes between renamings of columns."""
+    group: list[AlterTable] = []
+    for operation in chain:
+        if isinstance(operation, RenameColumn):
+            if group:
+                yield group
+            group = []
+        else:
+            group.append(operation)
+    if group:
+        yield group
+
+
+def _can_add(column: SQLiteColumn, after: SQLiteTable) -> bool:
+    """Whether ADD COLUMN takes the column even if the table has rows (https://sqlite.org/lang_altertable.html)."""
+    if column.primary_key or column.unique or (column.generated and (column.stored or column.not_null)):
+        return False
+    if after.columns[-1].name != column.name:
+        return False
+    tokens = tokenize(column.default or "NULL")
+    if tokens[0].word in ("+", "-"):
+        tokens = tokens[1:]
+    constant = len(tokens) == 1 and (
+        tokens[0].kind in (STRING, NUMBER, BLOB) or tokens[0].word in ("NULL", "TRUE", "FALSE")
+    )
+    empty = column.default is None or tokens[0].word == "NULL"
+    return constant and not (column.not_null and empty and not column.generated) and not (column.references and not empty)
+
+
+def _can_drop(column: SQLiteColumn, operation: AlterTable, live: Snapshot) -> bool:
+    """Whether nothing else mentions the column, so that DROP COLUMN works."""
+    before = _table(operation.before)
+    name = fold(column.name)
+    if column.primary_key or column.unique or column.references:
+        return False
+    for other in before.columns:
+        if other is not column and (_mentions(other.check, name) or _mentions(other.generated, name)):
+            return False
+    constraints = dataclasses.replace(before, columns=()).constraints()
+    if any(_mentions(repr(constraint), name) for constraint in constraints):
+        return False
+    for ref in live.refs("index", "trigger", "view"):
+        if ref.schema == operation.subject.schema and _mentions(_text(live.get(ref)), name):
+            return False
+    return not any(
+        fold(target.table) == fold(before.name) and name in map(fold, target.columns)
+        for ref in live.refs("table")
+        if ref.schema == operation.subject.schema
+        for target in live.get(ref).foreign_key_targets()
+    )
+
+
+def _mentions(text: str, name: str) -> bool:
+    return bool(text) and any(
+        token.kind in (WORD, QUOTED, STRING) and fold(unquote(token.text)) == name for token in tokenize(text)
+    )
+
+
+def _text(model: Any) -> str:
+    return model.statement or render.create(model)
+
+
+def _index_uses(index: SQLiteIndex, columns: set[str]) -> bool:
+    texts = [part.expression for part in index.columns if part.expression] + [index.where]
+    return any(fold(part.column) in columns for part in index.columns) or any(
+        _mentions(text, column) for text in texts for column in columns
+    )
+
+
+def _dependents(table: Ref, live: Snapshot) -> Iterator[SQLiteIndex | SQLiteTrigger]:
+    """Yield the indexes and triggers that go when a table or view is dropped."""
+    for ref in live.refs("index", "trigger"):
+        if ref.schema == table.schema:
+            model = live.get(ref)
+            if fold(model.table) == table.name:
+                yield model
+
+
+def _vanishing(operations: list[Operation], live: Snapshot) -> Iterator[Operation]:
+    """Yield drops and creations of the untouched indexes and triggers of what is dropped and made anew."""
+    created = {each.subject for each in operations if isinstance(each, Create)}
+    touched = {ref for each in operations for ref in (*each.removes, *each.provides)}
+    for operation in operations:
+        if isinstance(operation, Drop) and operation.subject in created and operation.subject.type in ("view", "table"):
+            for model in _dependents(operation.subject, live):
+                ref = Ref(render.kind_of(model), fold(model.name), operation.subject.schema)
+                if ref not in touched:
+                    uses = frozenset({operation.subject})
+                    yield Drop(subject=ref, model=model, uses=uses)
+                    yield Create(subject=ref, model=model, uses=uses)
+
+
+def _lost_with(operation: Operation, live: Snapshot) -> Iterator[Statement]:
+    """Yield what makes again the indexes and triggers that vanish with a dropped table or view."""
+    if isinstance(operation, Drop) and operation.subject.type in ("table", "view"):
+        for model in _dependents(operation.subject, live):
+            yield Statement(render.create(model, schema=model.schema))
+
+
+def _attach(schema: SQLiteSchema) -> Iterator[Statement]:
+    yield Statement(f"CREATE TABLE IF NOT EXISTS {ATTACHMENTS} (name TEXT PRIMARY KEY, path TEXT NOT NULL)")
+    yield Statement(
+        f"INSERT OR REPLACE INTO {ATTACHMENTS} VALUES ({literal(schema.name)}, {literal(schema.path)})"  # noqa: S608
+    )
+
+
+def _integrity_check(table: SQLiteTable) -> Statement:
+    arguments = f"{literal(table.name)}, {literal(table.schema)}" if table.schema else literal(table.name)
+    return Statement(f"SELECT * FROM pragma_integrity_check({arguments}) WHERE integrity_check <> 'ok'")  # noqa: S608
+
+
+def _full(model: Any) -> str:
+    return f"{quote(model.schema)}.{quote(model.name)}" if model.schema else quote(model.name)
+
+
+def _table(table: Table) -> SQLiteTable:
+    assert isinstance(table, SQLiteTable)
+    return table
+
+
+def _column(column: Any) -> SQLiteColumn:
+    assert isinstance(column, SQLiteColumn)
+    return column

@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import stat
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from .project import POSTS, USERS, ProjectFolder
+
+SECRET = "correct-horse-battery"
+
+
+def test_a_saved_plan_is_applied_as_reviewed(project: ProjectFolder, tmp_path: Path) -> None:
+    project.write('variable "column" {}\n' + USERS.replace('"email"', "var.column"))
+    project.write(USERS)
+    plan = tmp_path / "review.plan"
+    saved = project.ok("plan", "--out", str(plan))
+    assert "1 to create" in saved.out
+    assert stat.S_IMODE(plan.stat().st_mode) == 0o600
+    assert "+ sqlite_table.users" in project.ok("show", str(plan)).out
+
+    applied = project.ok("apply", str(plan))
+    assert "Apply complete: 1 created" in applied.out
+    assert project.objects() == {"users"}
+
+    again = project.run("apply", str(plan))
+    assert again.code == 1
+    assert "Plan again" in again.err
+
+
+def test_a_saved_plan_keeps_its_variables(project: ProjectFolder, tmp_path: Path) -> None:
+    project.write('variable "name" {}\n' + USERS.replace('"users" {', '"users" {\n  name = var.name', 1))
+    plan = tmp_path / "p"
+    project.ok("plan", "-var", "name=people", "--out", str(plan))
+    project.ok("apply", str(plan))
+    assert project.objects() == {"people"}
+
+
+@pytest.mark.parametrize("planned", ["with changes", "without changes"])
+def test_a_saved_plan_does_not_fit_a_changed_database(project: ProjectFolder, tmp_path: Path, planned: str) -> None:
+    project.write(USERS)
+    if planned == "without changes":
+        project.apply()
+    plan = tmp_path / "p"
+    project.ok("plan", "--out", str(plan))
+    project.sql("DROP TABLE IF EXISTS users; CREATE TABLE users (id INTEGER)")
+    schema = project.rows("SELECT sql FROM sqlite_schema")
+
+    stale = project.run("apply", str(plan), "--json")
+
+    assert stale.code == 1
+    assert stale.document["error"]["code"] == "stale_plan"
+    assert stale.document["error"]["category"] == "StateError"
+    assert project.rows("SELECT sql FROM sqlite_schema") == schema
+
+
+def test_a_saved_plan_does_not_fit_a_changed_configuration(project: ProjectFolder, tmp_path: Path) -> None:
+    project.write(USERS)
+    plan = tmp_path / "p"
+    project.ok("plan", "--out", str(plan))
+    project.write(USERS.replace("email", "mail"))
+
+    stale = project.run("apply", str(plan))
+
+    assert stale.code == 1
+    assert "sqlite_table.users" in stale.err
+    assert project.objects() == set()
+
+
+def test_what_is_no_plan_is_refused(project: ProjectFolder, tmp_path: Path) -> None:
+    project.write(USERS)
+    for content in (b"", b"{}", b'{"kind":"kolumn-plan","format_version":"99"}', b"\xff\xfe", b"[" * 100_000):
+        (tmp_path / "p").write_bytes(content)
+        ran = project.run("apply", str(tmp_path / "p"))
+        assert ran.code == 1
+        assert ran.err.startswith("Error: ")
+        assert "Traceback" not in ran.err
+
+
+def test_nobody_is_asked_where_nobody_is(project: ProjectFolder) -> None:
+    project.write(USERS)
+    ran = project.run("apply", stdin="yes\n")
+    assert ran.code == 1
+    assert "--auto-approve" in ran.err
+    assert project.objects() == set()
+
+
+def test_secrets_are_in_no_state_plan_or_output(project: ProjectFolder, tmp_path: Path) -> None:
+    project.environment["KOLUMN_VAR_token"] = SECRET
+    project.write(
+        'variable "token" {\n  sensitive = true\n}\n'
+        'output "token" {\n  value = var.token\n  sensitive = true\n}\n'
+        + USERS.replace("not_null = true", "not_null = true\n    default = \"'${var.token}'\"")
+    )
+    plan = tmp_path / "p"
+    runs = [
+        project.ok("plan", "--sql", "--out", str(plan)),
+        project.ok("plan", "--sql", "--json"),
+        project.ok("show", str(plan), "--sql"),
+        project.ok("apply", str(plan), "--sql"),
+        project.ok("plan", "--sql"),
+        project.ok("state", "show", "sqlite_table.users"),
+        project.ok("state", "pull"),
+        project.ok("output"),
+        project.ok("output", "--json"),
+    ]
+    assert project.settled()
+    assert SECRET in str(project.rows("SELECT sql FROM sqlite_schema")), "the database itself must have it"
+    for ran in runs:
+        assert SECRET not in ran.out + ran.err
+    assert "(sensitive)" in runs[0].out
+    assert SECRET.encode() not in project.state_bytes()
+    assert SECRET.encode() not in plan.read_bytes()
+    assert project.ok("output", "token", "--raw").out == SECRET
+
+    project.environment["KOLUMN_VAR_token"] = "another-one-entirely"
+    changed = project.ok("plan")
+    assert "~ sqlite_table.users" in changed.out
+    assert SECRET not in changed.out
+    assert "another-one" not in changed.out
+
+
+def test_a_saved_plan_needs_the_same_sensitive_value(project: ProjectFolder, tmp_path: Path) -> None:
+    project.write(
+        'variable "token" {\n  sensitive = true\n}\n'
+        + USERS.replace("not_null = true", "not_null = true\n    default = \"'${var.token}'\"")
+    )
+    plan = tmp_path / "p"
+    project.ok("plan", "-var", f"token={SECRET}", "--out", str(plan))
+    assert SECRET.encode() not in plan.read_bytes()
+
+    other = project.run("apply", str(plan), "-var", "token=something-else-here")
+    assert other.code == 1
+    assert "token" in other.err
+    project.ok("apply", str(plan), "-var", f"token={SECRET}")
+    assert project.objects() == {"users"}
+
+
+def test_two_applies_at_once_do_not_mix(project: ProjectFolder) -> None:
+    project.write(USERS + POSTS)
+    project.apply()
+    with closing(sqlite3.connect(project.database, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")  # the first apply now waits for the database
+        project.write(USERS + POSTS + USERS.replace('"users"', '"more"'))
+        first = project.start("apply", "--auto-approve", "--lock-timeout", "30")
+        lock = project.folder / ".kolumn" / "lock"
+        deadline = time.monotonic() + 20
+        while not lock.read_bytes() and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+        second = project.run("apply", "--auto-approve")
+        assert second.code == 1
+        assert "kolumn apply" in second.err
+        assert str(first.pid) in second.err
+        writer.execute("ROLLBACK")
+    out, err = first.communicate(timeout=60)
+    assert first.returncode == 0, out + err
+    assert project.objects() == {"users", "posts", "posts_by_author", "more"}
+    assert project.settled()
+
+
+def test_ctrl_c_stops_an_apply_and_says_what_stands(project: ProjectFolder) -> None:
+    project.write(USERS)
+    project.apply()
+    with closing(sqlite3.connect(project.database, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        project.write(USERS + USERS.replace('"users"', '"more"'))
+        process = project.start("apply", "--auto-approve", "--lock-timeout", "60")
+        lock = project.folder / ".kolumn" / "lock"
+        deadline = time.monotonic() + 20
+        while not lock.read_bytes() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.7)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert process.returncode == 130, out + err
+        assert "Traceback" not in err
+        writer.execute("ROLLBACK")
+    assert project.objects() == {"users"}
+    project.apply()
+    assert project.objects() == {"users", "more"}
+
+
+def test_killed_between_commit_and_state_forgets_nothing(project: ProjectFolder) -> None:
+    project.write(USERS)
+    project.apply()
+    before = project.ok("state", "pull").document
+    project.write(USERS + POSTS)
+    project.apply()
+    # What a kill right after the database's commit leaves: the intentions, and the state of before.
+    history = project.ok("state", "history", "--json").document["history"]
+    assert [entry["reason"] for entry in history][:3] == ["apply", "apply", "apply"]
+    project.ok("state", "restore", str(history[1]["serial"]))
+    assert "pending" in project.ok("state", "list").out
+    assert before["serial"] == 2
+
+    assert "an interrupted apply left it" in project.ok("plan").out
+    project.apply()
+    assert project.settled()
+    assert "pending" not in project.ok("state", "list").out
+
+    project.ok("state", "restore", str(history[1]["serial"]))
+    project.write(USERS)
+    project.apply()
+    assert project.objects() == {"users"}, "what the interrupted apply created is managed, so it goes"
+    assert project.settled()
+
+
+def test_state_can_be_looked_into_moved_and_restored(project: ProjectFolder, tmp_path: Path) -> None:
+    project.write(USERS + POSTS)
+    project.apply()
+    listed = project.ok("state", "list").out.split()
+    assert listed == ["sqlite_index.posts_by_author", "sqlite_table.posts", "sqlite_table.users"]
+    shown = project.ok("state", "show", "sqlite_table.posts", "--json").document["resource"]
+    assert shown["depends_on"] == ["sqlite_table.users"]
+    assert shown["state"]["identity"]
+
+    project.ok("state", "mv", "sqlite_table.users", "sqlite_table.people")
+    assert "sqlite_table.people" in project.ok("state", "list").out
+    assert project.run("state", "mv", "sqlite_table.posts", "sqlite_index.posts").code == 1
+    assert project.run("state", "mv", "sqlite_table.nobody", "sqlite_table.x").code == 1
+
+    history = project.ok("state", "history", "--json").document["history"]
+    project.ok("state", "restore", str(history[1]["serial"]))
+    assert project.ok("state", "list").out.split() == listed
+    assert project.settled()
+
+    pulled = tmp_path / "state.json"
+    pulled.write_text(project.ok("state", "pull").out)
+    project.ok("state", "rm", "sqlite_table.posts")
+    assert "sqlite_table.posts" not in project.ok("state", "list").out
+    assert "posts" in project.objects()
+    stale = project.run("state", "push", str(pulled))
+    assert stale.code == 1
+    assert "--force" in stale.err
+    project.ok("state", "push", str(pulled), "--force")
+    assert project.ok("state", "list").out.split() == listed
+    document = json.loads(pulled.read_text())
+    document["state"]["lineage"] = "somebody-else"
+    document["serial"] = project.ok("state", "pull").document["serial"]
+    pulled.write_text(json.dumps(document))
+    assert project.run("state", "push", str(pulled)).code == 1
+
+
+def test_deleting_is_refused_while_safe_destroy_is_on(project: ProjectFolder) -> None:
+    project.write(USERS)
+    project.apply()
+    refused = project.run("destroy", "--auto-approve", environment={"KOLUMN_SAFE_DESTROY": "true"})
+    assert refused.code == 1
+    assert "KOLUMN_SAFE_DESTROY=false" in refused.err
+    assert project.objects() == {"users"}
+    assert project.settled()
+
+
+def test_a_failing_apply_leaves_database_and_state_as_they_were(project: ProjectFolder) -> None:
+    project.write(USERS)
+    project.apply()
+    project.sql("INSERT INTO users VALUES (1, 'x'), (2, 'x')")
+    project.write(
+        USERS + POSTS + 'create "sqlite_index" "one_mail" {\n  table = sqlite_table.users.name\n  columns = ["email"]\n  unique = true\n}\n'
+    )
+    failed = project.run("apply", "--auto-approve", "--json")
+    assert failed.code == 1
+    document = failed.document
+    assert document["success"] is False
+    assert document["error"]["category"] == "OperationError"
+    assert any(not each["success"] and each["address"] == "sqlite_index.one_mail" for each in document["results"])
+    assert project.objects() == {"users"}
+    assert project.rows("SELECT count(*) FROM users") == [(2,)]
+
+    project.sql("DELETE FROM users WHERE id = 2")
+    project.apply()
+    assert project.settled()
