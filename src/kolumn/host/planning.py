@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kolumn.config.project import Project
 from kolumn.contract import messages as m
@@ -19,6 +20,9 @@ from kolumn.host.results import Change, Review
 from kolumn.host.reviewing import changes, output_changes
 from kolumn.host.sealing import Veil, seal
 from kolumn.host.state import Instance, OutputRecord, ResourceRecord, State, instances
+
+_COUNTED_UP_TO = 500
+"""With more resources than this, counting unmanaged objects would cost as much as the plan."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +41,7 @@ class Options:
     parallelism: int = 4
     """How many providers that do not depend on each other are asked at once."""
     count_unmanaged: bool = True
-    """Also look for live objects nobody names, when there is something to do anyway."""
+    """Also look for live objects nobody names, when there is something to do anyway and it costs little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,9 +160,10 @@ def _ask_one(
     if options.prune:
         request, response = _without_claimed(request, response, pruned, address)
     unmanaged = None
-    if options.count_unmanaged and not options.prune and response.steps:
+    countable = options.count_unmanaged and not options.prune and len(resources) <= _COUNTED_UP_TO
+    if countable and response.steps:
         unmanaged = tuple(
-            f"{each.resource_type} {each.name}" for each in _unmanaged(client, requests, address)
+            f"{each.resource_type} {each.name}" for each in _unmanaged(client, requests, address, fold=True)
         )
     veil = Veil(configuration.project.secrets)
     found = changes(response, requests, address, pruned, veil)
@@ -211,12 +216,20 @@ def located(
     )
 
 
-def _unmanaged(client: Client, requests: Requests, provider: str) -> list[m.PlanResource]:
+def _unmanaged(
+    client: Client, requests: Requests, provider: str, *, fold: bool = False
+) -> list[m.PlanResource]:
     """Return deletes of the live objects that neither configuration nor state seems to name.
 
-    An object the configuration names under a spelling only the provider understands may be among them;
-    the provider leaves it alone, since the same request asks for it.
+    An object the configuration names in a spelling only the provider understands may be among them; the
+    provider leaves it alone, since the same request asks for it. `fold` takes names that differ in case
+    for one, which is good enough for counting.
     """
+
+    def name_in(config: Mapping[str, Any]) -> tuple[str, str]:
+        names = (str(config.get("schema") or ""), str(config.get("name", "")))
+        return (names[0].casefold(), names[1].casefold()) if fold else names
+
     kept = {
         (bare_type(provider, each.type), identity)
         for each in _instances(requests.state, provider)
@@ -225,20 +238,14 @@ def _unmanaged(client: Client, requests: Requests, provider: str) -> list[m.Plan
     asked = requests.resources.get(provider, ())
     taken = {(bare_type(provider, each.resource_type), each.name) for each in asked}
     named = {
-        (
-            bare_type(provider, each.resource_type),
-            str(each.config.get("schema") or ""),
-            str(each.config.get("name", "")),
-        )
+        (bare_type(provider, each.resource_type), name_in(each.config))
         for each in asked
         if each.action != "delete"
     }
     found = []
     for live in client.discover():
         type_ = bare_type(provider, live.type)
-        if (type_, live.state.get("identity", live.name)) in kept:
-            continue
-        if (type_, str(live.config.get("schema") or ""), str(live.config.get("name", ""))) in named:
+        if (type_, live.state.get("identity", live.name)) in kept or (type_, name_in(live.config)) in named:
             continue
         name = live.name
         while (type_, name) in taken:
