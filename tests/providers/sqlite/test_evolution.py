@@ -354,3 +354,16 @@ def test_comments_live_in_the_stored_statement(tmp_path: Path) -> None:
         ("b", "two\nlines"),
         ("c", "added"),
     ]
+
+
+def test_a_column_spelled_in_other_letters_is_renamed(shop: Path) -> None:
+    with Database(shop) as database:
+        config = config_of(database, "table", "notes")
+        config["columns"][0]["name"] = "Body"
+        steps = database.steps(
+            {"resource_type": "table", "name": "notes", "config": config, "action": "update"}
+        )
+        assert "RENAME COLUMN body TO Body" in sql_of(steps)
+        apply(database, {"resource_type": "table", "name": "notes", "config": config, "action": "update"})
+    assert ask(shop, "SELECT name FROM pragma_table_info('notes')") == [("Body",), ("weight",)]
+    assert ask(shop, "SELECT Body FROM notes WHERE rowid = 5") == [("five",)]
