@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.schema import AttributeSchema, ObjectType, ResourceTypeDefinition
