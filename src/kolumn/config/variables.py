@@ -20,7 +20,6 @@ from kolumn.config.values import Budget
 from kolumn.contract.errors import Location, Problem, ValidationError
 
 
-
 @dataclass(frozen=True, slots=True)
 class Input:
     """A value given for a variable from outside."""
@@ -53,7 +52,9 @@ def collect_inputs(
     problems: list[Problem] = []
     for name in declared:
         if VARIABLE_PREFIX + name in environ:
-            inputs[name] = Input(environ[VARIABLE_PREFIX + name], True, f"environment variable {VARIABLE_PREFIX}{name}")
+            inputs[name] = Input(
+                environ[VARIABLE_PREFIX + name], True, f"environment variable {VARIABLE_PREFIX}{name}"
+            )
     for path in variable_files(folder):
         _from_file(path, declared, read_source, inputs, warnings, problems)
     for kind, text in arguments:

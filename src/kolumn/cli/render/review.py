@@ -38,6 +38,7 @@ _RISKS = {
     "table_rewrite": "rewrites the table",
     "long_lock": "locks for long",
     "irreversible": "cannot be undone",
+    "conversion": "changes values",
     "may_fail": "may fail",
 }
 
