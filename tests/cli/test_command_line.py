@@ -147,14 +147,16 @@ def test_graph_draws_for_dot_and_mermaid(project: ProjectFolder) -> None:
 def test_import_refuses_to_overwrite(project: ProjectFolder) -> None:
     project.sql("CREATE TABLE a (id INTEGER)")
     project.write("# mine\n", "mine.kl")
-    refused = project.run("import", "sqlite", "--out", ".")
+    refused = project.run("import", "sqlite")
     assert refused.code == 1
     assert "mine.kl" in refused.err
     assert (project.folder / "mine.kl").read_text() == "# mine\n"
-    project.ok("import", "sqlite", "--out", ".", "--force")
-    unknown = project.run("import", "sqlite", "--out", "elsewhere", "--type", "function")
+    project.ok("import", "sqlite", "--force")
+    unknown = project.run(
+        "import", "sqlite", "--out", str(project.folder / "elsewhere"), "--type", "function"
+    )
     assert unknown.code == 1
-    missing = project.run("import", "nonesuch", "--out", "elsewhere")
+    missing = project.run("import", "nonesuch", "--out", str(project.folder / "elsewhere"))
     assert 'no provider "nonesuch"' in missing.err
 
 

@@ -43,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `kolumn` with `argv` (default: the process's arguments) and return its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(given)
+        code = _run(given)
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:
         # The reader has gone; standard output must not be flushed into it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

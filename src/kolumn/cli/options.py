@@ -26,7 +26,7 @@ def add_global_options(parser: argparse.ArgumentParser, *, inherited: bool = Fal
         metavar="DIR",
         type=Path,
         default=default(Path()),
-        help="the project folder (default: the current one)",
+        help="the project folder (default: the current one); other paths stay relative to the current one",
     )
     group.add_argument(
         "--json",

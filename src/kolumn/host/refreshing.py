@@ -15,7 +15,7 @@ from kolumn.host.providers import Fleet
 from kolumn.host.requests import Requests
 from kolumn.host.results import Applied, Change, Difference, Result, Review
 from kolumn.host.sealing import Veil, seal_texts, shown
-from kolumn.host.state import State
+from kolumn.host.state import Managed, State
 
 
 def plan_refresh(project: Project, state: State, fleet: Fleet, options: Options) -> tuple[ProjectPlan, State]:
@@ -80,7 +80,9 @@ def plan_refresh(project: Project, state: State, fleet: Fleet, options: Options)
         providers=providers,
         resources={address: record for address, record in state.resources.items() if address in managed},
     )
-    requests = Requests(order=(), resources={}, addresses={}, before=state, state=state)
+    requests = Requests(
+        order=(), resources={}, addresses={}, before=state, state=state, managed=Managed(state)
+    )
     return (
         ProjectPlan(
             requests=requests,

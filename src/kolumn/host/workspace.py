@@ -82,7 +82,7 @@ class Workspace:
     def locked(self, wait: float) -> Iterator[None]:
         """Hold the project's lock. Raises StateError `locked`."""
         holder = Holder(os.getpid(), identity.host(), identity.user(), self._command, Timestamp.utc_now())
-        with self.backend.lock(holder, wait):
+        with self.backend.lock(holder, wait, self.context.check):
             self.__dict__.pop("ledger", None)  # what was read before may be old by now
             yield
 
