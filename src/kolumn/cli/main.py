@@ -5,6 +5,8 @@ Only the module of the command that is run is imported, and argparse only learns
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -42,6 +44,11 @@ class UsageError(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `kolumn` with `argv` (default: the process's arguments) and return its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        # The process is this command, and what it makes lives about as long: collecting would only cost time,
+        # and so would the interpreter's last collection, which passes over what is frozen.
+        gc.disable()
+        atexit.register(gc.freeze)
     try:
         code = _run(given)
         sys.stdout.flush()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
+
+import msgspec
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import Problem, ValidationError
@@ -20,8 +22,7 @@ from kolumn.engine.session import Catalog, Compiler
 from kolumn.engine.state import Managed, StateStore
 
 
-@dataclass(slots=True)
-class _Item:
+class _Item(msgspec.Struct):
     """One requested resource while it is being planned."""
 
     request: PlanResource

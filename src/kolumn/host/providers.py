@@ -94,7 +94,7 @@ class Client:
 
     def set_state(self, state: msgspec.Raw) -> None:
         """Hand the provider its state, as `get_state` returned it."""
-        sent = b'{"state":' + bytes(state) + b"}"
+        sent = b"".join((b'{"state":', memoryview(state), b"}"))
         reply = codec.decode(m.SetStateResponse, self._send("SetState", sent))
         _require(reply.success, reply.error, "SetState", self.address)
 

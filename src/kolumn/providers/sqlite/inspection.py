@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from kolumn.providers.sqlite.tokens import fold, quote
 
 Ask = Callable[..., list[tuple[Any, ...]]]
 """Runs a query with its parameters and returns its rows."""
+
+_number = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,9 @@ def _probe(ask: Ask, schema: str, table: str, event: str) -> str:
 
 def _why_not(ask: Ask, statement: str) -> str:
     try:
-        ask(f"EXPLAIN {statement}")
+        # Never the same text twice: the driver would take the program from its cache, and SQLite lists it
+        # without looking whether the schema it points into was changed, and freed, since.
+        ask(f"EXPLAIN /* {next(_number)} */ {statement}")
     except KolumnError as error:
         if error.code != "sql_error":
             raise
