@@ -92,15 +92,6 @@ def test_all_faults_of_all_files_with_their_places(folder):
         ("main.kl", 9),
         ("main.kl", 11),
         ("z.kl", 2),
-    ] or places == [
-        ("main.kl", 2),
-        ("main.kl", 3),
-        ("main.kl", 5),
-        ("main.kl", 6),
-        ("main.kl", 8),
-        ("main.kl", 9),
-        ("main.kl", 11),
-        ("z.kl", 2),
     ]
 
 
@@ -120,7 +111,7 @@ def test_caret(folder):
         ("/* never closed", "comment is not closed"),
         ('locals { a = "%{if true}x" }', "not closed"),
         ('locals { a = "%{endif}" }', "no %{if}"),
-        ('locals { a = "x${" }', "Expected a value"),
+        ('locals { a = "x${}" }', "Expected a value"),
         ("locals {\n  a = 1\n  a = 2\n}", "set twice"),
         ("}", "closes nothing"),
         ('"locals" {}', "without quotes"),
@@ -155,7 +146,9 @@ def mutate(text: str, chance: random.Random) -> str:
             text = text[:at] + chance.choice(list("{}[]()\"'$%~=:,.<>?!\\\n\0#*&|é") + ["${", "%{", "<<E\n", "/*"]) + text[at:]
         elif kind == 2:
             other = chance.randrange(len(text))
-            text = text[:at] + text[other : other + 30] + text[at:]
+            copied = text[other : other + 30]
+            # Somebody who copies a secret into a table has published it himself.
+            text = text[:at] + ("" if SECRET in copied else copied) + text[at:]
         elif kind == 3:
             text = text[:at]
         elif kind == 4:

@@ -211,7 +211,8 @@ class Declarer:
             try:
                 self._block(Declaration(source, block))
             except Fault as fault:
-                self.problems.append(fault.problem(source, source.location(block.start, block.end)))
+                if not block.broken or fault.code == "unknown_block":
+                    self.problems.append(fault.problem(source, source.location(block.start, block.end)))
 
     def _block(self, here: Declaration) -> None:
         block = here.block

@@ -36,6 +36,7 @@ from kolumn.config.syntax import (
 from kolumn.config.values import (
     MAX_ITEMS,
     MAX_TEXT,
+    TEXT_PER_WORK,
     Sensitive,
     SetValue,
     bare,
@@ -461,6 +462,7 @@ def _joined(parts: tuple[Value, ...], frame: Frame) -> Any:
         if size > MAX_TEXT:
             raise Fault(f"This text is longer than {MAX_TEXT:,} characters.", code="too_big")
         texts.append(text)
+    frame.calls.budget.spend(size // TEXT_PER_WORK)
     result: Any = UNKNOWN if unknown else "".join(texts)
     return Sensitive(result) if hidden else result
 

@@ -84,11 +84,17 @@ class ExpressionParser:
         self.value = match.group(kind)
         if kind == OPERATOR:
             self.op = self.value
+            if self.op == "/" and self.text.startswith("*", self.pos):
+                self._unclosed_comment(self.begin)
         else:
             self.op = None
             if kind == STRING:  # the span without quotes is inside the token
                 self.begin -= 1
                 self.pos += 1
+
+    def _unclosed_comment(self, start: int) -> NoReturn:
+        self.pos = len(self.text)
+        raise Fault("This comment is not closed.", start, start + 2, hint="End it with */.", code="syntax")
 
     def _strange(self) -> NoReturn:
         skipped = lexer.SKIPPED_LINES.match(self.text, self.pos)
@@ -111,7 +117,7 @@ class ExpressionParser:
         return before
 
     def describe(self) -> str:
-        """Say what the current token is, never quoting texts: they may be secrets."""
+        """Say what the current token is; texts and names are not quoted, for they may be secrets."""
         if self.kind == NEWLINE:
             return "the end of the line"
         if self.kind == EOF:
@@ -122,7 +128,7 @@ class ExpressionParser:
             return "a heredoc"
         if self.kind == NUMBER:
             return "a number"
-        return f"{self.value[:40]}"
+        return self.value if self.kind == OPERATOR else "a name"
 
     def unexpected(self, wanted: str, hint: str = "") -> NoReturn:
         """Raise the fault that the current token is not what is wanted."""

@@ -262,7 +262,9 @@ class Scope:
                 if not steps
                 else "References begin with var, local, or a type."
             )
-        raise Fault(f"There is nothing called {root[:60]}.", hint=hint, code="unknown_reference")
+        # A lone word may be a text, even a secret one, that lost its quotes.
+        message = f"There is nothing called {root[:60]}." if steps else "This word stands for nothing."
+        raise Fault(message, hint=hint, code="unknown_reference")
 
     def _first(self, what: str, steps: tuple[Step, ...]) -> tuple[str, tuple[Step, ...]]:
         if steps:
