@@ -63,13 +63,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(given: list[str]) -> int:
-    name = command_in(given)
-    if name is None:
+    at = command_at(given)
+    if at is None:
         return _without_command(given)
     from importlib import import_module
 
+    name = given[at]
     module = import_module(f"kolumn.cli.commands.{COMMANDS[name][0]}")
-    at = given.index(name)
     try:
         arguments = command_parser(name, module.configure).parse_args([*given[:at], *given[at + 1 :]])
     except UsageError as error:
@@ -82,16 +82,16 @@ def _run(given: list[str]) -> int:
     return guarded(name, module.run, arguments)
 
 
-def command_in(given: Sequence[str]) -> str | None:
-    """Return the command of a command line: the first word that is no global option or value of one."""
+def command_at(given: Sequence[str]) -> int | None:
+    """Return where the command of a command line is: the first word that is no global option or its value."""
     skip = False
-    for word in given:
+    for at, word in enumerate(given):
         if skip:
             skip = False
         elif word in ("-C", "--chdir", "--log-level", "--log-format"):
             skip = True
         elif word in COMMANDS:
-            return word
+            return at
         elif not word.startswith("-"):
             return None
     return None
