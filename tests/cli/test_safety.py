@@ -332,3 +332,20 @@ def test_a_person_who_removed_what_was_secret_does_not_show_it(project: ProjectF
     destroyed = project.ok("destroy", "--auto-approve", "--json")
     assert SECRET not in destroyed.out + destroyed.err
     assert project.objects() == set()
+
+
+def test_an_error_about_something_sensitive_does_not_show_it(project: ProjectFolder) -> None:
+    project.environment["KOLUMN_VAR_token"] = SECRET
+    variable = 'variable "token" {\n  sensitive = true\n}\n'
+    for written in (
+        'not_null = true\n    default = "\'${var.token}"',
+        'not_null = true\n    check = "${var.token} ((("',
+        'not_null = true\n    collation = "${var.token}"',
+        "not_null = var.token",
+    ):
+        project.write(variable + USERS.replace("not_null = true", written))
+        for words in (["plan"], ["plan", "--json"], ["apply", "--auto-approve", "--log-level", "debug"]):
+            ran = project.run(*words)
+            assert ran.code == 1 or words[0] == "plan", written
+            assert SECRET not in ran.out + ran.err
+    assert SECRET.encode() not in project.state_bytes()
