@@ -203,7 +203,9 @@ def _split(line: _Line) -> None:
         line.comment = tokens[-1].text
         tokens = tokens[:-1]
     equals = next((i for i, token in enumerate(tokens) if i and token.kind == _SIGN and token.text == "="), 0)
-    if equals and (any(token.text == "{" for token in tokens[:equals]) or _net(tokens[equals:]) or _net(tokens[:equals])):
+    if equals and (
+        any(token.text == "{" for token in tokens[:equals]) or _net(tokens[equals:]) or _net(tokens[:equals])
+    ):
         equals = 0
     if equals:
         line.lead = _spaced(tokens[:equals])

@@ -195,7 +195,9 @@ def _escape(match: re.Match[str]) -> str:
     if found in _SHORT:
         return _SHORT[found]
     if "\ud800" <= found <= "\udfff":
-        raise ValidationError.of([Problem("A text has half a character (a lone surrogate).", code="bad_text")])
+        raise ValidationError.of(
+            [Problem("A text has half a character (a lone surrogate).", code="bad_text")]
+        )
     return f"\\u{ord(found):04x}"
 
 
@@ -217,7 +219,7 @@ def literal(value: Any, depth: int = 0) -> str:
 
 
 def _number(value: float) -> str:
-    if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN
+    if value != value or value in (float("inf"), float("-inf")):
         raise ValidationError.of([Problem("NaN and infinity cannot be written.", code="bad_value")])
     return repr(value)
 
@@ -273,7 +275,11 @@ def _map_key(key: Any) -> str:
 
 def _heredoc(text: str) -> str:
     """Return a text of several lines as a heredoc when that keeps it exactly, else nothing."""
-    if not text.endswith("\n") or text.count("\n") < 2 or re.search(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]", text):
+    if (
+        not text.endswith("\n")
+        or text.count("\n") < 2
+        or re.search(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]", text)
+    ):
         return ""
     body = text.replace("${", "$${").replace("%{", "%%{")
     if "$$${" in body or "%%%{" in body:
