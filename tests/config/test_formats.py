@@ -397,6 +397,17 @@ def test_every_input_counts(cached):
     assert not run(cached, cache=False)[1]
 
 
+def test_a_moved_folder_is_evaluated_again(cached, tmp_path_factory):
+    (cached / "more.kl").write_text('output "x" { value = path.module }')
+    run(cached)
+    assert run(cached)[1]
+    moved = tmp_path_factory.mktemp("other") / "place"
+    cached.rename(moved)
+    project, hit, _ = run(moved)
+    assert not hit
+    assert project.outputs[0].value == str(moved)
+
+
 def test_a_damaged_cache_is_ignored(cached):
     whole = run(cached)[0]
     path = cached / FOLDER / FILE

@@ -230,7 +230,8 @@ class Scope:
 
     def _path(self, steps: tuple[Step, ...], frame: Frame) -> Any:
         name, rest = self._first("path", steps)
-        self.session.impure.add("path")
+        if name == "cwd":  # the project's own folder is part of the cache's key
+            self.session.impure.add("path.cwd")
         folders = {"module": self.module.folder, "root": self.session.folder, "cwd": Path()}
         if name not in folders:
             hint = did_you_mean(name, folders, "Known: path.module, path.root, path.cwd.")
