@@ -99,7 +99,7 @@ def test_a_broken_file_is_refused():
 
 
 def test_variable_and_json_files():
-    assert format_source('a=1\nlong=[1,\n2]\n', "x.klvars") == "a = 1\nlong = [1,\n  2]\n"
+    assert format_source("a=1\nlong=[1,\n2]\n", "x.klvars") == "a = 1\nlong = [1,\n  2]\n"
     assert format_source('{"a":[1]}', "x.kl.json") == '{\n  "a": [\n    1\n  ]\n}\n'
 
 
@@ -190,7 +190,21 @@ anything = st.text(st.characters(blacklist_categories=("Cs",)), max_size=12)
 tricky = st.one_of(
     anything,
     st.sampled_from(
-        ["${x}", "$${x}", "$$${", "%{if}", "%%{", "a\nb\n", "EOT\nEOT\n", " \n \n", "a\r\nb\n", '"', "\\", "\x00\x1b", "é\u2028😀"]
+        [
+            "${x}",
+            "$${x}",
+            "$$${",
+            "%{if}",
+            "%%{",
+            "a\nb\n",
+            "EOT\nEOT\n",
+            " \n \n",
+            "a\r\nb\n",
+            '"',
+            "\\",
+            "\x00\x1b",
+            "é\u2028😀",
+        ]
     ),
     st.lists(anything, max_size=4).map("\n".join).map(lambda text: text + "\n"),
 )
@@ -232,19 +246,25 @@ def ordered(value):
 @given(st.lists(configs, max_size=4))
 def test_what_is_written_evaluates_to_the_same(found):
     resources = [WrittenResource("sqlite_table", config["name"], config) for config in found]
-    texts = write_project(resources, [WrittenProvider("sqlite", {"path": "x ${y}.db"}), WrittenProvider("sqlite", {}, "b")])
+    texts = write_project(
+        resources, [WrittenProvider("sqlite", {"path": "x ${y}.db"}), WrittenProvider("sqlite", {}, "b")]
+    )
     with tempfile.TemporaryDirectory() as name:
         for file, text in texts.items():
             assert format_source(text, file) == text
             Path(name, file).write_text(text, encoding="utf-8", newline="")
         project = evaluate(load(Path(name), environ={}))
-    assert [ordered(resource.config) for resource in project.resources] == [ordered(config) for config in found]
+    assert [ordered(resource.config) for resource in project.resources] == [
+        ordered(config) for config in found
+    ]
     assert [provider.address for provider in project.providers] == ["sqlite", "sqlite.b"]
     assert project.providers[0].config == {"path": "x ${y}.db"}
 
 
 def test_labels_are_identifiers_and_unique():
-    texts = write_project([WrittenResource("a_table", name, {"name": name}) for name in ("x y", "x-y", "x_y", "1", "")])
+    texts = write_project(
+        [WrittenResource("a_table", name, {"name": name}) for name in ("x y", "x-y", "x_y", "1", "")]
+    )
     blocks, problems = parse(Source("main.kl", texts["main.kl"]))
     assert not problems
     assert [block.labels[1] for block in blocks] == ["x_y", "x-y", "x_y_2", "_1", "unnamed"]
@@ -294,9 +314,13 @@ def test_json_with_references_and_mixed_files(build):
                                 "provider": "sqlite.two",
                                 "depends_on": ["sqlite_table.users"],
                                 "lifecycle": {"prevent_destroy": True},
-                                "column": {"user": {"type": "integer", "references": "${sqlite_table.users.id}"}},
+                                "column": {
+                                    "user": {"type": "integer", "references": "${sqlite_table.users.id}"}
+                                },
                                 "comment": "${local.text}",
-                                "dynamic": {"check": {"for_each": ["a"], "content": {"sql": "${check.value}"}}},
+                                "dynamic": {
+                                    "check": {"for_each": ["a"], "content": {"sql": "${check.value}"}}
+                                },
                             }
                         }
                     },
@@ -317,7 +341,9 @@ def test_json_with_references_and_mixed_files(build):
     assert project.outputs[0].value == "x"
 
 
-@pytest.mark.parametrize("text", ["", "[", '{"create": 1}', '{"a": 1, "a": 2}', '{"locals": {"x": "${"}}', "{}x", "[" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", "[", '{"create": 1}', '{"a": 1, "a": 2}', '{"locals": {"x": "${"}}', "{}x", "[" * 5000]
+)
 def test_broken_json(folder, text):
     (folder / "main.kl.json").write_text(text)
     with pytest.raises(ValidationError) as caught:
@@ -371,6 +397,17 @@ def test_every_input_counts(cached):
     assert not run(cached, cache=False)[1]
 
 
+def test_a_moved_folder_is_evaluated_again(cached, tmp_path_factory):
+    (cached / "more.kl").write_text('output "x" { value = path.module }')
+    run(cached)
+    assert run(cached)[1]
+    moved = tmp_path_factory.mktemp("other") / "place"
+    cached.rename(moved)
+    project, hit, _ = run(moved)
+    assert not hit
+    assert project.outputs[0].value == str(moved)
+
+
 def test_a_damaged_cache_is_ignored(cached):
     whole = run(cached)[0]
     path = cached / FOLDER / FILE
@@ -396,4 +433,4 @@ def test_a_damaged_cache_is_ignored(cached):
 def test_what_may_change_is_not_kept(cached, more):
     (cached / "more.kl").write_text(more)
     for _ in range(2):
-        assert not run(cached, discover=lambda wanted: {})[1]
+        assert not run(cached, discover=lambda _: {})[1]

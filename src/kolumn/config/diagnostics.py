@@ -5,16 +5,21 @@ from __future__ import annotations
 import difflib
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from kolumn.contract.errors import Location, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _SECRET_NAME = re.compile(
     r"(?i)(pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential"
     r"|dsn|connection_string|_url\b|://)"
 )
 _HEADER = re.compile(r"^[^\W\d]\w*", re.MULTILINE)
+_PLAIN_HEADER = re.compile(r'(?:create|discover|output|module|variable|provider)(?: "[\w.-]*"){1,2} \{')
+"""Headers of blocks: by far the most lines asked for, and nothing in them to hide."""
 _OPEN_BLOCKS = frozenset({"create", "discover", "output", "locals", "module", "moved", "kolumn", "state"})
 """Blocks whose lines are shown; those of providers and variables may hold secrets."""
 _HARMLESS = re.compile(
@@ -42,6 +47,11 @@ class Source:
         return starts
 
     @cached_property
+    def _headers(self) -> list[tuple[int, str]]:
+        """Where lines begin with a word, as top-level blocks do, and that word."""
+        return [(match.start(), match.group()) for match in _HEADER.finditer(self.text)]
+
+    @cached_property
     def _holds_secrets(self) -> bool:
         """Whether there are secrets in the file; a broken file may have them in any line."""
         return "sensitive" in self.text or _SECRET_NAME.search(self.text) is not None
@@ -57,6 +67,8 @@ class Source:
         column = start - begin + 1
         if len(line) > _LONGEST_LINE:
             return Location(self.name, row + 1, column)
+        if _PLAIN_HEADER.fullmatch(line):
+            return Location(self.name, row + 1, column, line, length)
         if self._hides(line, begin):
             line = _covered(line, re.search(r"[=:]", line))
         elif self._holds_secrets:
@@ -67,11 +79,10 @@ class Source:
         """Tell whether a line may hold a secret, also when the file does not parse."""
         if self.private or _SECRET_NAME.search(line):
             return True
-        header = ""
-        for match in _HEADER.finditer(self.text, 0, begin + len(line)):
-            header = match.group()
         if self.name.endswith(".json"):
             return '"sensitive"' in self.text or '"provider"' in self.text
+        row = bisect_right(self._headers, (begin, "\uffff"))
+        header = self._headers[row - 1][1] if row else ""
         return header not in _OPEN_BLOCKS and not ("default" not in line and _HARMLESS.match(line))
 
 

@@ -5,10 +5,9 @@ Names are looked up through the frame's `resolve`, so nothing here knows of modu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, DecimalException
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kolumn.config.diagnostics import Fault, did_you_mean
 from kolumn.config.functions import CallContext, call
@@ -49,6 +48,9 @@ from kolumn.config.values import (
     whole,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
 
 class Resolver(Protocol):
     """Knows what names stand for."""
@@ -84,7 +86,8 @@ def evaluate(node: Value, frame: Frame) -> Any:
     try:
         return handler(node, frame)
     except Fault as fault:
-        raise fault.spanning(node.start, node.end)
+        fault.spanning(node.start, node.end)
+        raise
 
 
 def open_mark(value: Any) -> tuple[Any, bool]:

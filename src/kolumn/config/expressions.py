@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from kolumn.config import lexer
 from kolumn.config.diagnostics import Fault, Source
@@ -28,6 +27,9 @@ from kolumn.config.syntax import (
     Value,
 )
 from kolumn.config.templates import Mark, Piece, build, unindent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_DEPTH = 80
 """How deep expressions and blocks may nest; keeps the parser well inside Python's own limit."""
@@ -312,7 +314,7 @@ class ExpressionParser:
 
     def _primary(self) -> Value:
         kind = self.kind
-        if kind == STRING or kind == NUMBER or kind == IDENT:
+        if kind in (STRING, NUMBER, IDENT):
             value: Value = self.value
             if kind == NUMBER:
                 value = self._number()
@@ -596,7 +598,7 @@ _SPLAT_DOT = re.compile(r"\*")
 def _unescape(found: str, start: int) -> str:
     letter = found[1]
     if letter in "uU":
-        code = int(found[2:], 16)
+        code = int(found[2:], base=16)  # noqa: FURB166 - the prefix is HCL's
         if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
             raise Fault("There is no such Unicode character.", start, start + len(found), code="syntax")
         return chr(code)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kolumn.config import lexer
 from kolumn.config.collector import collector_paused
@@ -21,7 +20,11 @@ from kolumn.config.syntax import (
     Spans,
     Value,
 )
-from kolumn.contract.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kolumn.contract.errors import Problem
 
 _KEYWORDS = lexer.KEYWORDS
 _ASSIGN = re.compile(r"[ \t]*=(?![=>])")
@@ -29,7 +32,8 @@ _SIMPLE_LIST = re.compile(r'[ \t]*\[((?:[ \t]*"[^"\\$%\n\]]*"[ \t]*,?)*)\][ \t]*
 _LIST_ITEM = re.compile(r'"([^"]*)"')
 _SEPARATED = re.compile(r"\]|\"[ \t]*\"|^[ \t]*,")
 _STARTS_TOP_BLOCK = re.compile(
-    r'^(?:(?:create|discover)[ \t]+"[^"\n]*"[ \t]+"[^"\n]*"|(?:variable|output|module|provider)[ \t]+"[^"\n]*"'
+    r'^(?:(?:create|discover)[ \t]+"[^"\n]*"[ \t]+"[^"\n]*"'
+    r'|(?:variable|output|module|provider)[ \t]+"[^"\n]*"'
     r"|(?:locals|moved|kolumn))[ \t\"\w]*\{",
     re.MULTILINE,
 )
@@ -152,7 +156,7 @@ class Parser(ExpressionParser):
     # Bodies
 
     def _statements(self, opened: int | None, opened_end: int) -> dict[str, Value]:
-        """Parse a body up to its closing brace (or the end, when `opened` is None), recovering from faults."""
+        """Parse a body up to its closing brace, or the end when `opened` is None; recovers from faults."""
         entries: dict[str, Value] = {}
         blocks: list[Blocks] = []
         path, depth = self.path, self.depth
@@ -371,7 +375,7 @@ class Parser(ExpressionParser):
             self.problems.append(fault.problem(self.source))
 
     def _recover(self, fault: Fault, *, top: bool) -> None:
-        """Move `pos` to the line where parsing can go on: brackets opened in the broken statement are skipped."""
+        """Move `pos` to where parsing can go on: behind the brackets opened in the broken statement."""
         self._match = lexer.LINE_TOKEN.match
         if fault.code in ("duplicate", "labels"):
             if fault.code == "duplicate" and self.pos <= fault.start:
@@ -383,7 +387,11 @@ class Parser(ExpressionParser):
         position = max(fault.start, begin)
         margin = begin - text.rfind("\n", 0, begin) - 1
         line = text.rfind("\n", 0, position) + 1
-        if line > begin and (following := _STARTS_STATEMENT.match(text, line)) and len(following[1]) <= margin:
+        if (
+            line > begin
+            and (following := _STARTS_STATEMENT.match(text, line))
+            and len(following[1]) <= margin
+        ):
             # A bracket left open: the fault was noticed only where the next statement begins.
             self.pos = line
             return

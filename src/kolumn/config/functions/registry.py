@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kolumn.config.diagnostics import Fault, did_you_mean
 from kolumn.config.project import UNKNOWN
@@ -25,6 +24,9 @@ from kolumn.config.values import (
     to_whole,
     type_name,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(slots=True)
