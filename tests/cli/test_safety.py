@@ -284,6 +284,11 @@ def test_a_failing_apply_leaves_database_and_state_as_they_were(project: Project
     assert project.objects() == {"users"}
     assert project.rows("SELECT count(*) FROM users") == [(2,)]
 
+    said = project.run("apply", "--auto-approve")
+    assert "x sqlite_index.one_mail:" in said.out
+    assert "Nothing of it stands" in said.out
+    assert said.err.count("UNIQUE constraint failed") == 1
+
     project.sql("DELETE FROM users WHERE id = 2")
     project.apply()
     assert project.settled()

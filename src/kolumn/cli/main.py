@@ -168,7 +168,7 @@ def overview() -> str:
             "  -C, --chdir DIR      the project folder (default: the current one)",
             "  --json               one JSON document on standard output (docs/json-output.md)",
             "  --no-color           no colour; so does NO_COLOR",
-            "  --log-level LEVEL    debug, info, warn, error or off (default: KOLUMN_LOG, else warn)",
+            "  --log-level LEVEL    debug, info, warn, error or off (default: KOLUMN_LOG, else off)",
             "  --log-format FORMAT  text or json",
             "",
             "`kolumn COMMAND --help` explains a command with examples.",

@@ -34,9 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--type", action="append", default=[], metavar="TYPE", help="only resources of this type; repeatable"
     )
     parser.add_argument("--force", action="store_true", help="replace files of an earlier import")
-    parser.add_argument(
-        "--timeout", type=float, default=None, metavar="SECONDS", help="give up after this long"
-    )
+    options.add_timeout(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
