@@ -158,9 +158,7 @@ def _ask_one(
         request, response = _without_claimed(request, response, pruned, address)
     unmanaged = None
     if options.count_unmanaged and not options.prune and response.steps:
-        unmanaged = tuple(
-            f"{each.resource_type} {each.name}" for each in _unmanaged(client, requests, address, fold=True)
-        )
+        unmanaged = tuple(prefixed_type(address, each) for each in response.unmanaged)
     veil = Veil(configuration.project.secrets)
     found = changes(response, requests, address, pruned, veil)
     return _Answer(
@@ -212,17 +210,15 @@ def located(
     )
 
 
-def _unmanaged(client: Client, requests: Requests, provider: str, *, fold: bool = False) -> list[m.PlanResource]:
+def _unmanaged(client: Client, requests: Requests, provider: str) -> list[m.PlanResource]:
     """Return deletes of the live objects that neither configuration nor state seems to name.
 
     An object the configuration names in a spelling only the provider understands may be among them; the
-    provider leaves it alone, since the same request asks for it. `fold` takes names that differ in case for one,
-    which is good enough for counting.
+    provider leaves it alone, since the same request asks for it.
     """
 
     def name_in(config: Mapping[str, Any]) -> tuple[str, str]:
-        names = (str(config.get("schema") or ""), str(config.get("name", "")))
-        return (names[0].casefold(), names[1].casefold()) if fold else names
+        return (str(config.get("schema") or ""), str(config.get("name", "")))
 
     kept = {
         (bare_type(provider, each.type), identity)
