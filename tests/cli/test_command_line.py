@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from kolumn.cli.main import COMMANDS, main
 
 from .project import POSTS, USERS, ProjectFolder
@@ -26,7 +27,12 @@ def test_every_command_explains_itself_with_examples(capsys: pytest.CaptureFixtu
 
 def test_misuse_exits_with_1_and_never_with_the_code_for_changes(project: ProjectFolder) -> None:
     project.write(USERS)
-    for words in (["plan", "--nonsense"], ["plan", "--lock-timeout", "soon"], ["schema"], ["plan", "-var", "x"]):
+    for words in (
+        ["plan", "--nonsense"],
+        ["plan", "--lock-timeout", "soon"],
+        ["schema"],
+        ["plan", "-var", "x"],
+    ):
         ran = project.run(*words)
         assert ran.code == 1, words
         assert ran.err.startswith("Error: ")
@@ -119,7 +125,7 @@ def test_output_raw_is_for_scripts(project: ProjectFolder) -> None:
 
 
 def test_fmt_check_diff_and_standard_input(project: ProjectFolder) -> None:
-    project.write('locals {\na=1\n  bcd =   2\n}\n')
+    project.write("locals {\na=1\n  bcd =   2\n}\n")
     check = project.run("fmt", "--check", "--diff")
     assert check.code == 1
     assert "+  a   = 1" in check.out
@@ -190,7 +196,9 @@ def test_version_is_quick_and_loads_next_to_nothing() -> None:
     )
     best = 9.9
     for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=True
+        )
         _, seconds, loaded = done.stdout.splitlines()
         assert loaded == "[]"
         best = min(best, float(seconds))

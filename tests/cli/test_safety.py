@@ -42,7 +42,9 @@ def test_a_saved_plan_keeps_its_variables(project: ProjectFolder, tmp_path: Path
 
 
 @pytest.mark.parametrize("planned", ["with changes", "without changes"])
-def test_a_saved_plan_does_not_fit_a_changed_database(project: ProjectFolder, tmp_path: Path, planned: str) -> None:
+def test_a_saved_plan_does_not_fit_a_changed_database(
+    project: ProjectFolder, tmp_path: Path, planned: str
+) -> None:
     project.write(USERS)
     if planned == "without changes":
         project.apply()
@@ -262,14 +264,19 @@ def test_a_failing_apply_leaves_database_and_state_as_they_were(project: Project
     project.apply()
     project.sql("INSERT INTO users VALUES (1, 'x'), (2, 'x')")
     project.write(
-        USERS + POSTS + 'create "sqlite_index" "one_mail" {\n  table = sqlite_table.users.name\n  columns = ["email"]\n  unique = true\n}\n'
+        USERS
+        + POSTS
+        + 'create "sqlite_index" "one_mail" {\n  table = sqlite_table.users.name\n'
+        + '  columns = ["email"]\n  unique = true\n}\n'
     )
     failed = project.run("apply", "--auto-approve", "--json")
     assert failed.code == 1
     document = failed.document
     assert document["success"] is False
     assert document["error"]["category"] == "OperationError"
-    assert any(not each["success"] and each["address"] == "sqlite_index.one_mail" for each in document["results"])
+    assert any(
+        not each["success"] and each["address"] == "sqlite_index.one_mail" for each in document["results"]
+    )
     assert project.objects() == {"users"}
     assert project.rows("SELECT count(*) FROM users") == [(2,)]
 

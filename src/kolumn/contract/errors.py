@@ -109,7 +109,14 @@ class KolumnError(Exception):
         self.message = mask(message)
         self.code = code or self.default_code()
         self.problems = tuple(
-            replace(problem, message=mask(problem.message), hint=mask(problem.hint)) for problem in problems
+            replace(
+                problem,
+                message=mask(problem.message),
+                hint=mask(problem.hint),
+                path=mask(problem.path),
+                resource=mask(problem.resource),
+            )
+            for problem in problems
         )
         self._details: dict[str, Any] = mask_data(dict(details or {}))
         super().__init__(self.message)

@@ -69,10 +69,10 @@ class DeclaredHandler(Generic[M]):
     Subclasses override what their type knows better.
     """
 
-    model: ClassVar[Any]
+    model: Any
     """The declared dataclass, M."""
     type: ClassVar[str]
-    description: ClassVar[str]
+    description: str
     renames = False
     """Whether the database can rename objects of this type in place."""
 
@@ -208,7 +208,7 @@ class Registry:
         if bare in self._refused:
             message, code = f"{self._provider} has no {bare}: {self._refused[bare]}", "refused_resource_type"
         else:
-            message = f"unsupported resource type: {resource_type} (known: {', '.join(self.types())})"
+            message = f"unsupported resource type: {resource_type[:100]} (known: {', '.join(self.types())})"
             code = "unsupported_resource_type"
         raise ValidationError(
             message, code=code, problems=[Problem(message, code=code, path="resource_type")]

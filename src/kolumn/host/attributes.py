@@ -19,7 +19,8 @@ def singular(word: str) -> str:
 def steps(path: str) -> tuple[str, ...]:
     """Return the steps of a path as they are written."""
     return tuple(
-        re.sub(r"\\(.)", r"\1", quoted) if quoted else index or name for quoted, index, name in _STEP.findall(path)
+        re.sub(r"\\(.)", r"\1", quoted) if quoted else index or name
+        for quoted, index, name in _STEP.findall(path)
     )
 
 

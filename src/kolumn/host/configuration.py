@@ -1,4 +1,4 @@
-"""The configuration of a project as the host uses it: evaluated, with `discover` blocks answered by providers."""
+"""The configuration as the host uses it: evaluated, with `discover` blocks answered by providers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kolumn.config import Configuration as Files
-from kolumn.config import DiscoverConfig, Project, evaluate_providers, load, locate
-from kolumn.config import evaluate as evaluate_files
 from kolumn.config.cache import load_project
+from kolumn.config.configuration import Configuration as Files
+from kolumn.config.project import DiscoverConfig, Project
 from kolumn.contract.errors import Location, Problem, ValidationError
 from kolumn.host.providers import Fleet
 
@@ -24,6 +23,8 @@ class Configuration:
 
     def locate(self, address: str, path: str = "") -> Location | None:
         """Return where attribute `path` of a resource is written, as near as can be told."""
+        from kolumn.config import locate  # the parser is not needed when the project comes from the cache
+
         return locate(self._files, address, path)
 
     @property
@@ -44,6 +45,8 @@ def evaluate(
     def discover(block: DiscoverConfig) -> Mapping[str, Any]:
         nonlocal declared
         if not declared:
+            from kolumn.config import evaluate_providers, load
+
             for provider in evaluate_providers(load(folder, arguments=variables, environ=environment)):
                 fleet.declare(provider)
             declared = True
@@ -59,6 +62,9 @@ def check(
     folder: Path, variables: tuple[tuple[str, str], ...], environment: Mapping[str, str]
 ) -> Configuration:
     """Read and evaluate a folder without asking any database. Raises ValidationError with every fault."""
+    from kolumn.config import evaluate as evaluate_files
+    from kolumn.config import load
+
     files = load(folder, arguments=variables, environ=environment)
     return Configuration(evaluate_files(files, None), files)
 

@@ -11,7 +11,7 @@ from typing import Any
 from kolumn.config.project import ProviderConfig
 from kolumn.config.writer import Labelled, Unlabelled, WrittenProvider, WrittenResource, write_project
 from kolumn.contract import messages as m
-from kolumn.contract.errors import PermissionError, ValidationError  # noqa: A004 - the specification's name
+from kolumn.contract.errors import PermissionError, ValidationError
 from kolumn.contract.schema import AttributeSchema, ObjectType
 from kolumn.host.addresses import bare_type, prefixed_type
 from kolumn.host.attributes import singular
@@ -40,8 +40,8 @@ def import_database(
 ) -> Imported:
     """Describe the database of `provider` in the folder `out`.
 
-    Raises ValidationError when `out` holds configuration already (unless `force`), when a type is unknown, and
-    what the provider raises.
+    Raises ValidationError when `out` holds configuration already (unless `force`), when a type is unknown,
+    and what the provider raises.
     """
     block = ProviderConfig(type=provider, config={"url": url} if url else {})
     known = {each.name: each for each in load(provider).schema().resource_types}
@@ -147,7 +147,8 @@ def _refuse_existing(out: Path) -> None:
         raise ValidationError(f"{out} cannot be used: {error.strerror}.", code="no_folder") from error
     if present:
         raise ValidationError(
-            f"{out} holds configuration already ({', '.join(present[:5])}{', ...' if len(present) > 5 else ''}). "
+            f"{out} holds configuration already "
+            f"({', '.join(present[:5])}{', ...' if len(present) > 5 else ''}). "
             "Choose another folder, or replace what import writes with --force.",
             code="would_overwrite",
         )

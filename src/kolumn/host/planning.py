@@ -38,7 +38,7 @@ class Options:
     parallelism: int = 4
     """How many providers that do not depend on each other are asked at once."""
     count_unmanaged: bool = True
-    """Also look for live objects nobody names, when there is something to do anyway."""
+    """Also look for live objects nobody names, when there is something to do anyway and it costs little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +228,9 @@ def _unmanaged(client: Client, requests: Requests, provider: str) -> list[m.Plan
     asked = requests.resources.get(provider, ())
     taken = {(bare_type(provider, each.resource_type), each.name) for each in asked}
     named = {
-        (bare_type(provider, each.resource_type), name_in(each.config)) for each in asked if each.action != "delete"
+        (bare_type(provider, each.resource_type), name_in(each.config))
+        for each in asked
+        if each.action != "delete"
     }
     found = []
     for live in client.discover():
@@ -240,7 +242,10 @@ def _unmanaged(client: Client, requests: Requests, provider: str) -> list[m.Plan
             name += " (unmanaged)"
         found.append(
             m.PlanResource(
-                resource_type=prefixed_type(provider, live.type), name=name, config=live.config, action="delete"
+                resource_type=prefixed_type(provider, live.type),
+                name=name,
+                config=live.config,
+                action="delete",
             )
         )
     return found

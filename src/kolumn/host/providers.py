@@ -183,7 +183,7 @@ def url_variables(block: ProviderConfig) -> tuple[str, ...]:
 
 
 def settings(block: ProviderConfig, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return what `Configure` gets: the block, with the environment's URL and `safe_destroy` where it is silent."""
+    """Return what `Configure` gets: the block, with URL and `safe_destroy` of the environment if missing."""
     config = dict(block.config)
     if not any(config.get(name) for name in _WHERE):
         url = next((environment[name] for name in url_variables(block) if environment.get(name)), "")
@@ -216,7 +216,8 @@ def load(name: str) -> Provider:
         provider: Provider = entry_points.load(installed[name])()
     except (ImportError, AttributeError) as error:
         raise ValidationError(
-            f"Provider {name} cannot be loaded: {error}. Install what it needs: pip install 'kolumn[{name}]'.",
+            f"Provider {name} cannot be loaded: {error}. Install what it needs: pip install "
+            f"'kolumn[{name}]'.",
             code="provider_not_installed",
         ) from error
     return provider

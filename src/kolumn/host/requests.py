@@ -276,7 +276,7 @@ def _refuse_protected(
             f"{address} would be deleted, but its lifecycle says prevent_destroy",
             code="prevent_destroy",
             resource=address,
-            hint="Put its block back or, to delete it, set prevent_destroy = false, apply, and then remove the block.",
+            hint="Put its block back or, to delete it, set prevent_destroy = false, apply, then remove it.",
         )
         for address in sorted(protected & set(removed))
     ]
@@ -312,7 +312,8 @@ def _order(
     except CycleError as error:
         circle = " -> ".join(error.args[1])
         raise ValidationError(
-            f"Providers depend on each other in a circle: {circle}. Resources of one provider must not depend on "
+            f"Providers depend on each other in a circle: {circle}. Resources of one provider must "
+            "not depend on "
             "those of another and the other way round; break one of the references.",
             code="provider_cycle",
         ) from error

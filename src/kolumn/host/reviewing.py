@@ -50,7 +50,9 @@ def changes(
                 provider=provider,
                 action=action,
                 differences=_differences(each.changes, sensitive, curtain) if action != "delete" else (),
-                steps=tuple(_veiled(step, curtain, blind=bool(sensitive) and action == "delete") for step in mine),
+                steps=tuple(
+                    _veiled(step, curtain, blind=bool(sensitive) and action == "delete") for step in mine
+                ),
                 adopted=not known and each.action in ("update", "unchanged") and not removed,
                 moved_from=moved_from,
                 reason=_reason(action, address, requests, (provider, bare, each.name) in pruned),
@@ -140,7 +142,7 @@ def _differences(
 
 
 def _veiled(step: m.PlanStep, veil: Veil, *, blind: bool = False) -> m.PlanStep:
-    """Return a step without sensitive texts; `blind` where they are not known and only the undo can hold them."""
+    """Return a step without sensitive texts; `blind` if they are unknown, and only in the undo."""
     sql, undo = tuple(map(veil.text, step.sql)), tuple(map(veil.text, step.undo))
     if blind and undo:
         undo = (HIDDEN,)

@@ -102,7 +102,9 @@ def hidden(value: Any, path: Sequence[str]) -> Any:
         return HIDDEN
     head, rest = path[0], path[1:]
     if isinstance(value, Mapping):
-        return {key: hidden(each, rest) if singular(str(key)) == head else each for key, each in value.items()}
+        return {
+            key: hidden(each, rest) if singular(str(key)) == head else each for key, each in value.items()
+        }
     if isinstance(value, list | tuple):
         return [
             hidden(each, rest)
@@ -121,7 +123,9 @@ def texts_at(value: Any, path: Sequence[str]) -> Iterator[str]:
                 yield from texts_at(each, path[1:])
     elif isinstance(value, list | tuple):
         for at, each in enumerate(value):
-            named = isinstance(each, Mapping) and singular(str(each.get("name"))) == path[0] if path else False
+            named = (
+                isinstance(each, Mapping) and singular(str(each.get("name"))) == path[0] if path else False
+            )
             if not path or path[0] == str(at) or named:
                 yield from texts_at(each, path[1:])
     elif isinstance(value, str) and not path:

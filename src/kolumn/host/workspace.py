@@ -18,10 +18,10 @@ from kolumn.contract.errors import ValidationError
 from kolumn.contract.times import Timestamp
 from kolumn.host import identity
 from kolumn.host import state as states
-from kolumn.host.applying import Ledger, apply
 from kolumn.host.backends import Backend, Holder
 from kolumn.host.backends.local import LocalBackend
 from kolumn.host.configuration import Configuration, evaluate
+from kolumn.host.ledger import Ledger
 from kolumn.host.planning import Options, ProjectPlan, ProviderPlan, plan
 from kolumn.host.providers import Fleet
 from kolumn.host.results import Applied
@@ -87,7 +87,7 @@ class Workspace:
             yield
 
     def plan(self, options: Options) -> ProjectPlan:
-        """Return what would make the databases match the configuration (or, `refresh_only`, the state true)."""
+        """Return what would make the databases match the configuration (or the state true)."""
         if options.refresh_only:
             from kolumn.host.refreshing import plan_refresh
 
@@ -105,7 +105,7 @@ class Workspace:
         )
 
     def replan(self, saved: SavedPlan, *, lock_timeout: float) -> ProjectPlan:
-        """Return the plan of a plan file, made anew. Raises StateError `stale_plan` if it is another one now."""
+        """Return the plan of a plan file, made anew. Raises StateError `stale_plan`."""
         from kolumn.host import planfile
 
         found = self.plan(dataclasses.replace(saved.options, lock_timeout=lock_timeout))
@@ -127,6 +127,8 @@ class Workspace:
             if plan.review.has_changes:
                 self.ledger.put(self._refreshed)
             return results(plan, self.ledger.serial, time.perf_counter() - started)
+        from kolumn.host.applying import apply
+
         return apply(
             plan,
             self.configuration.project,

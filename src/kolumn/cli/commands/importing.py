@@ -14,7 +14,8 @@ from kolumn.contract.context import Context
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `import`."""
     parser.description = (
-        "Describe a live database as formatted configuration. Changes nothing and manages nothing yet: the first\n"
+        "Describe a live database as formatted configuration. Changes nothing and manages nothing "
+        "yet: the first\n"
         "`kolumn apply` of what it writes brings the objects under management as they are."
     )
     parser.epilog = (
@@ -73,7 +74,8 @@ def _import(arguments: argparse.Namespace, console: Console, context: Context) -
     for file in imported.files:
         console.print(f"  {file}")
     console.print(
-        f"\nNothing is managed yet. Set {imported.variable} and run `kolumn plan -C {arguments.out}`; apply brings "
+        f"\nNothing is managed yet. Set {imported.variable} and run `kolumn plan -C {arguments.out}`; "
+        "apply brings "
         "the objects under management as they are."
     )
     return 0

@@ -44,7 +44,11 @@ _RISKS = {
 
 def review_text(review: Review, style: Style, *, sql: bool = False) -> str:
     """Return the whole plan: each change, the warnings, the outputs, the summary."""
-    blocks = ["\n".join(_change(change, style, sql)) for change in review.changes]
+    locks = {step.lock for change in review.changes for step in change.steps if step.lock}
+    several = len(locks) > 1
+    blocks = ["\n".join(_change(change, style, sql, locks=several)) for change in review.changes]
+    if len(locks) == 1:
+        blocks.append(f"Lock: {locks.pop()}.")
     if warnings := [*_unsaid(review)]:
         blocks.append("\n".join([style.warning("Warnings:"), *(f"  ! {warning}" for warning in warnings)]))
     if review.outputs:
@@ -89,7 +93,7 @@ def summary(review: Review) -> str:
     return f"Plan: {', '.join(parts)}; {review.unchanged} unchanged."
 
 
-def _change(change: Change, style: Style, sql: bool) -> Iterator[str]:
+def _change(change: Change, style: Style, sql: bool, *, locks: bool) -> Iterator[str]:
     colour = _COLOURS.get(change.action, "")
     remark = []
     if change.moved_from:
@@ -108,7 +112,7 @@ def _change(change: Change, style: Style, sql: bool) -> Iterator[str]:
     yield f"{line}  {style.dim('; '.join(remark))}" if remark else line
     for difference in change.differences:
         yield from _difference(difference, change.action, style)
-    yield from _notes(change.steps, style)
+    yield from _notes(change.steps, style, locks=locks)
     if sql:
         yield from _statements(change.steps, style)
 
@@ -150,13 +154,13 @@ def _entries(before: Any, after: Any) -> tuple[str, list[Mapping[str, Any]]] | N
     return None
 
 
-def _notes(steps: Iterable[m.PlanStep], style: Style) -> Iterator[str]:
+def _notes(steps: Iterable[m.PlanStep], style: Style, *, locks: bool) -> Iterator[str]:
     said: set[str] = set()
     for step in steps:
         notes = [f"! {risk.message} ({_RISKS.get(risk.kind, risk.kind)})" for risk in step.risks]
         if step.rewrites and not any(risk.kind == "table_rewrite" for risk in step.risks):
             notes.append("! rewrites the whole table")
-        if step.lock:
+        if step.lock and locks:
             notes.append(f"  lock: {step.lock}")
         if not step.reversible and not any(risk.kind == "irreversible" for risk in step.risks):
             notes.append(f"  no way back: {step.description}")
@@ -180,7 +184,8 @@ def _output(output: OutputChange, style: Style) -> str:
         return f"  {style.paint('create', '+')} {output.name} = {value_text(output.after)}"
     if output.action == "delete":
         return f"  {style.paint('delete', '-')} {output.name}"
-    return f"  {style.paint('update', '~')} {output.name}: {value_text(output.before)} -> {value_text(output.after)}"
+    values = f"{value_text(output.before)} -> {value_text(output.after)}"
+    return f"  {style.paint('update', '~')} {output.name}: {values}"
 
 
 def _unsaid(review: Review) -> Iterator[str]:

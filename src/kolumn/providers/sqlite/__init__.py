@@ -26,7 +26,7 @@ class SQLiteProvider(BaseProvider):
         """Return the handlers of SQLite's resource types."""
         return handlers()
 
-    def connect(self, context: Context, config: Mapping[str, Any]) -> Connection:  # noqa: ARG002 - opened later
+    def connect(self, context: Context, config: Mapping[str, Any]) -> Connection:
         """Check the settings; the file is opened when it is first read. Raises ValidationError."""
         from kolumn.providers.sqlite.catalog import SQLiteCatalog
         from kolumn.providers.sqlite.compile import SQLiteCompiler

@@ -34,7 +34,7 @@ _SHADOWS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """By module: the endings of its shadow tables' names, from each module's documentation."""
 
-_VIRTUAL = re.compile(r"CREATE\s+VIRTUAL\s+TABLE", re.I)
+_VIRTUAL = re.compile(r"CREATE\s+VIRTUAL\s+TABLE", re.IGNORECASE)
 _UNNAMED_HIDDEN = ("sqlite_", METADATA_PREFIX)
 
 
@@ -72,7 +72,9 @@ class SQLiteCatalog:
             for entry in found:
                 ref = Ref(entry.kind, fold(entry.name), folded)
                 entries[ref] = entry
-                digests[ref] = hashlib.blake2b(entry.sql.encode("utf-8", "replace"), digest_size=16).hexdigest()
+                digests[ref] = hashlib.blake2b(
+                    entry.sql.encode("utf-8", "replace"), digest_size=16
+                ).hexdigest()
             if folded:
                 ref = Ref("schema", folded)
                 models[ref] = SQLiteSchema(name=schema, path=_relative(file, self._session.file.parent))
@@ -86,7 +88,9 @@ class SQLiteCatalog:
     def _read(self, context: Context, schema: str, folded: str) -> list[Entry]:
         rows = self._session.query(
             context,
-            Statement(f"SELECT type, name, tbl_name, sql FROM {quote(schema)}.sqlite_schema WHERE sql IS NOT NULL"),  # noqa: S608
+            Statement(
+                f"SELECT type, name, tbl_name, sql FROM {quote(schema)}.sqlite_schema WHERE sql IS NOT NULL"
+            ),
         )
         hidden = self._shadows(context, schema, rows)
         return [
@@ -107,7 +111,9 @@ class SQLiteCatalog:
         for _, name, _, sql in virtual:
             module = fold(getattr(_parse("table", name, sql), "using", ""))
             if module not in _SHADOWS:
-                listed = f"SELECT name FROM pragma_table_list WHERE type = 'shadow' AND schema = {literal(schema)}"  # noqa: S608
+                listed = (
+                    f"SELECT name FROM pragma_table_list WHERE type = 'shadow' AND schema = {literal(schema)}"
+                )
                 return frozenset(name for (name,) in self._session.query(context, Statement(listed)))
             found |= {tables.get(fold(f"{name}_{ending}"), "") for ending in _SHADOWS[module]}
         return frozenset(found)
@@ -129,8 +135,8 @@ def _parse(kind: str, name: str, sql: str) -> Any:
         return ddl.parse(kind, sql)
     except ddl.Unreadable as error:
         raise OperationError(
-            f"the stored definition of {kind} {name} is not understood: {error}. Please report it; until then the "
-            "object can be left out of Kolumn's configuration.",
+            f"the stored definition of {kind} {name} is not understood: {error}. Please report it; until then "
+            "the object can be left out of Kolumn's configuration.",
             code="unreadable_definition",
             details={"object": f"{kind} {name}", "statement": sql[:2000]},
         ) from error

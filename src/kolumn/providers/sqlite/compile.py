@@ -1,4 +1,4 @@
-"""Operations as SQLite's statements: in place where ALTER TABLE leads to what is wanted, else by a rebuild."""
+"""Operations as SQLite's statements: by ALTER TABLE where that leads to what is wanted, else a rebuild."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.sqlite import ddl, render
 from kolumn.providers.sqlite.dialect import SQLiteDialect
 from kolumn.providers.sqlite.model import SQLiteColumn, SQLiteIndex, SQLiteSchema, SQLiteTable, SQLiteTrigger
-from kolumn.providers.sqlite.rebuild import rebuild
+from kolumn.providers.sqlite.rebuild import carries_over, rebuild, replace_virtual
 from kolumn.providers.sqlite.session import ATTACHMENTS, FOREIGN_KEYS_OFF, RECONNECT
 from kolumn.providers.sqlite.tokens import (
     BLOB,
@@ -29,7 +29,7 @@ from kolumn.providers.sqlite.tokens import (
     tokenize,
     unquote,
 )
-from kolumn.sql.model import ForeignKey, Table
+from kolumn.sql.model import Table
 from kolumn.sql.normal import Normalizer
 from kolumn.sql.operations import AddColumn, AlterTable, DropColumn, RebuildTable, RenameColumn
 
@@ -65,8 +65,8 @@ class SQLiteCompiler:
         result = [operation for operation in found if operation is not None]
         return [*result, *_vanishing(result, live)]
 
-    def depends(self, operation: Operation, live: Snapshot) -> Iterable[Ref]:  # noqa: ARG002 - the seam's shape
-        """Yield nothing: views and triggers are bound when they are used, and a rebuild brings its own along."""
+    def depends(self, operation: Operation, live: Snapshot) -> Iterable[Ref]:
+        """Yield nothing: views and triggers are bound when used, and a rebuild brings its own along."""
         return ()
 
     def compile(self, operation: Operation, live: Snapshot) -> list[Step]:
@@ -78,10 +78,10 @@ class SQLiteCompiler:
             undo = tuple(self._statements(inverse, live.with_changes(operation.effect()))[0])
             undo += tuple(_lost_with(operation, live))
         rebuilds = isinstance(operation, RebuildTable)
-        table = isinstance(getattr(operation, "model", None), SQLiteTable) or isinstance(operation, AlterTable)
-        checks = ()
-        if isinstance(operation, RebuildTable):
-            checks = (_integrity_check(operation.after),)
+        table = isinstance(getattr(operation, "model", None), SQLiteTable) or isinstance(
+            operation, AlterTable
+        )
+        checks = (_integrity_check(_table(operation.after)),) if isinstance(operation, RebuildTable) else ()
         needs = set()
         if rebuilds or (isinstance(operation, Drop) and table):
             needs.add(FOREIGN_KEYS_OFF)
@@ -107,7 +107,7 @@ class SQLiteCompiler:
             case Create(model=SQLiteSchema() as schema):
                 return list(_attach(schema)), []
             case Drop(model=SQLiteSchema() as schema):
-                return [Statement(f"DELETE FROM {ATTACHMENTS} WHERE name = {literal(schema.name)}")], []  # noqa: S608
+                return [Statement(f"DELETE FROM {ATTACHMENTS} WHERE name = {literal(schema.name)}")], []
             case Create(model=model):
                 return [Statement(render.create(model, schema=model.schema))], []
             case Drop(model=model):
@@ -124,21 +124,14 @@ class SQLiteCompiler:
     def _rebuild(self, operation: AlterTable, live: Snapshot) -> tuple[list[Statement], list[Risk]]:
         before, after = _table(operation.before), _table(operation.after)
         if before.using or after.using:
-            name = f"{after.using or before.using} table {after.name}"
-            raise ValidationError.of(
-                [
-                    Problem(
-                        f"{name} is virtual: SQLite cannot change what it is made of",
-                        code="virtual_table",
-                        path="arguments",
-                        hint="Give the new one another name, move the rows, then remove the old one.",
-                    )
-                ]
-            )
+            lost = Risk("data_loss", f"makes table {after.name} anew without its rows: it is a virtual table")
+            return list(replace_virtual(before, after)), [] if carries_over(before, after) else [lost]
         changes = operation.because if isinstance(operation, RebuildTable) else (operation,)
         renamed = {fold(each.new): each.old for each in changes if isinstance(each, RenameColumn)}
         dependents = list(_dependents(operation.subject, live))
-        gone = {fold(column.name) for column in before.columns} - {fold(column.name) for column in after.columns}
+        gone = {fold(column.name) for column in before.columns} - {
+            fold(column.name) for column in after.columns
+        }
         orphans = [each for each in dependents if isinstance(each, SQLiteIndex) and _index_uses(each, gone)]
         if orphans:
             raise ValidationError.of(
@@ -216,7 +209,11 @@ def _can_add(column: SQLiteColumn, after: SQLiteTable) -> bool:
         tokens[0].kind in (STRING, NUMBER, BLOB) or tokens[0].word in ("NULL", "TRUE", "FALSE")
     )
     empty = column.default is None or tokens[0].word == "NULL"
-    return constant and not (column.not_null and empty and not column.generated) and not (column.references and not empty)
+    return (
+        constant
+        and not (column.not_null and empty and not column.generated)
+        and not (column.references and not empty)
+    )
 
 
 def _can_drop(column: SQLiteColumn, operation: AlterTable, live: Snapshot) -> bool:
@@ -273,7 +270,11 @@ def _vanishing(operations: list[Operation], live: Snapshot) -> Iterator[Operatio
     created = {each.subject for each in operations if isinstance(each, Create)}
     touched = {ref for each in operations for ref in (*each.removes, *each.provides)}
     for operation in operations:
-        if isinstance(operation, Drop) and operation.subject in created and operation.subject.type in ("view", "table"):
+        if (
+            isinstance(operation, Drop)
+            and operation.subject in created
+            and operation.subject.type in ("view", "table")
+        ):
             for model in _dependents(operation.subject, live):
                 ref = Ref(render.kind_of(model), fold(model.name), operation.subject.schema)
                 if ref not in touched:
@@ -292,13 +293,13 @@ def _lost_with(operation: Operation, live: Snapshot) -> Iterator[Statement]:
 def _attach(schema: SQLiteSchema) -> Iterator[Statement]:
     yield Statement(f"CREATE TABLE IF NOT EXISTS {ATTACHMENTS} (name TEXT PRIMARY KEY, path TEXT NOT NULL)")
     yield Statement(
-        f"INSERT OR REPLACE INTO {ATTACHMENTS} VALUES ({literal(schema.name)}, {literal(schema.path)})"  # noqa: S608
+        f"INSERT OR REPLACE INTO {ATTACHMENTS} VALUES ({literal(schema.name)}, {literal(schema.path)})"
     )
 
 
 def _integrity_check(table: SQLiteTable) -> Statement:
     arguments = f"{literal(table.name)}, {literal(table.schema)}" if table.schema else literal(table.name)
-    return Statement(f"SELECT * FROM pragma_integrity_check({arguments}) WHERE integrity_check <> 'ok'")  # noqa: S608
+    return Statement(f"SELECT * FROM pragma_integrity_check({arguments}) WHERE integrity_check <> 'ok'")
 
 
 def _full(model: Any) -> str:

@@ -7,9 +7,9 @@ from functools import lru_cache
 
 from kolumn.engine.operations import Risk
 from kolumn.providers.sqlite import fragments
+from kolumn.providers.sqlite.keywords import RESERVED
 from kolumn.providers.sqlite.tokens import (
     QUOTED,
-    RESERVED,
     STRING,
     WORD,
     Token,
@@ -39,13 +39,26 @@ def _normal_expression(text: str) -> str:
 
 _TABLE_FOLLOWS = frozenset({"FROM", "JOIN", "INTO", "UPDATE", "IN", "TABLE"})
 _FROM_ENDS = frozenset(
-    {"WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "WINDOW", "UNION", "EXCEPT", "INTERSECT", "SELECT", "SET", "VALUES"}
+    {
+        "WHERE",
+        "GROUP",
+        "HAVING",
+        "ORDER",
+        "LIMIT",
+        "WINDOW",
+        "UNION",
+        "EXCEPT",
+        "INTERSECT",
+        "SELECT",
+        "SET",
+        "VALUES",
+    }
 )
 
 
 @lru_cache(maxsize=65536)
 def _relations(text: str) -> frozenset[Relation]:
-    """Find names where the grammar has tables: after FROM, JOIN, INTO, UPDATE, IN, and commas in a FROM clause."""
+    """Find names where the grammar has tables: after FROM, JOIN, INTO, UPDATE, IN, and commas of FROM."""
     found = set()
     in_from = [False]
     expected = False
@@ -133,7 +146,7 @@ class SQLiteDialect(Dialect):
         return (Risk("data_loss", f"{table}.{after.name}: {words}"),) if words else ()
 
     def relations(self, text: str) -> frozenset[Relation]:
-        """Return the names standing where the grammar has tables; names of common table expressions are among them."""
+        """Return the names that stand where tables do, those of common table expressions among them."""
         return _relations(text)
 
     def with_column_renamed(self, text: str, old: str, new: str) -> str:

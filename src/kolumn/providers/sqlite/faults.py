@@ -7,31 +7,50 @@ import sqlite3
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ConnectionError, KolumnError, OperationError, PermissionError
 
+TEMPORARY_PREFIX = "kolumn_new_"
+"""How the name of a table begins while it is rebuilt."""
+
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 _CATEGORIES: dict[int, tuple[type[KolumnError], str, str]] = {
     sqlite3.SQLITE_CANTOPEN: (
-        ConnectionError, "cannot_open", "Check that the folder exists and that this user may write to it.",
+        ConnectionError,
+        "cannot_open",
+        "Check that the folder exists and that this user may write to it.",
     ),
-    sqlite3.SQLITE_NOTADB: (ConnectionError, "not_a_database", "Check the path: the file is something else, or encrypted."),
+    sqlite3.SQLITE_NOTADB: (
+        ConnectionError,
+        "not_a_database",
+        "The file is something else, or encrypted: check the path.",
+    ),
     sqlite3.SQLITE_CORRUPT: (
-        ConnectionError, "corrupt", "The file is damaged: restore a backup, or save what is left with `.recover`.",
+        ConnectionError,
+        "corrupt",
+        "The file is damaged: restore a backup, or try `.recover`.",
     ),
     sqlite3.SQLITE_IOERR: (ConnectionError, "io_error", "Check the disk and the file system."),
     sqlite3.SQLITE_PROTOCOL: (ConnectionError, "locking_protocol", "Try again."),
     sqlite3.SQLITE_READONLY: (
-        PermissionError, "read_only", "Check the permissions of the file and its folder, and the setting read_only.",
+        PermissionError,
+        "read_only",
+        "Check the permissions of the file and its folder.",
     ),
     sqlite3.SQLITE_PERM: (PermissionError, "denied", "Check the permissions of the file."),
     sqlite3.SQLITE_AUTH: (PermissionError, "denied", "SQLite does not allow this statement here."),
-    sqlite3.SQLITE_FULL: (OperationError, "disk_full", "Make room on the disk: a rebuild needs the table's size again."),
-    sqlite3.SQLITE_CONSTRAINT: (
-        OperationError, "constraint_failed", "Correct the rows that break it, or the configuration.",
+    sqlite3.SQLITE_FULL: (
+        OperationError,
+        "disk_full",
+        "Make room on the disk: a rebuild needs a table's size.",
     ),
-    sqlite3.SQLITE_MISMATCH: (OperationError, "type_mismatch", "Correct the values that do not fit the type."),
+    sqlite3.SQLITE_CONSTRAINT: (
+        OperationError,
+        "constraint_failed",
+        "Correct the rows that break it, or the configuration.",
+    ),
+    sqlite3.SQLITE_MISMATCH: (OperationError, "type_mismatch", "Correct values that do not fit the type."),
     sqlite3.SQLITE_TOOBIG: (OperationError, "too_big", ""),
     sqlite3.SQLITE_NOMEM: (OperationError, "out_of_memory", ""),
-}  # fmt: skip
+}
 
 
 def is_busy(error: BaseException) -> bool:
@@ -56,5 +75,7 @@ def translate(error: sqlite3.Error, context: Context, statement: str = "") -> Ko
     category, name, hint = _CATEGORIES.get(primary or 0, (OperationError, "sql_error", ""))
     if isinstance(error, sqlite3.ProgrammingError) and primary is None:
         category, name = ConnectionError, "closed"
-    said = str(error)
+    said = str(error).replace(
+        TEMPORARY_PREFIX, ""
+    )  # what a rebuilt table is called meanwhile is nobody's concern
     return category(f"SQLite says: {said}." + (f" {hint}" if hint else ""), code=name, details=details)

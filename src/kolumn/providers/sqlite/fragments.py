@@ -8,18 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kolumn.contract.errors import Problem
-from kolumn.providers.sqlite.tokens import (
-    ILLEGAL,
-    NOT_A_TYPE,
-    NUMBER,
-    PARAMETER,
-    QUOTED,
-    RESERVED,
-    STRING,
-    WORD,
-    Token,
-    tokenize,
-)
+from kolumn.providers.sqlite.keywords import NOT_A_TYPE, RESERVED
+from kolumn.providers.sqlite.tokens import ILLEGAL, NUMBER, PARAMETER, QUOTED, STRING, WORD, Token, tokenize
 
 STRICT_TYPES = frozenset({"INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY"})
 """The types a STRICT table allows (https://sqlite.org/stricttables.html)."""
@@ -97,7 +87,9 @@ def is_type_size(tokens: list[Token]) -> bool:
         "n" if token.kind == NUMBER else token.text for token in tokens if token.word not in ("+", "-")
     )
     signs = all(
-        tokens[place + 1].kind == NUMBER for place, token in enumerate(tokens[:-1]) if token.word in ("+", "-")
+        tokens[place + 1].kind == NUMBER
+        for place, token in enumerate(tokens[:-1])
+        if token.word in ("+", "-")
     )
     return shape in ("(n)", "(n,n)") and signs
 
@@ -138,7 +130,9 @@ def statement_problems(text: str, kind: str, path: str) -> Iterator[Problem]:
     if not why and (words[:1] != ["CREATE"] or kind not in words):
         why = f"does not begin with CREATE {kind}"
     if why:
-        yield Problem(f"{path} is not one CREATE {kind} statement: it {why}", code="invalid_statement", path=path)
+        yield Problem(
+            f"{path} is not one CREATE {kind} statement: it {why}", code="invalid_statement", path=path
+        )
 
 
 def comment_problems(text: str, path: str) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from kolumn.providers.sqlite.tokens import fold, quote
 
 Ask = Callable[..., list[tuple[Any, ...]]]
 """Runs a query with its parameters and returns its rows."""
+
+_number = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +42,14 @@ def violations(ask: Ask) -> Counter[Violation]:
     """Return every broken foreign key of every attached file (`PRAGMA foreign_key_check`)."""
     found: Counter[Violation] = Counter()
     for _, schema, _ in ask("PRAGMA database_list"):
-        if not ask(f"SELECT 1 FROM {quote(schema)}.sqlite_schema WHERE sql LIKE '%REFERENCES%' LIMIT 1"):  # noqa: S608
+        if not ask(f"SELECT 1 FROM {quote(schema)}.sqlite_schema WHERE sql LIKE '%REFERENCES%' LIMIT 1"):
             continue
         try:
             rows = ask(f"PRAGMA {quote(schema)}.foreign_key_check")
         except KolumnError as error:
             if error.code != "sql_error":
                 raise
-            rows = _violations_by_table(ask, schema)
+            rows = list(_violations_by_table(ask, schema))
         for table, rowid, parent, _ in rows:
             found[Violation(schema, fold(table), rowid, fold(parent))] += 1
     return found
@@ -57,7 +60,9 @@ def _violations_by_table(ask: Ask, schema: str) -> Iterable[tuple[Any, ...]]:
 
     A key to columns that are not unique (`foreign key mismatch`) makes the check of the whole file fail.
     """
-    tables = ask(f"SELECT name FROM {quote(schema)}.sqlite_schema WHERE type = 'table' AND sql LIKE '%REFERENCES%'")  # noqa: S608
+    tables = ask(
+        f"SELECT name FROM {quote(schema)}.sqlite_schema WHERE type = 'table' AND sql LIKE '%REFERENCES%'"
+    )
     for (table,) in tables:
         try:
             yield from ask(f"PRAGMA {quote(schema)}.foreign_key_check({quote(table)})")
@@ -75,12 +80,12 @@ def compile_all(ask: Ask) -> dict[str, str]:
     for _, schema, _ in ask("PRAGMA database_list"):
         where = quote(schema)
         rows = ask(
-            f"SELECT type, name, tbl_name, sql FROM {where}.sqlite_schema WHERE type IN ('view', 'trigger')"  # noqa: S608
+            f"SELECT type, name, tbl_name, sql FROM {where}.sqlite_schema WHERE type IN ('view', 'trigger')"
         )
         triggers: dict[tuple[str, str], list[str]] = defaultdict(list)
         for kind, name, table, sql in rows:
             if kind == "view":
-                found[f"view {name}"] = _why_not(ask, f"SELECT * FROM {where}.{quote(name)}")  # noqa: S608
+                found[f"view {name}"] = _why_not(ask, f"SELECT * FROM {where}.{quote(name)}")
             elif event := _event(sql):
                 triggers[table, event].append(name)
         for (table, event), names in triggers.items():
@@ -102,19 +107,21 @@ def _probe(ask: Ask, schema: str, table: str, event: str) -> str:
     """Return a statement that makes SQLite compile the triggers of one event of a table."""
     target = f"{quote(schema)}.{quote(table)}"
     if event == "DELETE":
-        return f"DELETE FROM {target}"  # noqa: S608
+        return f"DELETE FROM {target}"
     rows = ask("SELECT name FROM pragma_table_xinfo(?, ?) WHERE hidden = 0", table, schema)
     columns = [quote(name) for (name,) in rows]
     if not columns:
         return ""
     if event == "INSERT":
-        return f"INSERT INTO {target} ({', '.join(columns)}) VALUES ({', '.join(['NULL'] * len(columns))})"  # noqa: S608
-    return f"UPDATE {target} SET {', '.join(f'{each} = {each}' for each in columns)}"  # noqa: S608
+        return f"INSERT INTO {target} ({', '.join(columns)}) VALUES ({', '.join(['NULL'] * len(columns))})"
+    return f"UPDATE {target} SET {', '.join(f'{each} = {each}' for each in columns)}"
 
 
 def _why_not(ask: Ask, statement: str) -> str:
     try:
-        ask(f"EXPLAIN {statement}")
+        # Never the same text twice: the driver would take the program from its cache, and SQLite lists it
+        # without looking whether the schema it points into was changed, and freed, since.
+        ask(f"EXPLAIN /* {next(_number)} */ {statement}")
     except KolumnError as error:
         if error.code != "sql_error":
             raise

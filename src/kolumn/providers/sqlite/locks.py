@@ -112,7 +112,9 @@ def holders(database: Path) -> list[str]:
     found: dict[int, str] = {}
     with contextlib.suppress(OSError):
         for line in Path("/proc/locks").read_text().splitlines():
-            match = re.match(r"\d+: (?:-> )?(?:POSIX|OFDLCK) +\S+ +(?:READ|WRITE) +(\d+) +[0-9a-f]+:[0-9a-f]+:(\d+) ", line)
+            match = re.match(
+                r"\d+: (?:-> )?(?:POSIX|OFDLCK) +\S+ +(?:READ|WRITE) +(\d+) +[0-9a-f]+:[0-9a-f]+:(\d+) ", line
+            )
             if match and int(match[2]) in wanted and int(match[1]) != os.getpid():
                 found[int(match[1])] = _command(int(match[1]))
     return [f"process {pid}{f' ({name})' if name else ''}" for pid, name in sorted(found.items())]

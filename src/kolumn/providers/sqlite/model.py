@@ -31,13 +31,18 @@ def _written() -> Any:
 
 
 def _conflict(what: str) -> Any:
-    return attribute(f"What SQLite does when {what} fails", default="", validators=[one_of("", *CONFLICT)], grammar="keyword")
+    return attribute(
+        f"What SQLite does when {what} fails",
+        default="",
+        validators=[one_of("", *CONFLICT)],
+        grammar="keyword",
+    )
 
 
 def _statement(kind: str) -> Any:
     return attribute(
-        f"The CREATE {kind} statement as first written, comments and line breaks included. Used word for word as "
-        "long as it says the same as the other attributes; once they say something else, it is written anew",
+        f"The CREATE {kind} statement as first written, comments and line breaks included. Used word for word "
+        "as long as it says the same as the other attributes; once they say something else, it is written anew",
         default="",
         compare=False,
     )
@@ -71,7 +76,9 @@ class SQLitePrimaryKey(model.PrimaryKey):
 class SQLiteUnique(model.Unique):
     """A unique constraint."""
 
-    columns: tuple[SQLiteKeyPart, ...] = attribute("Columns of the constraint, in order", validators=[NOT_EMPTY])
+    columns: tuple[SQLiteKeyPart, ...] = attribute(
+        "Columns of the constraint, in order", validators=[NOT_EMPTY]
+    )
     on_conflict: str = _conflict("the constraint")
 
 
@@ -153,7 +160,9 @@ class SQLiteColumn(model.Column):
         if self.comment:
             yield from fragments.comment_problems(self.comment, "comment")
         if self.stored and not self.generated:
-            yield Problem("stored is only for generated columns", code="conflicting_attributes", path="stored")
+            yield Problem(
+                "stored is only for generated columns", code="conflicting_attributes", path="stored"
+            )
         if self.autoincrement and not self.primary_key:
             yield Problem(
                 "autoincrement needs primary_key at the same column",
@@ -162,7 +171,11 @@ class SQLiteColumn(model.Column):
                 hint='Write primary_key = true and type = "INTEGER" at this column.',
             )
         if self.primary_key and self.generated:
-            yield Problem("a generated column cannot be the primary key", code="conflicting_attributes", path="generated")
+            yield Problem(
+                "a generated column cannot be the primary key",
+                code="conflicting_attributes",
+                path="generated",
+            )
 
     def constraints(self) -> Iterator[Constraint]:
         """Yield what is written at this column as the table constraints it means."""
@@ -176,7 +189,9 @@ class SQLiteColumn(model.Column):
             )
         if self.unique:
             yield SQLiteUnique(
-                columns=(SQLiteKeyPart(column=self.name),), name=self.unique_name, on_conflict=self.unique_conflict
+                columns=(SQLiteKeyPart(column=self.name),),
+                name=self.unique_name,
+                on_conflict=self.unique_conflict,
             )
         if self.check:
             yield SQLiteCheck(expression=self.check, name=self.check_name)
@@ -201,7 +216,9 @@ class SQLiteTable(model.Table):
     written: tuple[str, ...] = _written()
 
     columns: tuple[SQLiteColumn, ...] = attribute("Columns, in order", default=())
-    primary_key: SQLitePrimaryKey | None = attribute("Primary key: a list of columns, or a block", default=None)
+    primary_key: SQLitePrimaryKey | None = attribute(
+        "Primary key: a list of columns, or a block", default=None
+    )
     uniques: tuple[SQLiteUnique, ...] = attribute("Unique constraints", default=())
     checks: tuple[SQLiteCheck, ...] = attribute("Check constraints", default=())
     foreign_keys: tuple[SQLiteForeignKey, ...] = attribute("Foreign keys", default=())
@@ -228,7 +245,9 @@ class SQLiteTable(model.Table):
             yield from self._verify_virtual()
             return
         if self.arguments:
-            yield Problem("arguments are only for virtual tables", code="conflicting_attributes", path="arguments")
+            yield Problem(
+                "arguments are only for virtual tables", code="conflicting_attributes", path="arguments"
+            )
         yield from self._verify_columns()
         if self.statement:
             yield from fragments.statement_problems(self.statement, "TABLE", "statement")
@@ -275,17 +294,25 @@ class SQLiteTable(model.Table):
                 path = "primary_key" if isinstance(constraint, model.PrimaryKey) else "uniques"
                 names = [part.column for part in constraint.columns]
                 if "" in names:
-                    yield Problem("a key of a table has columns, not expressions", code="invalid_key", path=path,
-                                  hint="Use a unique index for expressions.")  # fmt: skip
+                    yield Problem(
+                        "a key of a table has columns, not expressions",
+                        code="invalid_key",
+                        path=path,
+                        hint="Use a unique index for expressions.",
+                    )
             elif isinstance(constraint, model.ForeignKey):
                 path, names = "foreign_keys", list(constraint.columns)
             else:
                 continue
             for name in names:
                 if name and fold(name) not in known:
-                    yield Problem(f"there is no column {name} in table {self.name}", code="unknown_column", path=path)
+                    yield Problem(
+                        f"there is no column {name} in table {self.name}", code="unknown_column", path=path
+                    )
         if self.without_rowid and not keys:
-            yield Problem("a table without rowid needs a primary key", code="missing_attribute", path="primary_key")
+            yield Problem(
+                "a table without rowid needs a primary key", code="missing_attribute", path="primary_key"
+            )
         if self.strict:
             for column in self.columns:
                 if column.type.upper() not in fragments.STRICT_TYPES:
@@ -295,7 +322,10 @@ class SQLiteTable(model.Table):
                         path=f"columns.{column.name}.type",
                         hint=f"Use one of {', '.join(sorted(fragments.STRICT_TYPES))}.",
                     )
-        if any(isinstance(key, SQLitePrimaryKey) and key.autoincrement for key in keys) and self.rowid_column is None:
+        if (
+            any(isinstance(key, SQLitePrimaryKey) and key.autoincrement for key in keys)
+            and self.rowid_column is None
+        ):
             yield Problem(
                 "autoincrement needs a primary key of one column of type INTEGER in a table with rowids",
                 code="conflicting_attributes",
@@ -326,7 +356,11 @@ class SQLiteTable(model.Table):
 
     def foreign_key_targets(self) -> tuple[Reference, ...]:
         """Return what the table's foreign keys refer to."""
-        found = (parse_reference(each.references) for each in self.constraints() if isinstance(each, model.ForeignKey))
+        found = (
+            parse_reference(each.references)
+            for each in self.constraints()
+            if isinstance(each, model.ForeignKey)
+        )
         return tuple(each for each in found if each is not None)
 
 
@@ -384,7 +418,9 @@ class SQLiteSchema(model.Schema):
     def verify(self) -> Iterator[Problem]:
         """Yield a fault for the names SQLite uses itself."""
         if fold(self.name) in ("main", "temp"):
-            yield Problem(f"{self.name} is always there and cannot be attached", code="reserved_name", path="name")
+            yield Problem(
+                f"{self.name} is always there and cannot be attached", code="reserved_name", path="name"
+            )
 
 
 SQLiteObject = SQLiteTable | SQLiteIndex | SQLiteView | SQLiteTrigger

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 
 from kolumn.engine.operations import Statement
 from kolumn.providers.sqlite import render
+from kolumn.providers.sqlite.faults import TEMPORARY_PREFIX
 from kolumn.providers.sqlite.model import SQLiteColumn, SQLiteIndex, SQLiteTable, SQLiteTrigger
-from kolumn.providers.sqlite.tokens import fold, literal, quote
+from kolumn.providers.sqlite.tokens import fold, literal, quote, tokenize, unquote
 
-TEMPORARY_PREFIX = "kolumn_new_"
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 
 
@@ -25,8 +25,8 @@ def rebuild(
 ) -> Iterator[Statement]:
     """Yield the statements that turn `before` into `after`, both of one name, rows and rowids kept.
 
-    `dependents` are the indexes and triggers to make again; `renamed` maps folded new column names to old ones.
-    Foreign keys must not be enforced meanwhile.
+    `dependents` are the indexes and triggers to make again; `renamed` maps folded new column names to old
+    ones. Foreign keys must not be enforced meanwhile.
     """
     schema = after.schema or "main"
     where = f"{quote(schema)}."
@@ -40,9 +40,9 @@ def rebuild(
             f"SELECT {', '.join(sources)} FROM {where}{quote(before.name)}"
         )
     if before.autoincrement and after.autoincrement:
-        yield Statement(f"DELETE FROM {where}sqlite_sequence WHERE name = {literal(new)}")  # noqa: S608
+        yield Statement(f"DELETE FROM {where}sqlite_sequence WHERE name = {literal(new)}")
         yield Statement(
-            f"INSERT INTO {where}sqlite_sequence (name, seq) "  # noqa: S608
+            f"INSERT INTO {where}sqlite_sequence (name, seq) "
             f"SELECT {literal(new)}, seq FROM {where}sqlite_sequence WHERE name = {literal(before.name)}"
         )
     yield Statement(f"DROP TABLE {where}{quote(before.name)}")
@@ -88,3 +88,57 @@ def _rowid_name(table: SQLiteTable) -> str:
 def _free_rowid_name(table: SQLiteTable) -> str:
     taken = {fold(column.name) for column in table.columns}
     return next((name for name in _ROWID_NAMES if name not in taken), "")
+
+
+_FULL_TEXT = frozenset({"fts3", "fts4", "fts5"})
+_SPATIAL = frozenset({"rtree", "rtree_i32"})
+
+
+def replace_virtual(before: SQLiteTable, after: SQLiteTable) -> Iterator[Statement]:
+    """Yield the statements that put `after` in the place of `before`, one of them virtual or both.
+
+    What both can hold is carried over: see `carries_over`.
+    """
+    where = f"{quote(after.schema or 'main')}."
+    new = f"{TEMPORARY_PREFIX}{after.name}"
+    yield Statement(render.create(after, schema=after.schema, name=new))
+    if carries_over(before, after):
+        columns = [
+            quote(name)
+            for name in _virtual_columns(after)
+            if fold(name) in map(fold, _virtual_columns(before))
+        ]
+        if fold(before.using) in _FULL_TEXT:
+            columns.append("rowid")
+        listed = ", ".join(columns)
+        yield Statement(
+            f"INSERT INTO {where}{quote(new)} ({listed})\nSELECT {listed} FROM {where}{quote(before.name)}"
+        )
+    yield Statement(f"DROP TABLE {where}{quote(before.name)}")
+    yield Statement("PRAGMA legacy_alter_table=ON")
+    yield Statement(f"ALTER TABLE {where}{quote(new)} RENAME TO {quote(after.name)}")
+    yield Statement("PRAGMA legacy_alter_table=OFF")
+
+
+def carries_over(before: SQLiteTable, after: SQLiteTable) -> bool:
+    """Whether one virtual table's rows fit another: both full text or R-tree, and storing rows themselves."""
+    modules = {fold(before.using), fold(after.using)}
+    if not (modules <= _FULL_TEXT or modules <= _SPATIAL):
+        return False
+    elsewhere = any(_option(each) == "content" for table in (before, after) for each in table.arguments)
+    common = {*map(fold, _virtual_columns(before))} & {*map(fold, _virtual_columns(after))}
+    return not elsewhere and bool(common)
+
+
+def _option(argument: str) -> str:
+    """Return the name of a `name = value` argument, empty for a column."""
+    tokens = tokenize(argument)
+    return fold(unquote(tokens[0].text)) if len(tokens) > 1 and tokens[1].word == "=" else ""
+
+
+def _virtual_columns(table: SQLiteTable) -> list[str]:
+    return [
+        unquote(tokenize(argument)[0].text).removeprefix("+")
+        for argument in table.arguments
+        if tokenize(argument) and not _option(argument)
+    ]

@@ -102,7 +102,7 @@ def _render(model: SQLiteObject, schema: str, name: str) -> str:
             row = " FOR EACH ROW" if model.for_each_row else ""
             when = f"\nWHEN {model.when}" if model.when else ""
             event = model.events[0]
-            event = event[:6].upper() + re.sub(r"^\s*of\b", " OF", event[6:], flags=re.I)
+            event = event[:6].upper() + re.sub(r"^\s*of\b", " OF", event[6:], flags=re.IGNORECASE)
             body = model.body if model.body[:1].isspace() or "\n" in model.body else f"  {model.body}"
             return (
                 f"CREATE TRIGGER {full} {model.timing.upper()} {event} ON {quoting(model.table)}{row}{when}\n"
@@ -277,37 +277,36 @@ def _table_constraint(
         case SQLiteCheck():
             return f"CHECK ({constraint.expression})"
         case SQLiteForeignKey():
-            return f"FOREIGN KEY ({', '.join(map(quoting, constraint.columns))}) {_references(constraint, quoting)}"
+            columns = ", ".join(map(quoting, constraint.columns))
+            return f"FOREIGN KEY ({columns}) {_references(constraint, quoting)}"
 
 
 def concise(model: O) -> O:
-    """Return `model` without the `statement` it was read from, if the statement can be written again without it.
+    """Return `model` without the `statement` it was read from, if that can be written again without it.
 
-    Written again it must have the same tokens and comments, and what SQLite and its readers keep or look up in
-    the text alone must stand there as it did: each CHECK with what follows on its line, all of a view or trigger.
+    Written again it must have the same tokens and comments, and what people and tools can look up in the text
+    alone must stand there as it did: each CHECK with the rest of its line, all of a view or trigger.
     """
     if not model.statement:
         return model
-    plain = replace(model, statement="")
-    for candidate in _candidates(plain):
+    candidate: O
+    for candidate in _candidates(replace(model, statement="")):
         if _reads_like(_render(candidate, "", model.name), model.statement, kind_of(model)):
             return candidate
     return model
 
 
-def _candidates(model: O) -> Iterator[O]:
+def _candidates(model: SQLiteObject) -> Iterator[Any]:
     yield model
     if isinstance(model, SQLiteTable) and not model.using:
-        inline = replace(model, layout="inline")
-        yield inline
-        for quoting in ("brackets",):
-            yield replace(model, quoting=quoting)
-            yield replace(inline, quoting=quoting)
+        yield replace(model, layout="inline")
+        yield replace(model, quoting="brackets")
+        yield replace(model, quoting="brackets", layout="inline")
     elif isinstance(model, SQLiteIndex):
         yield replace(model, quoting="brackets")
 
 
-_CHECK_LINE = re.compile(r"\bcheck\s*\(.*", re.I)
+_CHECK_LINE = re.compile(r"\bcheck\s*\(.*", re.IGNORECASE)
 _SPACE_AND_QUOTES = re.compile(r'[\s"`]+')
 
 
@@ -319,7 +318,7 @@ def _reads_like(text: str, other: str, kind: str) -> bool:
     if kind in ("view", "trigger"):
         return _bare(text) == _bare(other)
     if kind == "index":
-        before, after = (re.search(r" ON .*", each, re.I | re.S) for each in (text, other))
+        before, after = (re.search(r" ON .*", each, re.IGNORECASE | re.DOTALL) for each in (text, other))
         return before is not None and after is not None and _bare(before.group()) == _bare(after.group())
     if _gist(text) != _gist(other):
         return False

@@ -16,7 +16,7 @@ REFUSED: Mapping[str, str] = {
     "function": "it runs no code of its own; write the logic in a view, a trigger or the application.",
     "procedure": "it runs no code of its own; write the logic in a trigger or the application.",
     "aggregate": "it runs no code of its own; aggregate in the application.",
-    "sequence": "declare the column INTEGER PRIMARY KEY, with autoincrement where numbers must never come back.",
+    "sequence": "declare the column INTEGER PRIMARY KEY, autoincrement where numbers must not come back.",
     "user": "who may open the database is said by the permissions of its file.",
     "role": "who may open the database is said by the permissions of its file.",
     "grant": "who may open the database is said by the permissions of its file.",
@@ -36,7 +36,7 @@ M = TypeVar("M")
 class _Lenient(SQLiteDialect):
     """Takes any lone word as a default: in a statement somebody else wrote, SQLite has taken it already."""
 
-    def is_constant(self, word: str) -> bool:  # noqa: ARG002 - any word
+    def is_constant(self, word: str) -> bool:
         return True
 
 
@@ -44,8 +44,8 @@ def _main_is_default(model: M) -> M:
     """Return the model with `main` spelled as what it is, the default schema."""
     if normal_schema(getattr(model, "schema", "")) == getattr(model, "schema", ""):
         return model
-    changed = dataclasses.replace(model, schema=normal_schema(model.schema))  # type: ignore[type-var, attr-defined]
-    return changed
+    changes = {"schema": normal_schema(getattr(model, "schema", ""))}
+    return dataclasses.replace(model, **changes)  # type: ignore[type-var]
 
 
 class SQLiteTableHandler(sql.TableHandler):

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote as percent
 
 from kolumn.contract.context import Context
@@ -23,6 +23,8 @@ from kolumn.providers.sqlite.inspection import compile_all, violations
 from kolumn.providers.sqlite.settings import SQLiteSettings
 from kolumn.providers.sqlite.tokens import fold, quote
 from kolumn.sql.journal import TableJournal
+
+R = TypeVar("R")
 
 FOREIGN_KEYS_OFF = "foreign_keys_off"
 """A step's need: foreign keys are not enforced while it runs, and checked before the commit."""
@@ -70,7 +72,7 @@ class SQLiteSession:
         return self._file.exists()
 
     def ping(self, context: Context) -> str:
-        """Read the file's header; return product and version. Raises ConnectionError for what is no database."""
+        """Read the file's header; return product and version. Raises ConnectionError."""
         self.query(context, Statement("PRAGMA schema_version"))
         return self.capabilities.server
 
@@ -93,7 +95,7 @@ class SQLiteSession:
 
     @contextlib.contextmanager
     def lock(self, context: Context, name: str) -> Iterator[None]:
-        """Hold `name` among all Kolumn processes on this file, waiting for the context's deadline or busy_timeout.
+        """Hold `name` among Kolumn's processes on this file, waiting for the deadline or busy_timeout.
 
         Raises StateError naming who holds it.
         """
@@ -140,7 +142,9 @@ class SQLiteSession:
                     if connection.in_transaction:
                         connection.rollback()
                     connection.execute("PRAGMA legacy_alter_table=OFF")
-                    connection.execute(f"PRAGMA foreign_keys={'ON' if self._settings.foreign_keys else 'OFF'}")
+                    connection.execute(
+                        f"PRAGMA foreign_keys={'ON' if self._settings.foreign_keys else 'OFF'}"
+                    )
 
     def attachments(self, context: Context) -> dict[str, Path]:
         """Return the files attached as schemas, by folded name."""
@@ -163,9 +167,7 @@ class SQLiteSession:
         finally:
             unregister()
 
-    def _patiently(
-        self, context: Context, call: Callable[[], Any], statement: str = ""
-    ) -> Any:
+    def _patiently(self, context: Context, call: Callable[[], R], statement: str = "") -> R:
         """Call until nobody else's lock is in the way, at most busy_timeout seconds."""
         until = time.monotonic() + self._settings.busy_timeout
         while True:
@@ -239,9 +241,11 @@ class SQLiteSession:
             connection.execute(f"PRAGMA journal_mode={self._settings.journal_mode}")
         files = self._settings.attachments()
         if not self._is_stand_in:
-            known = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (ATTACHMENTS,)).fetchone()
+            known = connection.execute(
+                "SELECT 1 FROM sqlite_schema WHERE name = ?", (ATTACHMENTS,)
+            ).fetchone()
             if known:
-                rows = connection.execute(f"SELECT name, path FROM {ATTACHMENTS}")  # noqa: S608 - a constant
+                rows = connection.execute(f"SELECT name, path FROM {ATTACHMENTS}")
                 files |= {name: self._file.parent / path for name, path in rows}
                 if write:
                     for name in files.keys() - self._settings.attachments().keys():
@@ -270,17 +274,15 @@ class _Guard:
         self._violations = violations(ask) if any(FOREIGN_KEYS_OFF in step.needs for step in steps) else None
 
     def verify(self, context: Context) -> None:
-        """Raise OperationError for rows that lost what they refer to, and for views and triggers that broke."""
+        """Raise OperationError for rows that refer to nothing now, and for views and triggers that broke."""
         if self._violations is not None:
-            before = Counter(
-                violation.renamed(self._renamed) for violation in self._violations.elements()
-            )
+            before = Counter(violation.renamed(self._renamed) for violation in self._violations.elements())
             fresh = violations(self._ask) - before
             if fresh:
                 first = next(iter(fresh))
                 raise OperationError(
-                    f"after this change {fresh.total()} row(s) would refer to nothing: {first}. Nothing was changed. "
-                    "Correct these rows or the foreign key.",
+                    f"after this change {fresh.total()} row(s) would refer to nothing: {first}. "
+                    "Nothing was changed. Correct these rows or the foreign key.",
                     code="foreign_key_violation",
                     details={"violations": [str(each) for each in list(fresh)[:100]]},
                 )
@@ -288,8 +290,8 @@ class _Guard:
         for name, why in compile_all(self._ask).items():
             if why and name in self._whole:
                 raise OperationError(
-                    f"{name} would not work any more: {why}. Nothing was changed. Change or remove it together "
-                    "with what it uses.",
+                    f"{name} would not work any more: {why}. Nothing was changed. Change or remove it "
+                    "together with what it uses.",
                     code="broken_dependent",
                     details={"object": name},
                 )

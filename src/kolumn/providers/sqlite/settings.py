@@ -15,7 +15,9 @@ from kolumn.providers.sqlite.tokens import fold
 
 JOURNAL_MODES = ("delete", "truncate", "persist", "memory", "wal", "off")
 
-_SECONDS = ValidatorSpec(type="range", value={"min": 0, "max": 1_000_000}, message="must be 0 to 1000000 seconds")
+_SECONDS = ValidatorSpec(
+    type="range", value={"min": 0, "max": 1_000_000}, message="must be 0 to 1000000 seconds"
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,10 @@ class SQLiteSettings:
 
     def attachments(self) -> dict[str, Path]:
         """Return the attached files, relative ones against the folder of the database."""
-        return {name: self.file.parent / Path(str(path)).expanduser() for name, path in (self.attach or {}).items()}
+        return {
+            name: self.file.parent / Path(str(path)).expanduser()
+            for name, path in (self.attach or {}).items()
+        }
 
     def verify(self) -> Iterator[Problem]:
         """Yield the faults that show across settings."""
@@ -62,9 +67,11 @@ class SQLiteSettings:
         if len(given) != 1:
             what = "no database file is named" if not given else f"{' and '.join(given)} are given together"
             yield Problem(
-                what, code="conflicting_attributes" if given else "missing_attribute", path=given[-1] if given else "path",
+                what,
+                code="conflicting_attributes" if given else "missing_attribute",
+                path=given[-1] if given else "path",
                 hint='Give one of path = "app.db" and url = "sqlite:///app.db".',
-            )  # fmt: skip
+            )
             return
         if self.url and (fault := _url_fault(self.url)):
             yield Problem(fault, code="invalid_url", path="url", hint="Write sqlite:////absolute/path.db.")
@@ -87,7 +94,11 @@ class SQLiteSettings:
             yield Problem(f"{name} is a directory, not a database file", code="invalid_path", path=given[0])
         for schema, path in (self.attach or {}).items():
             if fold(schema) in ("main", "temp", ""):
-                yield Problem(f"{schema!r} cannot be the name of an attached file", code="reserved_name", path=f"attach.{schema}")
+                yield Problem(
+                    f"{schema!r} cannot be the name of an attached file",
+                    code="reserved_name",
+                    path=f"attach.{schema}",
+                )
             if not isinstance(path, str) or not path or "\0" in path:
                 yield Problem("must be the path of a file", code="wrong_type", path=f"attach.{schema}")
 

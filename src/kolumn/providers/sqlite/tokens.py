@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from kolumn.providers.sqlite.keywords import KEYWORDS
+
 WORD = "word"
 """An unquoted identifier or a keyword."""
 QUOTED = "quoted"
@@ -16,46 +18,27 @@ BLOB = "blob"
 PARAMETER = "parameter"
 OPERATOR = "operator"
 COMMENT = "comment"
-SPACE = "space"
 ILLEGAL = "illegal"
 
+_IGNORED = r"[ \t\n\f\r]++|--[^\n]*+|/\*(?s:.*?)(?:\*/|\Z)"
 _TOKEN = re.compile(
-    r"""
-      (?P<space>[ \t\n\f\r]+)
-    | (?P<comment>--[^\n]*|/\*(?s:.*?)(?:\*/|\Z))
-    | (?P<blob>[xX]'(?:[0-9a-fA-F]{2})*')
-    | (?P<word>[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_$\u0080-\U0010ffff]*)
-    | (?P<string>'(?:[^']|'')*')
-    | (?P<quoted>"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\])
-    | (?P<number>(?:0[xX][0-9a-fA-F]+|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?)
+    rf"""(?:{_IGNORED})*+(?:
+      (?P<word>(?![xX]')[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_$\u0080-\U0010ffff]*+)
+    | (?P<operator>->>|->|\|\||<<|>>|<=|>=|<>|==|!=|[-+*/%(),;=<>&|~]|\.(?![0-9]))
+    | (?P<string>'(?:[^']|'')*+')
+    | (?P<quoted>"(?:[^"]|"")*+"|`(?:[^`]|``)*+`|\[[^\]]*+\])
+    | (?P<number>(?:0[xX][0-9a-fA-F_]+|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9_]+)?)
         (?![A-Za-z0-9_$\u0080-\U0010ffff]))
+    | (?P<blob>[xX]'(?:[0-9a-fA-F]{{2}})*')
     | (?P<parameter>\?[0-9]*|[:@\#$][A-Za-z0-9_$\u0080-\U0010ffff]+)
-    | (?P<operator>->>|->|\|\||<<|>>|<=|>=|<>|==|!=|[-+*/%(),.;=<>&|~])
+    | (?P<end>\Z)
     | (?P<illegal>(?s:.))
-    """,
+    )""",
     re.VERBOSE,
 )
-
-RESERVED = frozenset(
-    "ADD ALL ALTER AND AS AUTOINCREMENT BETWEEN CASE CHECK COLLATE COMMIT CONSTRAINT CREATE DEFAULT DEFERRABLE "
-    "DELETE DISTINCT DROP ELSE ESCAPE EXISTS FOREIGN FROM GROUP HAVING IN INDEX INSERT INTERSECT INTO "
-    "IS ISNULL JOIN LIMIT NOT NOTHING NOTNULL NULL ON OR ORDER PRIMARY REFERENCES RETURNING SELECT SET TABLE THEN "
-    "TO TRANSACTION UNION UNIQUE UPDATE USING VALUES WHEN WHERE EXCEPT".split()
+_COMMENT = re.compile(
+    r"""(?P<comment>--[^\n]*|/\*(?s:.*?)(?:\*/|\Z))|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]"""
 )
-"""Keywords that are never identifiers unless quoted."""
-
-NOT_A_TYPE = RESERVED | frozenset("CROSS FULL INDEXED INNER LEFT NATURAL OUTER RIGHT".split())
-"""Keywords that cannot be part of a type name."""
-
-KEYWORDS = NOT_A_TYPE | frozenset(
-    "ABORT ACTION AFTER ALWAYS ANALYZE ASC ATTACH BEFORE BEGIN BY CASCADE CAST COLUMN CONFLICT CURRENT CURRENT_DATE "
-    "CURRENT_TIME CURRENT_TIMESTAMP DATABASE DEFERRED DESC DETACH DO EACH END EXCLUDE EXCLUSIVE EXPLAIN FAIL FILTER "
-    "FIRST FOLLOWING FOR GENERATED GLOB GROUPS IF IGNORE IMMEDIATE INITIALLY INSTEAD KEY LAST LIKE MATCH "
-    "MATERIALIZED NO NULLS OF OFFSET OTHERS OVER PARTITION PLAN PRAGMA PRECEDING QUERY RAISE RANGE RECURSIVE REGEXP "
-    "REINDEX RELEASE RENAME REPLACE RESTRICT ROLLBACK ROW ROWS SAVEPOINT TEMP TEMPORARY TIES TRIGGER UNBOUNDED "
-    "VACUUM VIEW VIRTUAL WINDOW WITH WITHIN WITHOUT".split()
-)
-"""Every keyword (https://sqlite.org/lang_keywords.html)."""
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ASCII_LOWER = {upper: upper + 32 for upper in range(65, 91)}
@@ -75,26 +58,27 @@ class Token(NamedTuple):
 def tokenize(text: str) -> list[Token]:
     """Return the tokens of `text` without white space and comments; malformed pieces come as ILLEGAL."""
     found = []
+    new, kind_of = tuple.__new__, Token
     for match in _TOKEN.finditer(text):
-        kind = match.lastgroup
-        if kind == SPACE or kind == COMMENT:
-            continue
-        piece = match.group()
-        start, end = match.span()
-        word = piece.upper() if kind == WORD else piece if kind == OPERATOR else ""
-        found.append(Token(kind or ILLEGAL, piece, start, end, word))
+        kind = match.lastgroup or "end"
+        if kind == "end":
+            break
+        start, end = match.span(kind)
+        piece = text[start:end]
+        word = piece.upper() if kind == "word" else piece if kind == "operator" else ""
+        found.append(new(kind_of, (kind, piece, start, end, word)))
     return found
 
 
 def comments(text: str) -> Iterator[Token]:
     """Yield the comments of `text`."""
-    for match in _TOKEN.finditer(text):
-        if match.lastgroup == COMMENT:
+    for match in _COMMENT.finditer(text):
+        if match.lastgroup:
             yield Token(COMMENT, match.group(), match.start(), match.end(), "")
 
 
 def fold(identifier: str) -> str:
-    """Return the form in which SQLite compares identifiers: ASCII letters in lower case, others as they are."""
+    """Return the form in which SQLite compares identifiers: ASCII letters in lower case, others kept."""
     return identifier.lower() if identifier.isascii() else identifier.translate(_ASCII_LOWER)
 
 
@@ -139,7 +123,7 @@ def normal(tokens: Iterable[Token]) -> tuple[str, ...]:
             name = unquote(token.text)
             exact = token.text[0] == '"' and (fold(name) != name or not name.isidentifier())
             form.append(token.text if exact else fold(name))
-        elif kind == BLOB or kind == NUMBER:
+        elif kind in (BLOB, NUMBER):
             form.append(token.text.lower())
         elif token.text == "==":
             form.append("=")
@@ -151,12 +135,10 @@ def normal(tokens: Iterable[Token]) -> tuple[str, ...]:
 def without_outer_parentheses(tokens: list[Token]) -> list[Token]:
     """Return `tokens` without the pairs of parentheses that enclose them all."""
     while len(tokens) > 2 and tokens[0].word == "(" and tokens[-1].word == ")":
-        depth = 0
-        for position, token in enumerate(tokens):
+        depth = 1
+        for token in tokens[1:-1]:
             depth += (token.word == "(") - (token.word == ")")
             if depth == 0:
-                break
-        if position != len(tokens) - 1:
-            return tokens
+                return tokens
         tokens = tokens[1:-1]
     return tokens

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from kolumn.providers.sqlite.tokens import ILLEGAL, QUOTED, RESERVED, STRING, WORD, Token, tokenize, unquote
+from kolumn.providers.sqlite.keywords import RESERVED
+from kolumn.providers.sqlite.tokens import ILLEGAL, QUOTED, STRING, WORD, Token, tokenize, unquote
 
 
 class Unreadable(ValueError):
     """A statement that is not understood; the message names the place."""
 
 
-_END = Token("end", "", 0, 0, "")
 _CONFLICTS = frozenset({"ROLLBACK", "ABORT", "FAIL", "IGNORE", "REPLACE"})
 
 
@@ -24,10 +24,10 @@ class Cursor:
         end = len(text)
         if self._tokens and self._tokens[-1].word == ";":
             end = self._tokens.pop().start
-        for token in self._tokens:
-            if token.kind == ILLEGAL:
-                raise self.fault("a character that is no SQL", token)
-        self._tokens.append(_END._replace(start=end, end=end))
+        illegal = next((token for token in self._tokens if token.kind == ILLEGAL), None)
+        if illegal is not None:
+            raise self.fault("a character that is no SQL", illegal)
+        self._tokens += [Token("end", "", end, end, "")] * 4  # as far as anybody looks ahead
         self.place = 0
 
     @property
@@ -47,7 +47,7 @@ class Cursor:
 
     def ahead(self, distance: int) -> Token:
         """Return the token `distance` places further on."""
-        return self._tokens[min(self.place + distance, len(self._tokens) - 1)]
+        return self._tokens[self.place + distance]
 
     def take(self) -> Token:
         """Return the token here and go on."""
@@ -57,18 +57,22 @@ class Cursor:
         self.place += 1
         return token
 
-    def accept(self, *words: str) -> bool:
-        """Go past `words` if exactly these come now."""
-        for distance, word in enumerate(words):
-            if self.ahead(distance).word != word:
+    def accept(self, word: str, *more: str) -> bool:
+        """Go past these words if exactly these come now."""
+        tokens, place = self._tokens, self.place
+        if tokens[place].word != word:
+            return False
+        for following in more:
+            place += 1
+            if tokens[place].word != following:
                 return False
-        self.place += len(words)
+        self.place = place + 1
         return True
 
-    def expect(self, *words: str) -> None:
+    def expect(self, word: str, *more: str) -> None:
         """Go past `words`. Raises Unreadable if something else comes."""
-        if not self.accept(*words):
-            raise self.fault(f"{self.token.text or 'the end'!r} instead of {' '.join(words)}")
+        if not self.accept(word, *more):
+            raise self.fault(f"{self.token.text or 'the end'!r} instead of {' '.join((word, *more))}")
 
     def fault(self, what: str, token: Token | None = None) -> Unreadable:
         """Return an error saying what stands here."""
@@ -93,7 +97,7 @@ class Cursor:
         return self.name()
 
     def names(self) -> tuple[str, ...]:
-        """Go past `(name, ...)` and return the names; collations and orders, which mean nothing here, are skipped."""
+        """Go past `(name, ...)` and return the names; collations and orders mean nothing here."""
         self.expect("(")
         found = [self.name()]
         while True:

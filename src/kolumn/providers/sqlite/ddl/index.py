@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kolumn.providers.sqlite.ddl.cursor import Cursor
+from kolumn.providers.sqlite.keywords import RESERVED
 from kolumn.providers.sqlite.model import SQLiteIndex, SQLiteKeyPart
-from kolumn.providers.sqlite.tokens import RESERVED
 
 
 def parse_index(text: str) -> SQLiteIndex:
@@ -27,7 +27,7 @@ def parse_index(text: str) -> SQLiteIndex:
 
 
 def parse_key_parts(cursor: Cursor) -> tuple[tuple[SQLiteKeyPart, ...], bool]:
-    """Read `(column or expression [COLLATE name] [ASC|DESC], ... [AUTOINCREMENT])`; say if it is autoincrement."""
+    """Read `(column or expression [COLLATE name] [ASC|DESC], ... [AUTOINCREMENT])`; say whether the last was there."""
     cursor.expect("(")
     parts = [_parse_key_part(cursor)]
     while cursor.accept(","):

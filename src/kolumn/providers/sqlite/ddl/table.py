@@ -121,7 +121,7 @@ class _TableReader:
         )
 
     def _comment(self, start: int, end: int) -> str:
-        """Return the text of the comment between two places if it is the only one and begins on the first's line."""
+        """Return the comment between two places if it is the only one and begins on the line of the first."""
         if not self._comments:
             return ""
         found = [each for each in self._comments if start <= each.start < end]
@@ -157,18 +157,19 @@ class _TableReader:
     def _read_type(self) -> str:
         cursor = self._cursor
         start = cursor.token.start
-        while is_type_word(cursor.token):
+        token = cursor.token
+        while is_type_word(token):
             if (
-                cursor.word == "GENERATED"
+                token.word == "GENERATED"
                 and cursor.ahead(1).word == "ALWAYS"
                 and cursor.ahead(2).word == "AS"
             ):
                 break
-            cursor.take()
+            cursor.place += 1
+            token = cursor.token
         if cursor.last_end <= start:
             return ""
-        if cursor.word == "(":
-            cursor.take()
+        if cursor.accept("("):
             cursor.skip_to(")")
             cursor.expect(")")
         return cursor.text[start : cursor.last_end]
@@ -344,9 +345,7 @@ class _TableReader:
                     cursor.expect("FOREIGN", "KEY")
                     key: dict[str, Any] = {"columns": cursor.names(), "name": name}
                     self._read_target(key)
-                    if cursor.word == "DEFERRABLE" or (
-                        cursor.word == "NOT" and cursor.ahead(1).word == "DEFERRABLE"
-                    ):
+                    if "DEFERRABLE" in (cursor.token.word, cursor.ahead(1).word):
                         self._read_deferrable()
                     self._add("foreign_keys", self._foreign_keys, key)
                 case _:

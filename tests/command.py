@@ -1,0 +1,78 @@
+"""The real `kolumn` command, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import kolumn
+
+SOURCES = Path(kolumn.__file__).parent.parent
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return the environment of a run: nothing of Kolumn's from outside, and the code under test."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("KOLUMN_")}
+    path = os.pathsep.join(filter(None, [str(SOURCES), kept.get("PYTHONPATH", "")]))
+    return {**kept, "PYTHONPATH": path, "NO_COLOR": "1", **variables}
+
+
+@cache
+def executable() -> Path:
+    """Return the installed `kolumn`; where the code under test is not installed, the same script written anew."""
+    import tempfile
+
+    installed = Path(sys.executable).with_name("kolumn")
+    if installed.exists():
+        return installed
+    script = Path(tempfile.mkdtemp(prefix="kolumn-command-")) / "kolumn"
+    script.write_text(f"#!{sys.executable}\nimport sys\nfrom kolumn.cli.main import main\nsys.exit(main())\n")
+    script.chmod(0o755)
+    return script
+
+
+def start(folder: Path, *words: str, variables: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """Start `kolumn` in `folder` and leave it running."""
+    return subprocess.Popen(
+        [str(executable()), *words],
+        cwd=folder,
+        env=environment(**(variables or {})),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(
+    folder: Path, *words: str, variables: Mapping[str, str] | None = None, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run `kolumn` in `folder` to its end."""
+    return subprocess.run(
+        [str(executable()), *words],
+        cwd=folder,
+        env=environment(**(variables or {})),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def done(folder: Path, *words: str, variables: Mapping[str, str] | None = None) -> str:
+    """Run `kolumn`, which must succeed, and return what it printed."""
+    ended = run(folder, *words, variables=variables)
+    assert ended.returncode == 0, f"kolumn {' '.join(words)}: {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
+    return ended.stdout
+
+
+def document(folder: Path, *words: str, variables: Mapping[str, str] | None = None) -> Any:
+    """Run `kolumn ... --json`, which must succeed, and return the document."""
+    return json.loads(done(folder, *words, "--json", variables=variables))

@@ -1,0 +1,142 @@
+"""Create, read, update, delete and discover, for every resource type (spec 3.2, 5.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from kolumn.contract.errors import OperationError
+from tests.client import Client, wanted
+from tests.targets import TARGETS, Sample, Settings, Target
+
+CASES = [
+    pytest.param(target, sample, id=f"{target.provider}-{sample.type}-{sample.name}")
+    for target in TARGETS.values()
+    for sample in target.samples
+]
+
+
+@pytest.fixture
+def sample(request: pytest.FixtureRequest) -> Sample:
+    found: Sample = request.param
+    return found
+
+
+def key(sample: Sample) -> dict[str, str]:
+    return {"resource_type": sample.type, "name": sample.name}
+
+
+def create(client: Client, sample: Sample) -> Any:
+    return client.done("CreateResource", {**key(sample), "config": dict(sample.config)})
+
+
+def defaults(client: Client, sample: Sample) -> dict[str, Any]:
+    """Return what holds of a resource where its configuration is silent."""
+    (definition,) = (each for each in client.provider.schema().resource_types if each.name == sample.type)
+    return {name: each.default for name, each in definition.config_schema.attributes.items()}
+
+
+def says(state: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Whether a state says at least what a configuration asks for, entries of lists by place."""
+
+    def within(have: Any, want: Any) -> bool:
+        if isinstance(want, Mapping):
+            if isinstance(have, str):
+                return have in (want.get("column"), want.get("expression"))
+            return isinstance(have, Mapping) and all(within(have.get(name), each) for name, each in want.items())
+        if isinstance(want, list | tuple):
+            if isinstance(have, Mapping):
+                have = [{"name": name, **each} for name, each in have.items()]
+            return isinstance(have, list) and len(have) == len(want) and all(map(within, have, want))
+        if isinstance(have, Mapping):
+            return want in have.values()
+        return bool(have == want) or str(have) == str(want) or (have is None and not want)
+
+    return within({name: state.get(name) for name in config}, config)
+
+
+@pytest.mark.parametrize(("target", "sample"), CASES, indirect=["sample"])
+def test_life_of_a_resource(target: Target, sample: Sample, settings: Settings, client: Client) -> None:
+    silent = defaults(client, sample)
+    for needed in sample.needs:
+        create(client, needed)
+    before = target.dump(settings)
+    assert client.done("ReadResource", key(sample)) == {"success": True, "exists": False}
+
+    created = create(client, sample)
+    assert set(created) == {"success", "resource_id", "state"}
+    assert sample.name in created["resource_id"]
+    read = client.done("ReadResource", key(sample))
+    assert set(read) == {"success", "exists", "state"}
+    assert read["exists"] is True
+    assert read["state"] == created["state"]
+    assert read["state"]["identity"] == created["resource_id"]
+    assert says({**silent, **read["state"]}, sample.config), read["state"]
+
+    found = client.done("DiscoverResources", {"resource_type": sample.type, "filters": {"name": sample.name}})
+    assert [each["name"] for each in found["resources"]] == [created["resource_id"]]
+    (only,) = found["resources"]
+    assert set(only) == {"type", "name", "config", "state"}
+    assert only["type"] == sample.type
+    assert client.plan(wanted(sample.type, sample.name, only["config"]))["execution_order"] == []
+    everything = client.done("DiscoverResources", {"resource_type": ""})["resources"]
+    assert only in everything
+    assert len(everything) == len(sample.needs) + 1
+
+    again = client.refused("CreateResource", {**key(sample), "config": dict(sample.config)})
+    assert isinstance(again, OperationError)
+    assert again.code == "already_exists"
+
+    updated = client.done("UpdateResource", {**key(sample), "config": dict(sample.changed), "prior_state": read["state"]})
+    assert set(updated) == {"success", "state"}
+    assert says({**silent, **updated["state"]}, sample.changed), updated["state"]
+    assert updated["state"]["digest"] != created["state"]["digest"]
+    assert client.done("ReadResource", key(sample))["state"] == updated["state"]
+    client.done("UpdateResource", {**key(sample), "config": dict(sample.config)})
+    assert says({**silent, **client.done("ReadResource", key(sample))["state"]}, sample.config)
+
+    deleted = client.done("DeleteResource", {**key(sample), "state": updated["state"]})
+    assert set(deleted) == {"success", "before_state"}
+    assert says({**silent, **deleted["before_state"]}, sample.config)
+    assert target.dump(settings) == before
+    assert client.done("ReadResource", key(sample)) == {"success": True, "exists": False}
+    for function, request in {
+        "DeleteResource": key(sample),
+        "UpdateResource": {**key(sample), "config": dict(sample.config)},
+    }.items():
+        gone = client.refused(function, request)
+        assert isinstance(gone, OperationError)
+        assert gone.code == "not_found"
+    assert target.dump(settings) == before
+
+
+@pytest.mark.parametrize(("target", "sample"), CASES, indirect=["sample"])
+def test_what_others_made_is_read_alike(
+    target: Target, sample: Sample, settings: Settings, client: Client, connect: Callable[[Settings], Client]
+) -> None:
+    for each in (*sample.needs, sample):
+        create(client, each)
+    assert connect(settings).done("ReadResource", key(sample)) == client.done("ReadResource", key(sample))
+
+
+def test_discovery_has_an_order_and_filters(target: Target, client: Client) -> None:
+    for sample in target.samples:
+        create(client, sample)
+    everything = client.done("DiscoverResources", {"resource_type": ""})["resources"]
+    assert [(each["type"], each["name"]) for each in everything] == sorted(
+        (each["type"], each["name"]) for each in everything
+    )
+    by_type = [
+        each
+        for name in sorted({each["type"] for each in everything})
+        for each in client.done("DiscoverResources", {"resource_type": name})["resources"]
+    ]
+    assert by_type == everything
+    names = [sample.name for sample in target.samples[:2]]
+    chosen = client.done("DiscoverResources", {"resource_type": "", "filters": {"name": names}})["resources"]
+    assert len(chosen) == 2
+    assert client.done("DiscoverResources", {"resource_type": "", "filters": {"name": "no*thing"}})["resources"] == []
+    client.refused("DiscoverResources", {"resource_type": "", "filters": {"nmae": "x"}})
+    client.refused("DiscoverResources", {"resource_type": "", "filters": {"name": 7}})
