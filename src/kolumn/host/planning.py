@@ -62,6 +62,8 @@ class ProjectPlan:
     """What the state will say about each resource of the configuration."""
     outputs: Mapping[str, OutputRecord]
     options: Options
+    refreshed: State | None = None
+    """The state a refresh leaves; only with `options.refresh_only`."""
 
 
 def plan(configuration: Configuration, state: State, fleet: Fleet, options: Options) -> ProjectPlan:
