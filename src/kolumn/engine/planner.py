@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -292,7 +292,16 @@ class Planner:
             owners=tuple(step_owners),
             warnings=tuple(_warnings(items, steps)),
             fingerprint=_fingerprint(live, steps, operations),
+            unmanaged=tuple(self._unmanaged(items, live)),
         )
+
+    def _unmanaged(self, items: Iterable[_Item], live: Snapshot) -> Iterator[Ref]:
+        meant = {managed.ref for _, managed in self._state.managed()}
+        for item in items:
+            meant.update(ref for ref in (item.ref, item.orphan) if ref is not None)
+            if item.wanted is not None and (former := item.handler.former(item.wanted)) is not None:
+                meant.add(former)
+        return (ref for ref in live.refs() if ref not in meant)
 
 
 def find(live: Snapshot, handler: Handler[Any], name: str) -> Ref | None:
