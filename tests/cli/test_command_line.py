@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -39,6 +40,27 @@ def test_misuse_exits_with_1_and_never_with_the_code_for_changes(project: Projec
         assert project.run(*words, "--json").document["error"]["code"] == "bad_argument"
     assert main(["plann"]) == 1
     assert main([]) == 1
+
+
+def test_global_options_may_come_first_and_a_folder_may_be_called_like_a_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "graph"
+    folder.mkdir()
+    (folder / "main.kl").write_text(USERS)
+    with contextlib.chdir(tmp_path):
+        assert main(["-C", "graph", "--json", "graph"]) == 0
+    assert '"sqlite_table.users"' in capsys.readouterr().out
+
+
+def test_any_text_can_be_printed_in_any_locale(project: ProjectFolder) -> None:
+    project.write(USERS.replace('"email"', '"größe_数"'))
+    process = project.start(
+        "plan", environment={"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    )
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "gr\\xf6\\xdfe_" in out
 
 
 def test_exit_codes_of_plan(project: ProjectFolder) -> None:
@@ -147,14 +169,16 @@ def test_graph_draws_for_dot_and_mermaid(project: ProjectFolder) -> None:
 def test_import_refuses_to_overwrite(project: ProjectFolder) -> None:
     project.sql("CREATE TABLE a (id INTEGER)")
     project.write("# mine\n", "mine.kl")
-    refused = project.run("import", "sqlite", "--out", ".")
+    refused = project.run("import", "sqlite")
     assert refused.code == 1
     assert "mine.kl" in refused.err
     assert (project.folder / "mine.kl").read_text() == "# mine\n"
-    project.ok("import", "sqlite", "--out", ".", "--force")
-    unknown = project.run("import", "sqlite", "--out", "elsewhere", "--type", "function")
+    project.ok("import", "sqlite", "--force")
+    unknown = project.run(
+        "import", "sqlite", "--out", str(project.folder / "elsewhere"), "--type", "function"
+    )
     assert unknown.code == 1
-    missing = project.run("import", "nonesuch", "--out", "elsewhere")
+    missing = project.run("import", "nonesuch", "--out", str(project.folder / "elsewhere"))
     assert 'no provider "nonesuch"' in missing.err
 
 

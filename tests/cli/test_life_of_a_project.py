@@ -20,7 +20,7 @@ INSERT INTO invoice (customer_id, total) VALUES (1, 10), (2, 200);
 def test_import_adopt_change_and_destroy_a_database_somebody_else_made(project: ProjectFolder) -> None:
     project.sql(FOREIGN)
     before = project.rows("SELECT name, sql FROM sqlite_schema ORDER BY name")
-    imported = project.run("import", "sqlite", "--out", ".")
+    imported = project.run("import", "sqlite")
     assert imported.code == 0, imported.err
     assert project.ok("fmt", "--check").out == ""
     project.ok("validate")

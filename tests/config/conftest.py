@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kolumn.config import Project, evaluate, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Build = Callable[..., Project]
 

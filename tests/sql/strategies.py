@@ -28,7 +28,9 @@ def expressions(names: list[str]) -> st.SearchStrategy[str]:
 def columns(draw: st.DrawFn, name: str, names: list[str]) -> PlainColumn:
     others = [each for each in names if each != name]
     generated = draw(st.one_of(st.just(""), st.just(""), expressions(others)))
-    reference = draw(st.sampled_from(("", "", "other(a)", "other.a", f"T({quote(name)})", "Shop.x(y)", "other")))
+    reference = draw(
+        st.sampled_from(("", "", "other(a)", "other.a", f"T({quote(name)})", "Shop.x(y)", "other"))
+    )
     return PlainColumn(
         name=_spelled(name, draw(st.booleans())),
         type=draw(st.sampled_from(("int", "integer", "INT", "text", "varchar(10)", "character varying"))),

@@ -46,17 +46,18 @@ class Replica:
 
     def load(self, table: Table) -> None:
         normal = self.handler.normal(table)
-        self.columns = {column.name: column for column in normal.columns}
+        self.columns: dict[str, Any] = {
+            self.handler.fold(column.name): column.without_constraints() for column in table.columns
+        }
         self.constraints = Counter(table.constraints())
         self.rest = _rest(normal)
-        self.table = normal
 
     def apply(self, operation: Operation) -> None:
-        fold, table = self.handler.fold, self.table
+        fold = self.handler.fold
         match operation:
             case AddColumn(column=column):
                 assert fold(column.name) not in self.columns
-                self.columns[fold(column.name)] = self.normalizer.model(column.without_constraints())
+                self.columns[fold(column.name)] = column.without_constraints()
                 self.constraints.update(column.constraints())
             case DropColumn(column=column):
                 del self.columns[fold(column.name)]
@@ -66,8 +67,9 @@ class Replica:
             case AlterColumn(old=old, new=new, fields=fields):
                 assert fold(old.name) == fold(new.name)
                 before, after = self.columns[fold(old.name)], self.normalizer.model(new)
-                changes: dict[str, Any] = {field: getattr(after, field) for field in fields}
-                assert all(getattr(before, field) != value for field, value in changes.items())
+                normal = self.normalizer.model(before)
+                assert all(getattr(normal, field) != getattr(after, field) for field in fields)
+                changes: dict[str, Any] = {field: getattr(new, field) for field in fields}
                 self.columns[fold(old.name)] = dataclasses.replace(before, **changes)
             case AddConstraint(constraint=constraint):
                 self.constraints[constraint] += 1
@@ -81,10 +83,10 @@ class Replica:
     def rename(self, old: str, new: str) -> None:
         column = self.columns.pop(self.handler.fold(old))
         assert self.handler.fold(new) not in self.columns
-        self.columns[self.handler.fold(new)] = dataclasses.replace(column, name=self.handler.fold(new))
+        self.columns[self.handler.fold(new)] = dataclasses.replace(column, name=new)
         for name, each in self.columns.items():
-            changes: dict[str, Any] = {"generated": _in_expression(each.generated, old, new)}
-            self.columns[name] = self.normalizer.model(dataclasses.replace(each, **changes))
+            generated = _in_expression(each.generated, old, new)
+            self.columns[name] = dataclasses.replace(each, generated=generated)
         renamed: Counter[Any] = Counter()
         for constraint, count in self.constraints.items():
             made: Any = constraint
@@ -95,7 +97,9 @@ class Replica:
                 there = tuple(self._renamed(name, old, new) for name in target.columns)
                 made = dataclasses.replace(constraint, columns=names)
                 if target.table.lower() == "t" and there != target.columns:
-                    made = dataclasses.replace(made, references=str(dataclasses.replace(target, columns=there)))
+                    made = dataclasses.replace(
+                        made, references=str(dataclasses.replace(target, columns=there))
+                    )
             elif isinstance(constraint, Check):
                 made = dataclasses.replace(
                     constraint, expression=_in_expression(constraint.expression, old, new)
@@ -114,7 +118,8 @@ class Replica:
 
     def assert_is(self, table: Table) -> None:
         normal = self.handler.normal(table)
-        assert self.columns == {column.name: column for column in normal.columns}
+        columns = {name: self.normalizer.model(column) for name, column in self.columns.items()}
+        assert columns == {column.name: column for column in normal.columns}
         held = {
             self.normalizer.constraint(table, each) for each, count in self.constraints.items() if count > 0
         }
@@ -174,10 +179,12 @@ def test_inverses_lead_back(handler: TableHandler, live: PlainTable, wanted: Pla
     replica = Replica(handler, live)
     operations = handler.diff(live, wanted)
     for operation in operations:
+        note(operation.describe())
         replica.apply(operation)
     for operation in reversed(operations):
         back = operation.inverse()
         assert isinstance(back, AlterTable)
+        note(f"back: {back.describe()}")
         replica.assert_is(back.before)
         replica.apply(back)
         replica.assert_is(back.after)

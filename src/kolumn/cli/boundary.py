@@ -14,6 +14,7 @@ from types import FrameType
 from kolumn.cli.console import Console
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError
+from kolumn.contract.logs import configure_logging
 from kolumn.contract.masking import mask
 
 Run = Callable[[argparse.Namespace, Console], int]
@@ -27,10 +28,9 @@ def guarded(command: str, run: Run, arguments: argparse.Namespace) -> int:
     collecting = gc.isenabled()
     gc.disable()  # a command is short and its data has no cycles: looking for some costs as much as a plan
     try:
-        if arguments.log_level or arguments.log_format != "text" or os.environ.get("KOLUMN_LOG"):
-            from kolumn.contract.logs import configure_logging
-
-            configure_logging(arguments.log_level, arguments.log_format)
+        # What goes wrong is said once, by the error; records are for those who ask for them.
+        level = arguments.log_level or ("" if os.environ.get("KOLUMN_LOG") else "off")
+        configure_logging(level, arguments.log_format)
         return run(arguments, console)
     except KolumnError as error:
         console.error(error)

@@ -47,12 +47,12 @@ def _confirmed(plan: ProjectPlan, console: Console) -> bool:
             "--auto-approve, or apply a plan saved with `kolumn plan --out FILE`.",
             code="not_confirmed",
         )
-    console.out.flush()
     what = "Delete all of this?" if plan.review.destroy else "Carry out this plan?"
-    console.err.write(f"\n{what} Only yes is taken as a yes: ")
-    console.err.flush()
     asking.set()
     try:
+        console.out.flush()
+        console.err.write(f"\n{what} Only yes is taken as a yes: ")
+        console.err.flush()
         return input().strip() == "yes"
     except EOFError:
         return False

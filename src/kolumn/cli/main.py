@@ -50,7 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         gc.disable()
         atexit.register(gc.freeze)
     try:
-        return _run(given)
+        code = _run(given)
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:
         # The reader has gone; standard output must not be flushed into it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -61,13 +63,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(given: list[str]) -> int:
-    name = command_in(given)
-    if name is None:
+    at = command_at(given)
+    if at is None:
         return _without_command(given)
     from importlib import import_module
 
+    name = given[at]
     module = import_module(f"kolumn.cli.commands.{COMMANDS[name][0]}")
-    at = given.index(name)
     try:
         arguments = command_parser(name, module.configure).parse_args([*given[:at], *given[at + 1 :]])
     except UsageError as error:
@@ -80,16 +82,16 @@ def _run(given: list[str]) -> int:
     return guarded(name, module.run, arguments)
 
 
-def command_in(given: Sequence[str]) -> str | None:
-    """Return the command of a command line: the first word that is no global option or value of one."""
+def command_at(given: Sequence[str]) -> int | None:
+    """Return where the command of a command line is: the first word that is no global option or its value."""
     skip = False
-    for word in given:
+    for at, word in enumerate(given):
         if skip:
             skip = False
         elif word in ("-C", "--chdir", "--log-level", "--log-format"):
             skip = True
         elif word in COMMANDS:
-            return word
+            return at
         elif not word.startswith("-"):
             return None
     return None
@@ -166,7 +168,7 @@ def overview() -> str:
             "  -C, --chdir DIR      the project folder (default: the current one)",
             "  --json               one JSON document on standard output (docs/json-output.md)",
             "  --no-color           no colour; so does NO_COLOR",
-            "  --log-level LEVEL    debug, info, warn, error or off (default: KOLUMN_LOG, else warn)",
+            "  --log-level LEVEL    debug, info, warn, error or off (default: KOLUMN_LOG, else off)",
             "  --log-format FORMAT  text or json",
             "",
             "`kolumn COMMAND --help` explains a command with examples.",

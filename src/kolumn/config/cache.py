@@ -11,10 +11,9 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kolumn.config.collector import collector_paused
 from kolumn.config.configuration import (
@@ -26,6 +25,9 @@ from kolumn.config.configuration import (
 )
 from kolumn.config.project import Discover, Project
 from kolumn.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 FOLDER: Final = Path(".kolumn") / "cache"
 FILE: Final = "project.json"
@@ -107,13 +109,13 @@ def write(configuration: Configuration, project: Project) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         # mkstemp makes the file readable by its owner only.
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f"{FILE}.")
-        with open(handle, "wb") as file:
+        with os.fdopen(handle, "wb") as file:
             file.write(data)
-        os.replace(temporary, target)
+        Path(temporary).replace(target)
     except (OSError, ValueError, OverflowError, TypeError, RecursionError):
         if temporary:
             with contextlib.suppress(OSError):
-                os.unlink(temporary)
+                Path(temporary).unlink()
 
 
 def digest(folder: Path, arguments: Arguments, folders: Sequence[Path]) -> str:
@@ -125,7 +127,7 @@ def digest(folder: Path, arguments: Arguments, folders: Sequence[Path]) -> str:
             found.update(len(part).to_bytes(8, "big"))
             found.update(part)
 
-    add(__version__.encode(), str(folder).encode(), os.path.abspath(folder).encode())
+    add(__version__.encode(), str(folder).encode(), os.path.abspath(folder).encode())  # noqa: PTH100 - links kept
     for one in folders:
         paths = files_of(one)
         if one == folders[0]:

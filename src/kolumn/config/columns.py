@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kolumn.config.project import UNKNOWN, Unknown
 from kolumn.config.syntax import Blocks, Dynamic, Expression, ObjectOf, TupleOf, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 def column_names(

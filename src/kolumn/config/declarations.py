@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kolumn.config.diagnostics import Fault, Source, did_you_mean
 from kolumn.config.json_syntax import as_expression
@@ -24,7 +22,12 @@ from kolumn.config.syntax import (
     Value,
 )
 from kolumn.config.types import ANY, VariableType, parse_type
-from kolumn.contract.errors import Location, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from kolumn.contract.errors import Location, Problem
 
 MISSING: Final = object()
 """Stands for an attribute that is not written."""
@@ -211,7 +214,8 @@ class Declarer:
             try:
                 self._block(Declaration(source, block))
             except Fault as fault:
-                self.problems.append(fault.problem(source, source.location(block.start, block.end)))
+                if not block.broken or fault.code == "unknown_block":
+                    self.problems.append(fault.problem(source, source.location(block.start, block.end)))
 
     def _block(self, here: Declaration) -> None:
         block = here.block

@@ -5,16 +5,27 @@ from __future__ import annotations
 import difflib
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from kolumn.contract.errors import Location, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _SECRET_NAME = re.compile(
     r"(?i)(pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential"
     r"|dsn|connection_string|_url\b|://)"
 )
-_TOP_BLOCK = re.compile(r"^[A-Za-z_]+[ \t]+.*\{", re.MULTILINE)
+_HEADER = re.compile(r"^[^\W\d]\w*", re.MULTILINE)
+_PLAIN_HEADER = re.compile(r'(?:create|discover|output|module|variable|provider)(?: "[\w.-]*"){1,2} \{')
+"""Headers of blocks: by far the most lines asked for, and nothing in them to hide."""
+_OPEN_BLOCKS = frozenset({"create", "discover", "output", "locals", "module", "moved", "kolumn", "state"})
+"""Blocks whose lines are shown; those of providers and variables may hold secrets."""
+_HARMLESS = re.compile(
+    r"\s*((type|description|sensitive|nullable|condition|error_message)\s*=|validation\b|\}"
+    r"|(provider|variable)\s*\"[^\"]*\"\s*(\"[^\"]*\"\s*)?\{\s*$)"
+)
 _LONGEST_LINE = 200
 
 
@@ -35,6 +46,16 @@ class Source:
         starts.extend(match.end() for match in re.finditer("\n", self.text))
         return starts
 
+    @cached_property
+    def _headers(self) -> list[tuple[int, str]]:
+        """Where lines begin with a word, as top-level blocks do, and that word."""
+        return [(match.start(), match.group()) for match in _HEADER.finditer(self.text)]
+
+    @cached_property
+    def _holds_secrets(self) -> bool:
+        """Whether there are secrets in the file; a broken file may have them in any line."""
+        return "sensitive" in self.text or _SECRET_NAME.search(self.text) is not None
+
     def location(self, start: int, end: int | None = None) -> Location:
         """Return the place of `start`..`end` (offsets in characters)."""
         start = max(0, min(start, len(self.text)))
@@ -44,21 +65,31 @@ class Source:
         line = self.text[begin:stop].rstrip("\r")
         length = max(1, min(end if end is not None else start + 1, stop) - start)
         column = start - begin + 1
-        if len(line) > _LONGEST_LINE or self._hides(line, begin):
+        if len(line) > _LONGEST_LINE:
             return Location(self.name, row + 1, column)
+        if _PLAIN_HEADER.fullmatch(line):
+            return Location(self.name, row + 1, column, line, length)
+        if self._hides(line, begin):
+            line = _covered(line, re.search(r"[=:]", line))
+        elif self._holds_secrets:
+            line = _covered(line, re.search(r"[=:][^\"]*\"", line) or re.search(r"$", line))
         return Location(self.name, row + 1, column, line, length)
 
     def _hides(self, line: str, begin: int) -> bool:
-        """Tell whether a line may hold a secret: then it is not shown at all."""
+        """Tell whether a line may hold a secret, also when the file does not parse."""
         if self.private or _SECRET_NAME.search(line):
             return True
-        if re.match(r"\s*\"?(default|value)\"?\s*[=:]", line) or not re.match(r"\s*([\w}]|$)", line):
-            # Only a line of a block that calls itself sensitive; found in the text, for the block may not parse.
-            before = self.text.rfind("\nvariable", 0, begin + 1)
-            after = _TOP_BLOCK.search(self.text, begin + len(line))
-            block = self.text[max(before, 0) : after.start() if after else len(self.text)]
-            return "sensitive" in block
-        return False
+        if self.name.endswith(".json"):
+            return '"sensitive"' in self.text or '"provider"' in self.text
+        row = bisect_right(self._headers, (begin, "\uffff"))
+        header = self._headers[row - 1][1] if row else ""
+        return header not in _OPEN_BLOCKS and not ("default" not in line and _HARMLESS.match(line))
+
+
+def _covered(line: str, begin: re.Match[str] | None) -> str:
+    """Return a line with everything after a match covered, so that a caret still fits."""
+    cut = begin.end() if begin else 0
+    return line[:cut] + re.sub(r"\S", "*", line[cut:])
 
 
 class Fault(Exception):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from kolumn.config.bodies import entry
+from kolumn.config.collector import collector_paused
 from kolumn.config.declarations import Declaration, Resource, key_text, traversal_text
 from kolumn.config.diagnostics import Fault, did_you_mean
-from kolumn.config.evaluator import Frame
 from kolumn.config.functions.conversions import texts_in
-from kolumn.config.collector import collector_paused
-from kolumn.config.configuration import Configuration
 from kolumn.config.project import (
     Discover,
     Moved,
@@ -20,10 +19,15 @@ from kolumn.config.project import (
     ProviderConfig,
     ResourceConfig,
 )
-from kolumn.config.scope import Instance, Scope, Session, entry
+from kolumn.config.scope import Instance, Scope
+from kolumn.config.session import Session
 from kolumn.config.syntax import Expression, Traversal, Value
 from kolumn.config.values import Budget, Sensitive, bare, is_marked
 from kolumn.contract.errors import ValidationError
+
+if TYPE_CHECKING:
+    from kolumn.config.configuration import Configuration
+    from kolumn.config.evaluator import Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ def _entry(session: Session, frame: Frame, name: str, node: Value, declared: Dec
 
 
 def _inherited(session: Session, scope: Scope) -> frozenset[str]:
-    """Return what all resources of a module depend on: its depends_on, count and for_each, and its parents'."""
+    """Return what all resources of a module depend on: its depends_on and repetition, and its parents'."""
     if scope.parent is None or scope.call is None:
         return frozenset()
     found = set(_named(session, scope.parent, scope.call, scope.call.depends_on))

@@ -5,10 +5,9 @@ Names are looked up through the frame's `resolve`, so nothing here knows of modu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, DecimalException
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kolumn.config.diagnostics import Fault, did_you_mean
 from kolumn.config.functions import CallContext, call
@@ -36,6 +35,7 @@ from kolumn.config.syntax import (
 from kolumn.config.values import (
     MAX_ITEMS,
     MAX_TEXT,
+    TEXT_PER_WORK,
     Sensitive,
     SetValue,
     bare,
@@ -47,6 +47,9 @@ from kolumn.config.values import (
     type_name,
     whole,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 
 class Resolver(Protocol):
@@ -83,7 +86,8 @@ def evaluate(node: Value, frame: Frame) -> Any:
     try:
         return handler(node, frame)
     except Fault as fault:
-        raise fault.spanning(node.start, node.end)
+        fault.spanning(node.start, node.end)
+        raise
 
 
 def open_mark(value: Any) -> tuple[Any, bool]:
@@ -461,6 +465,7 @@ def _joined(parts: tuple[Value, ...], frame: Frame) -> Any:
         if size > MAX_TEXT:
             raise Fault(f"This text is longer than {MAX_TEXT:,} characters.", code="too_big")
         texts.append(text)
+    frame.calls.budget.spend(size // TEXT_PER_WORK)
     result: Any = UNKNOWN if unknown else "".join(texts)
     return Sensitive(result) if hidden else result
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from kolumn.config import lexer
 from kolumn.config.diagnostics import Fault, Source
@@ -28,6 +27,9 @@ from kolumn.config.syntax import (
     Value,
 )
 from kolumn.config.templates import Mark, Piece, build, unindent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_DEPTH = 80
 """How deep expressions and blocks may nest; keeps the parser well inside Python's own limit."""
@@ -84,11 +86,17 @@ class ExpressionParser:
         self.value = match.group(kind)
         if kind == OPERATOR:
             self.op = self.value
+            if self.op == "/" and self.text.startswith("*", self.pos):
+                self._unclosed_comment(self.begin)
         else:
             self.op = None
             if kind == STRING:  # the span without quotes is inside the token
                 self.begin -= 1
                 self.pos += 1
+
+    def _unclosed_comment(self, start: int) -> NoReturn:
+        self.pos = len(self.text)
+        raise Fault("This comment is not closed.", start, start + 2, hint="End it with */.", code="syntax")
 
     def _strange(self) -> NoReturn:
         skipped = lexer.SKIPPED_LINES.match(self.text, self.pos)
@@ -111,7 +119,7 @@ class ExpressionParser:
         return before
 
     def describe(self) -> str:
-        """Say what the current token is, never quoting texts: they may be secrets."""
+        """Say what the current token is; texts and names are not quoted, for they may be secrets."""
         if self.kind == NEWLINE:
             return "the end of the line"
         if self.kind == EOF:
@@ -122,7 +130,7 @@ class ExpressionParser:
             return "a heredoc"
         if self.kind == NUMBER:
             return "a number"
-        return f"{self.value[:40]}"
+        return self.value if self.kind == OPERATOR else "a name"
 
     def unexpected(self, wanted: str, hint: str = "") -> NoReturn:
         """Raise the fault that the current token is not what is wanted."""
@@ -306,7 +314,7 @@ class ExpressionParser:
 
     def _primary(self) -> Value:
         kind = self.kind
-        if kind == STRING or kind == NUMBER or kind == IDENT:
+        if kind in (STRING, NUMBER, IDENT):
             value: Value = self.value
             if kind == NUMBER:
                 value = self._number()
@@ -590,7 +598,7 @@ _SPLAT_DOT = re.compile(r"\*")
 def _unescape(found: str, start: int) -> str:
     letter = found[1]
     if letter in "uU":
-        code = int(found[2:], 16)
+        code = int(found[2:], base=16)  # noqa: FURB166 - the prefix is HCL's
         if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
             raise Fault("There is no such Unicode character.", start, start + len(found), code="syntax")
         return chr(code)

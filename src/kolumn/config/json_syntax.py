@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kolumn.config.diagnostics import Fault, Source
 from kolumn.config.expressions import MAX_DEPTH
@@ -27,7 +27,9 @@ from kolumn.config.syntax import (
     Value,
 )
 from kolumn.config.values import whole
-from kolumn.contract.errors import Problem
+
+if TYPE_CHECKING:
+    from kolumn.contract.errors import Problem
 
 LABELS = {"create": 2, "discover": 2, "provider": 1, "variable": 1, "output": 1, "module": 1}
 """How many labels each kind of top-level block has; others have none."""
@@ -270,9 +272,9 @@ def _template(text: str, start: int, end: int) -> Value:
 
 
 def as_expression(value: Value) -> Value:
-    """Return the expression a plain JSON text stands for where only a name makes sense: `depends_on`, `provider`.
+    """Return the expression a plain JSON text stands for where only a name makes sense.
 
-    Raises Fault.
+    Used for `depends_on`, `provider` and the like. Raises Fault.
     """
     if isinstance(value, Embedded):
         return value.inner

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kolumn.config.configuration import Arguments, Configuration, files_of
 from kolumn.config.declarations import Declarer, Module, Resource
@@ -15,6 +14,9 @@ from kolumn.config.diagnostics import Fault, Source
 from kolumn.config.positions import parse_source
 from kolumn.config.variables import Input, collect_inputs
 from kolumn.contract.errors import Location, Problem, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 MAX_MODULE_DEPTH: Final = 20
 
@@ -92,7 +94,7 @@ class _Loader:
             problem = Problem(
                 f"{folder} {missing}.",
                 code="no_configuration",
-                hint="Run kolumn init for a new project, or kolumn import to describe a database that exists.",
+                hint="Run kolumn init for a new project, or kolumn import to describe a database.",
             )
             raise ValidationError.of([problem])
         root = self._module(folder, ())

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kolumn.config import lexer
 from kolumn.config.collector import collector_paused
@@ -21,7 +20,11 @@ from kolumn.config.syntax import (
     Spans,
     Value,
 )
-from kolumn.contract.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kolumn.contract.errors import Problem
 
 _KEYWORDS = lexer.KEYWORDS
 _ASSIGN = re.compile(r"[ \t]*=(?![=>])")
@@ -29,7 +32,8 @@ _SIMPLE_LIST = re.compile(r'[ \t]*\[((?:[ \t]*"[^"\\$%\n\]]*"[ \t]*,?)*)\][ \t]*
 _LIST_ITEM = re.compile(r'"([^"]*)"')
 _SEPARATED = re.compile(r"\]|\"[ \t]*\"|^[ \t]*,")
 _STARTS_TOP_BLOCK = re.compile(
-    r'^(?:(?:create|discover)[ \t]+"[^"\n]*"[ \t]+"[^"\n]*"|(?:variable|output|module|provider)[ \t]+"[^"\n]*"'
+    r'^(?:(?:create|discover)[ \t]+"[^"\n]*"[ \t]+"[^"\n]*"'
+    r'|(?:variable|output|module|provider)[ \t]+"[^"\n]*"'
     r"|(?:locals|moved|kolumn))[ \t\"\w]*\{",
     re.MULTILINE,
 )
@@ -74,14 +78,14 @@ class Parser(ExpressionParser):
     def attributes(self) -> dict[str, Value]:
         """Parse everything as attributes: a `.klvars` file."""
         try:
-            entries = self._statements(None, 0)
-        except (Fault, _Unfinished, RecursionError) as error:
-            fault = (
-                error if isinstance(error, Fault) else Fault("Nested too deeply.", self.pos, code="too_deep")
-            )
+            return self._statements(None, 0)
+        except Fault as fault:
             self._report(fault)
-            return {}
-        return entries
+        except RecursionError:
+            self._report(Fault("Nested too deeply.", self.pos, code="too_deep"))
+        except _Unfinished:
+            pass  # reported where the block that was not closed begins
+        return {}
 
     def _top_level(self, blocks: list[Block]) -> bool:
         """Parse one top-level block; False at the end."""
@@ -101,10 +105,10 @@ class Parser(ExpressionParser):
         self.statement = start
         labels: tuple[str, ...]
         if kind in (lexer.TEXT, lexer.INTEGER, lexer.KEYWORD):
-            labels = self._header(name, start, end)
+            labels = self._header(start, end)
         elif kind == lexer.NAME:
             self.pos = match.end()
-            labels = self._header(name, start, end)
+            labels = self._header(start, end)
         else:
             self.pos = match.end()
             labels = match.group(5, 6)[: kind - 4] if kind != lexer.OPEN else ()
@@ -115,10 +119,13 @@ class Parser(ExpressionParser):
             self.spans[self.path] = (start, header_end)
         block = Block(name, labels, {}, index, start, header_end)
         blocks.append(block)
+        faults = len(self.problems)
+        block.broken = True
         block.entries = self._statements(start, header_end)
+        block.broken = len(self.problems) > faults
         return True
 
-    def _header(self, name: str, start: int, end: int) -> tuple[str, ...]:
+    def _header(self, start: int, end: int) -> tuple[str, ...]:
         """Read labels and the opening brace after a block's name; `pos` ends up behind the brace."""
         self.pos = end
         labels: list[str] = []
@@ -138,18 +145,18 @@ class Parser(ExpressionParser):
             return tuple(labels)
         if self.op == "=" and not labels and start >= 0:
             raise Fault(
-                f"{name} = ... stands outside of a block.",
+                "This attribute stands outside of a block.",
                 start,
                 end,
                 hint="Put it into a block, for example locals { }.",
                 code="syntax",
             )
-        return self.unexpected(f"{{ after {name}")
+        return self.unexpected("{ or = after this name")
 
     # Bodies
 
     def _statements(self, opened: int | None, opened_end: int) -> dict[str, Value]:
-        """Parse a body up to its closing brace (or the end, when `opened` is None), recovering from faults."""
+        """Parse a body up to its closing brace, or the end when `opened` is None; recovers from faults."""
         entries: dict[str, Value] = {}
         blocks: list[Blocks] = []
         path, depth = self.path, self.depth
@@ -198,7 +205,7 @@ class Parser(ExpressionParser):
                 self.statement = begin
                 assign = _ASSIGN.match(text, end)
                 if assign is None:
-                    labels = self._header(name, -1, end)
+                    labels = self._header(-1, end)
                     self._nested(entries, blocks, name, labels, begin)
                     continue
                 if name in entries:
@@ -368,7 +375,7 @@ class Parser(ExpressionParser):
             self.problems.append(fault.problem(self.source))
 
     def _recover(self, fault: Fault, *, top: bool) -> None:
-        """Move `pos` to the line where parsing can go on: brackets opened in the broken statement are skipped."""
+        """Move `pos` to where parsing can go on: behind the brackets opened in the broken statement."""
         self._match = lexer.LINE_TOKEN.match
         if fault.code in ("duplicate", "labels"):
             if fault.code == "duplicate" and self.pos <= fault.start:
@@ -379,6 +386,15 @@ class Parser(ExpressionParser):
         begin = self.statement
         position = max(fault.start, begin)
         margin = begin - text.rfind("\n", 0, begin) - 1
+        line = text.rfind("\n", 0, position) + 1
+        if (
+            line > begin
+            and (following := _STARTS_STATEMENT.match(text, line))
+            and len(following[1]) <= margin
+        ):
+            # A bracket left open: the fault was noticed only where the next statement begins.
+            self.pos = line
+            return
         depth = 0
         for match in _BRACKETS.finditer(text, begin):
             found = match.group()
@@ -386,9 +402,10 @@ class Parser(ExpressionParser):
                 depth += 1
             elif found in ")]}":
                 depth -= 1
-                if depth < 0 and match.start() >= position:
+                if found == "}" and depth < 0 and match.start() >= position:
                     self.pos = match.end() if top else match.start()
                     return
+                depth = max(depth, 0)
             elif found == "\n" and match.end() > position:
                 self.pos = match.end()
                 if _STARTS_TOP_BLOCK.match(text, self.pos):

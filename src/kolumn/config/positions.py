@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from kolumn.config.diagnostics import Source
+from typing import TYPE_CHECKING
+
 from kolumn.config.json_syntax import parse_json
 from kolumn.config.parser import parse
-from kolumn.config.syntax import Block, Path, Spans
-from kolumn.contract.errors import Location, Problem
+
+if TYPE_CHECKING:
+    from kolumn.config.diagnostics import Source
+    from kolumn.config.syntax import Block, Path, Spans
+    from kolumn.contract.errors import Location, Problem
 
 
 def parse_source(source: Source, spans: Spans | None = None) -> tuple[list[Block], list[Problem]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from kolumn.contract.errors import Location
+from kolumn.contract.errors import Location  # noqa: TC001 - the cache decodes by these types
 
 
 class Unknown:
@@ -65,7 +65,10 @@ class ResourceConfig:
     provider: str
     """Address of its provider: `sqlite`, `sqlite.replica`."""
     config: Mapping[str, Any] = field(repr=False)
-    """Attributes and blocks; may hold secrets, see `sensitive`. `name` is always there; left out, it is the block's label."""
+    """Attributes and blocks; may hold secrets, see `sensitive`.
+
+    `name` is always there; left out, it is the block's label.
+    """
     depends_on: tuple[str, ...] = ()
     """Addresses it refers to or names in `depends_on`, sorted."""
     lifecycle: Lifecycle = Lifecycle()

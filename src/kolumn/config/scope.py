@@ -1,17 +1,12 @@
-"""What names stand for: modules, their variables, locals, resources and instances, evaluated when asked for.
-
-Everything is evaluated at most once and remembered with the addresses it refers to. A fault is reported
-where it happens and its value becomes UNKNOWN, so that one mistake is one message.
-"""
+"""What names stand for: modules, variables, locals, resources and instances, evaluated when asked for."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from kolumn.config.bodies import entry, names_made
 from kolumn.config.columns import column_names, normalised_columns
 from kolumn.config.configuration import VARIABLE_PREFIX
 from kolumn.config.declarations import (
@@ -31,8 +26,8 @@ from kolumn.config.evaluator import Frame, evaluate, iterate, open_mark, step_in
 from kolumn.config.functions import CallContext
 from kolumn.config.functions.conversions import texts_in
 from kolumn.config.parser import parse_template
-from kolumn.config.project import UNKNOWN, Discover, DiscoverConfig, Unknown
-from kolumn.config.syntax import Blocks, Body, Dynamic, Expression, Index, Step, Traversal, Value
+from kolumn.config.project import UNKNOWN, DiscoverConfig, Unknown
+from kolumn.config.syntax import Expression, Index, Step, Traversal, Value
 from kolumn.config.types import convert
 from kolumn.config.values import (
     MAX_ITEMS,
@@ -47,76 +42,14 @@ from kolumn.config.values import (
     type_name,
 )
 from kolumn.config.variables import Input, read_text
-from kolumn.contract.errors import Location, Problem, ValidationError
+from kolumn.contract.errors import Problem, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from kolumn.config.session import Session
 
 _ROOTS: Final = ("var", "local", "module", "each", "count", "path", "discover")
-
-
-class Session:
-    """One evaluation of a configuration: what is known so far, faults, limits."""
-
-    def __init__(self, folder: Path, environ: Mapping[str, str], discover: Discover | None) -> None:
-        self.problems: list[Problem] = []
-        self.budget = Budget()
-        self.discover = discover
-        self.environ = environ
-        self.folder = folder
-        self.impure: set[str] = set()
-        self.secrets: list[str] = []
-        self.discovered = False
-        self.provider_addresses: frozenset[str] = frozenset()
-        self._known: dict[tuple[Any, ...], tuple[Any, frozenset[str]]] = {}
-        self._active: dict[tuple[Any, ...], str] = {}
-
-    def report(
-        self, fault: Fault, source: Source | None, location: Location | None, resource: str = ""
-    ) -> None:
-        """Note a fault; the same one at the same place only once."""
-        problem = fault.problem(source, location, resource)
-        if problem not in self.problems:
-            self.problems.append(problem)
-
-    def once(
-        self,
-        key: tuple[Any, ...],
-        label: str,
-        frame: Frame,
-        compute: Callable[[Frame], Any],
-        place: Callable[[], tuple[Source | None, Location | None]],
-        into: Frame | None,
-    ) -> Any:
-        """Compute something the first time; later return it. Its dependencies go into the frame `into`."""
-        found = self._known.get(key)
-        if found is None:
-            if key in self._active:
-                self._cycle(key)
-            self._active[key] = label
-            try:
-                value = compute(frame)
-            except Fault as fault:
-                self.report(fault, *place())
-                value = UNKNOWN
-            except RecursionError:
-                deep = Fault("References are chained too deeply here.", code="too_deep")
-                self.report(deep, *place())
-                value = UNKNOWN
-            finally:
-                del self._active[key]
-            found = self._known[key] = (value, frozenset(frame.dependencies))
-        if into is not None and found[1]:
-            into.dependencies |= found[1]
-        return found[0]
-
-    def _cycle(self, key: tuple[Any, ...]) -> None:
-        names = list(self._active.values())
-        names = names[list(self._active).index(key) :]
-        if len(names) > 8:
-            names = [*names[:4], "...", *names[-3:]]
-        raise Fault(
-            f"These need each other: {' -> '.join([*names, names[0]])}.",
-            hint="Break the circle by writing one of the values out.",
-            code="cycle",
-        )
 
 
 class ResourceName(str):
@@ -189,11 +122,15 @@ class Instance:
         if key == "name":
             return self.declared.name
         own = self.frame()
-        names = column_names(
-            entries,
-            lambda value: entry("column", value, own),
-            lambda item, depth: _names_made(item, depth, own),
-        )
+        try:
+            names = column_names(
+                entries,
+                lambda value: entry("column", value, own),
+                lambda item, depth: names_made(item, depth, own),
+            )
+        except Fault as fault:
+            fault.start = -1  # its offsets belong to this resource's file, the reader's may be another
+            raise
         if names is None or key in names:
             return UNKNOWN if names is None else key
         if key == "id":
@@ -262,7 +199,9 @@ class Scope:
                 if not steps
                 else "References begin with var, local, or a type."
             )
-        raise Fault(f"There is nothing called {root[:60]}.", hint=hint, code="unknown_reference")
+        # A lone word may be a text, even a secret one, that lost its quotes.
+        message = f"There is nothing called {root[:60]}." if steps else "This word stands for nothing."
+        raise Fault(message, hint=hint, code="unknown_reference")
 
     def _first(self, what: str, steps: tuple[Step, ...]) -> tuple[str, tuple[Step, ...]]:
         if steps:
@@ -291,7 +230,8 @@ class Scope:
 
     def _path(self, steps: tuple[Step, ...], frame: Frame) -> Any:
         name, rest = self._first("path", steps)
-        self.session.impure.add("path")
+        if name == "cwd":  # the project's own folder is part of the cache's key
+            self.session.impure.add("path.cwd")
         folders = {"module": self.module.folder, "root": self.session.folder, "cwd": Path()}
         if name not in folders:
             hint = did_you_mean(name, folders, "Known: path.module, path.root, path.cwd.")
@@ -394,7 +334,7 @@ class Scope:
                 shape = "count" if resource.repetition.for_each is MISSING else "for_each"
                 raise Fault(
                     f"{address} has {shape}, so it is several.",
-                    hint=f"Choose one, {address}[{0 if shape == 'count' else 'KEY'}], or take all, {address}[*].",
+                    hint=f"Choose one, {address}[{0 if shape == 'count' else 'KEY'}], or all, {address}[*].",
                     code="unknown_reference",
                 )
             if resource.repetition.for_each is MISSING:
@@ -513,7 +453,8 @@ class Scope:
             )
         raise Fault(
             f"variable {declared.name} has no value.",
-            hint=f"Give it with -var {declared.name}=VALUE, {VARIABLE_PREFIX}{declared.name}, a line in kolumn.klvars, or a default.",
+            hint=f"Give it with -var {declared.name}=VALUE, the environment variable "
+            f"{VARIABLE_PREFIX}{declared.name}, a line in kolumn.klvars, or a default.",
             code="missing_variable",
         )
 
@@ -790,97 +731,3 @@ def _follow_outputs(scope: Scope, steps: tuple[Step, ...], frame: Frame) -> Any:
             code="unknown_reference",
         )
     return step_into(scope.output(declared, frame), steps[1:], frame)
-
-
-# Bodies
-
-
-def entry(name: str, value: Value, frame: Frame) -> Any:
-    """Evaluate an attribute or the blocks of one kind."""
-    if name == "references" and not frame.in_references:
-        frame = replace(frame, in_references=True)
-    if isinstance(value, Blocks):
-        return _blocks(value, frame)
-    return body(value, frame) if isinstance(value, (Body, dict)) else evaluate(value, frame)
-
-
-def body(value: Value, frame: Frame) -> Any:
-    """Evaluate the body of a block to a dict."""
-    if isinstance(value, Body):
-        return {name: entry(name, inner, frame) for name, inner in value.entries.items()}
-    return value
-
-
-def _blocks(group: Blocks, frame: Frame) -> Any:
-    made: list[tuple[tuple[str, ...], Any, int]] = []
-    depth = max(group.depth, 0)
-    for item in group.items:
-        if isinstance(item, Dynamic):
-            made.extend(_dynamic(item, depth, frame))
-        else:
-            made.append((item.labels, body(item.body, frame), item.start))
-    if group.depth < 0 and made and made[0][0]:
-        depth = len(made[0][0])
-    if depth == 0:
-        return [content for _, content, _ in made]
-    result: dict[str, Any] = {}
-    for labels, content, start in made:
-        if len(labels) != depth:
-            raise Fault(f"This {group.kind} block needs {depth} labels.", start, start + 1, code="labels")
-        target = result
-        for label in labels[:-1]:
-            target = target.setdefault(label, {})
-        if labels[-1] in target:
-            raise Fault(
-                f"There are two {group.kind} blocks {key_text(labels[-1][:60])}.",
-                start,
-                start + len(group.kind),
-                hint="Rename or remove one of them.",
-                code="duplicate",
-            )
-        target[labels[-1]] = content
-    return result
-
-
-def _dynamic(item: Dynamic, depth: int, frame: Frame) -> Iterator[tuple[tuple[str, ...], Any, int]]:
-    for labels, inner in _elements(item, depth, frame):
-        yield labels, body(item.content, inner), item.start
-
-
-def _elements(item: Dynamic, depth: int, frame: Frame) -> Iterator[tuple[tuple[str, ...], Frame]]:
-    """Return the labels of each block a dynamic block makes, and the frame for its content.
-
-    Labels not given are, beside labelled blocks, the content's name or else the key of the element.
-    """
-    collection = evaluate(item.for_each, frame)
-    if isinstance(collection, Sensitive):
-        raise Fault("for_each cannot be sensitive.", item.start, item.end, code="sensitive_key")
-    if isinstance(collection, Unknown) or collection is None:
-        return
-    for key, value in iterate(collection):
-        frame.calls.budget.spend(1)
-        inner = frame.with_variables(**{item.iterator: {"key": key, "value": value}})
-        labels: tuple[str, ...] = ()
-        if item.labels is not None:
-            given = evaluate(item.labels, inner)
-            if not isinstance(given, list) or any(isinstance(label, (Sensitive, Unknown)) for label in given):
-                raise Fault("labels is a list of texts.", item.start, item.end, code="wrong_type")
-            labels = tuple(to_text(label) for label in given)
-        elif depth == 1:
-            name = _content_name(item, inner)
-            labels = (name if isinstance(name, str) else to_text(key),)
-        yield labels, inner
-
-
-def _content_name(item: Dynamic, inner: Frame) -> Any:
-    entries = item.content.entries if isinstance(item.content, Body) else item.content
-    return evaluate(entries.get("name"), inner)
-
-
-def _names_made(item: Dynamic, depth: int, frame: Frame) -> list[str]:
-    """Return the names of the columns a dynamic block makes."""
-    names = [
-        labels[0] if labels else _content_name(item, inner)
-        for labels, inner in _elements(item, max(depth, 0), frame)
-    ]
-    return [name for name in names if isinstance(name, str)]

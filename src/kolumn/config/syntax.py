@@ -202,6 +202,8 @@ class Block:
     start: int = field(compare=False)
     end: int = field(compare=False)
     """End of the header, for the caret."""
+    broken: bool = field(default=False, compare=False)
+    """True when there are syntax errors in it: parts may be missing."""
 
 
 Path: TypeAlias = tuple[str | int, ...]

@@ -65,8 +65,7 @@ def build(pieces: list[Piece], start: int, end: int) -> Value:
     if not any(isinstance(piece, Mark) for piece in pieces):
         return "".join(piece for piece in pieces if isinstance(piece, str))
     if len(pieces) == 1 and isinstance(pieces[0], Mark) and not pieces[0].word:
-        value = pieces[0].value
-        return value if not isinstance(value, str) else value
+        return pieces[0].value
     tree = _Tree(_stripped(pieces))
     parts = tree.parts(frozenset())
     if all(isinstance(part, str) for part in parts):

@@ -15,10 +15,12 @@ from kolumn.config.project import UNKNOWN, Unknown
 
 MAX_ITEMS: Final = 100_000
 """Elements one collection may have."""
-MAX_WORK: Final = 2_000_000
+MAX_WORK: Final = 1_000_000
 """Elements all loops and walks of one evaluation may visit."""
 MAX_TEXT: Final = 16 * 1024 * 1024
 """Characters one text may have."""
+TEXT_PER_WORK: Final = 64
+"""Characters of text that count like one element of a collection."""
 MAX_BITS: Final = 3_000
 """Bits one whole number may have."""
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kolumn.config.configuration import VARIABLE_PREFIX, variable_files
-from kolumn.config.declarations import Variable
 from kolumn.config.diagnostics import Fault, Source, did_you_mean
 from kolumn.config.evaluator import Frame, evaluate
 from kolumn.config.functions import CallContext
 from kolumn.config.json_syntax import parse_json
 from kolumn.config.parser import parse_attributes, parse_expression
-from kolumn.config.syntax import Spans, Traversal
-from kolumn.config.types import VariableType
 from kolumn.config.values import Budget
 from kolumn.contract.errors import Location, Problem, ValidationError
 
-
+if TYPE_CHECKING:
+    from kolumn.config.declarations import Variable
+    from kolumn.config.syntax import Spans, Traversal
+    from kolumn.config.types import VariableType
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -53,7 +53,9 @@ def collect_inputs(
     problems: list[Problem] = []
     for name in declared:
         if VARIABLE_PREFIX + name in environ:
-            inputs[name] = Input(environ[VARIABLE_PREFIX + name], True, f"environment variable {VARIABLE_PREFIX}{name}")
+            inputs[name] = Input(
+                environ[VARIABLE_PREFIX + name], True, f"environment variable {VARIABLE_PREFIX}{name}"
+            )
     for path in variable_files(folder):
         _from_file(path, declared, read_source, inputs, warnings, problems)
     for kind, text in arguments:

@@ -219,7 +219,7 @@ def literal(value: Any, depth: int = 0) -> str:
 
 
 def _number(value: float) -> str:
-    if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN
+    if value != value or value in (float("inf"), float("-inf")):
         raise ValidationError.of([Problem("NaN and infinity cannot be written.", code="bad_value")])
     return repr(value)
 

@@ -69,10 +69,10 @@ class DeclaredHandler(Generic[M]):
     Subclasses override what their type knows better.
     """
 
-    model: ClassVar[Any]
+    model: Any
     """The declared dataclass, M."""
     type: ClassVar[str]
-    description: ClassVar[str]
+    description: str
     renames = False
     """Whether the database can rename objects of this type in place."""
 

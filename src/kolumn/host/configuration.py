@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kolumn.config.cache import load_project
 from kolumn.config.configuration import Configuration as Files
 from kolumn.config.project import DiscoverConfig, Project
 from kolumn.contract.errors import Location, Problem, ValidationError
 from kolumn.host.providers import Fleet
+
+if TYPE_CHECKING:
+    from kolumn.contract.secrets import SecureString
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,8 @@ class Configuration:
 
     project: Project
     _files: Files = field(repr=False)
+    _secrets: tuple[SecureString, ...] = field(default=(), repr=False)
+    """As long as these live, every error and log record masks the sensitive texts of the project."""
 
     def locate(self, address: str, path: str = "") -> Location | None:
         """Return where attribute `path` of a resource is written, as near as can be told."""
@@ -55,7 +60,7 @@ def evaluate(
     files, project = load_project(folder, arguments=variables, environ=environment, discover=discover)
     for provider in project.providers:
         fleet.declare(provider)
-    return Configuration(project, files)
+    return Configuration(project, files, _guarded(project))
 
 
 def check(
@@ -66,7 +71,16 @@ def check(
     from kolumn.config import load
 
     files = load(folder, arguments=variables, environ=environment)
-    return Configuration(evaluate_files(files, None), files)
+    project = evaluate_files(files, None)
+    return Configuration(project, files, _guarded(project))
+
+
+def _guarded(project: Project) -> tuple[SecureString, ...]:
+    if not project.secrets:
+        return ()
+    from kolumn.contract.secrets import SecureString
+
+    return tuple(map(SecureString, project.secrets))
 
 
 def _discover(block: DiscoverConfig, fleet: Fleet) -> Mapping[str, Any]:

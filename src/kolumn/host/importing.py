@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +61,11 @@ def import_database(
     found: list[m.DiscoveredResource] = []
     for each in wanted or [""]:
         found += client.discover(each)
-    files = render(provider, found, {name: each.config_schema for name, each in known.items()})
+    schemas = {name: each.config_schema for name, each in known.items()}
+    files = render(provider, found, schemas)
     written = write_files(out, files)
-    counts: dict[str, int] = {}
-    for resource in found:
-        type_ = prefixed_type(provider, resource.type)
-        counts[type_] = counts.get(type_, 0) + 1
+    numbers = Counter(bare_type(provider, each.type) for each in found)
+    counts = {prefixed_type(provider, bare): numbers[bare] for bare in _order(schemas) if numbers[bare]}
     return Imported(provider=provider, files=written, counts=counts, variable=url_variables(block)[-1])
 
 
@@ -72,13 +73,13 @@ def render(
     provider: str, found: Sequence[m.DiscoveredResource], schemas: Mapping[str, ObjectType]
 ) -> dict[str, str]:
     """Return file names with formatted configuration that describes `found`."""
-    by_type: dict[str, list[WrittenResource]] = {}
+    by_type: dict[str, list[WrittenResource]] = {bare: [] for bare in _order(schemas)}
     for each in found:
         bare = bare_type(provider, each.type)
         by_type.setdefault(bare, []).append(
             WrittenResource(
                 type=prefixed_type(provider, each.type),
-                name=each.name,
+                name=_label(each),
                 config=shaped(each.config, schemas.get(bare, ObjectType())),
             )
         )
@@ -87,12 +88,33 @@ def render(
         "providers.kl": f"# Which database is meant comes from the environment variable {variable}.\n"
         + write_project((), [WrittenProvider(provider)])["providers.kl"]
     }
+    by_type = {bare: group for bare, group in by_type.items() if group}
     groups = {"main.kl": [each for group in by_type.values() for each in group]}
     if len(found) > SPLIT_ABOVE:
         groups = {f"{_plural(bare)}.kl": group for bare, group in by_type.items()}
     for name, group in groups.items():
         files[name] = write_project(group, filename=name)[name]
     return files
+
+
+def _order(schemas: Mapping[str, ObjectType]) -> list[str]:
+    """Return the types so that one with an attribute called like another comes after that: table, index."""
+    needs = {
+        bare: sorted(other for other in schemas if other != bare and other in schema.attributes)
+        for bare, schema in sorted(schemas.items())
+    }
+    try:
+        return list(TopologicalSorter(needs).static_order())
+    except CycleError:
+        return sorted(schemas)
+
+
+def _label(resource: m.DiscoveredResource) -> str:
+    """Return the label of a resource: its name as written, with its schema unless that is the default one."""
+    name, schema = resource.config.get("name"), resource.config.get("schema")
+    if not isinstance(name, str) or not name:
+        return resource.name
+    return f"{schema}_{name}" if isinstance(schema, str) and schema else name
 
 
 def shaped(config: Mapping[str, Any], schema: ObjectType) -> dict[str, Any]:

@@ -174,7 +174,9 @@ def refuse_stale(saved: SavedPlan, plan: ProjectPlan, project: Project, lineage:
         if (before[address].fingerprint if address in before else "")
         != (after[address].fingerprint if address in after else "")
     ]
-    if moved or saved.review.outputs != plan.review.outputs:
+    if saved.options.refresh_only and _data(saved.review.changes) != _data(plan.review.changes):
+        moved = sorted({change.provider for change in (*saved.review.changes, *plan.review.changes)})
+    if moved or _data(saved.review.outputs) != _data(plan.review.outputs):
         what = f"The database of {', '.join(moved)}" if moved else "An output"
         raise StateError(
             f"{what} changed since the plan was made: applying it would do something else. Plan again.",
@@ -192,6 +194,11 @@ def _sealed(resource: m.PlanResource, plan: ProjectPlan, project: Project, salt:
     if project.secrets:
         data["config"] = seal_texts(data.get("config", {}), project.secrets, salt)
     return data
+
+
+def _data(value: Any) -> Any:
+    """Return what is left of `value` after it was written and read."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _name(resource: dict[str, Any]) -> str:

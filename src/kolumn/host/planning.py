@@ -21,9 +21,6 @@ from kolumn.host.reviewing import changes, output_changes
 from kolumn.host.sealing import Veil, seal
 from kolumn.host.state import Instance, OutputRecord, ResourceRecord, State, instances
 
-_COUNTED_UP_TO = 500
-"""With more resources than this, counting unmanaged objects would cost as much as the plan."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -65,6 +62,8 @@ class ProjectPlan:
     """What the state will say about each resource of the configuration."""
     outputs: Mapping[str, OutputRecord]
     options: Options
+    refreshed: State | None = None
+    """The state a refresh leaves; only with `options.refresh_only`."""
 
 
 def plan(configuration: Configuration, state: State, fleet: Fleet, options: Options) -> ProjectPlan:
@@ -160,11 +159,8 @@ def _ask_one(
     if options.prune:
         request, response = _without_claimed(request, response, pruned, address)
     unmanaged = None
-    countable = options.count_unmanaged and not options.prune and len(resources) <= _COUNTED_UP_TO
-    if countable and response.steps:
-        unmanaged = tuple(
-            f"{each.resource_type} {each.name}" for each in _unmanaged(client, requests, address, fold=True)
-        )
+    if options.count_unmanaged and not options.prune and response.steps:
+        unmanaged = tuple(prefixed_type(address, each) for each in response.unmanaged)
     veil = Veil(configuration.project.secrets)
     found = changes(response, requests, address, pruned, veil)
     return _Answer(
@@ -216,19 +212,15 @@ def located(
     )
 
 
-def _unmanaged(
-    client: Client, requests: Requests, provider: str, *, fold: bool = False
-) -> list[m.PlanResource]:
+def _unmanaged(client: Client, requests: Requests, provider: str) -> list[m.PlanResource]:
     """Return deletes of the live objects that neither configuration nor state seems to name.
 
     An object the configuration names in a spelling only the provider understands may be among them; the
-    provider leaves it alone, since the same request asks for it. `fold` takes names that differ in case
-    for one, which is good enough for counting.
+    provider leaves it alone, since the same request asks for it.
     """
 
     def name_in(config: Mapping[str, Any]) -> tuple[str, str]:
-        names = (str(config.get("schema") or ""), str(config.get("name", "")))
-        return (names[0].casefold(), names[1].casefold()) if fold else names
+        return (str(config.get("schema") or ""), str(config.get("name", "")))
 
     kept = {
         (bare_type(provider, each.type), identity)

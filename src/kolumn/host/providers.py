@@ -168,7 +168,8 @@ class Fleet:
         if any(self._environment.get(name) for name in url_variables(block)):
             return block
         load(kind)  # an unknown provider is the better thing to say
-        wanted = f'provider "{kind}" {{{f" alias = {alias!r}" if alias else " "}}}'.replace("'", '"')
+        inside = f' alias = "{alias}" ' if alias else ""
+        wanted = f'provider "{kind}" {{{inside}}}'
         raise ValidationError(
             f"No provider {address} is configured. Add a `{wanted}` block that says which database is meant, "
             f"or set {url_variables(block)[0]}.",

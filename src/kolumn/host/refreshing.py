@@ -15,10 +15,10 @@ from kolumn.host.providers import Fleet
 from kolumn.host.requests import Requests
 from kolumn.host.results import Applied, Change, Difference, Result, Review
 from kolumn.host.sealing import Veil, seal_texts, shown
-from kolumn.host.state import State
+from kolumn.host.state import Managed, State
 
 
-def plan_refresh(project: Project, state: State, fleet: Fleet, options: Options) -> tuple[ProjectPlan, State]:
+def plan_refresh(project: Project, state: State, fleet: Fleet, options: Options) -> ProjectPlan:
     """Return what a refresh finds, and the state it would leave.
 
     A resource that is gone from its database is forgotten; one that was changed there is recorded as it is
@@ -80,17 +80,16 @@ def plan_refresh(project: Project, state: State, fleet: Fleet, options: Options)
         providers=providers,
         resources={address: record for address, record in state.resources.items() if address in managed},
     )
-    requests = Requests(order=(), resources={}, addresses={}, before=state, state=state)
-    return (
-        ProjectPlan(
-            requests=requests,
-            providers=(),
-            review=Review(changes=tuple(changes), unchanged=unchanged, refresh_only=True),
-            records=after.resources,
-            outputs=state.outputs,
-            options=options,
+    return ProjectPlan(
+        requests=Requests(
+            order=(), resources={}, addresses={}, before=state, state=state, managed=Managed(state)
         ),
-        after,
+        providers=(),
+        review=Review(changes=tuple(changes), unchanged=unchanged, refresh_only=True),
+        records=after.resources,
+        outputs=state.outputs,
+        options=options,
+        refreshed=after,
     )
 
 

@@ -41,6 +41,8 @@ class Requests:
     """The state as it is kept."""
     state: State
     """The state the providers are handed: `before` with `moved` blocks applied."""
+    managed: Managed
+    """What that state manages."""
     moves: Mapping[str, str] = field(default_factory=dict)
     """Old address by new address."""
     configured: Mapping[str, ResourceConfig] = field(default_factory=dict)
@@ -65,7 +67,7 @@ def build(project: Project, state: State, scope: Scope) -> Requests:
     """
     configured = {} if scope.destroy else {resource.address: resource for resource in project.resources}
     managed = Managed(state)
-    moves = {} if scope.destroy else _moves(project, configured, managed)
+    moves = {} if scope.destroy or not project.moved else _moves(project, configured, managed)
     current = _with_moves(state, moves)
     managed = Managed(current) if moves else managed
     removed = {
@@ -123,6 +125,7 @@ def build(project: Project, state: State, scope: Scope) -> Requests:
         addresses=addresses,
         before=state,
         state=current,
+        managed=managed,
         moves={new: old for old, new in moves.items()},
         configured=configured,
         known=frozenset(managed),

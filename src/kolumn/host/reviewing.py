@@ -13,7 +13,7 @@ from kolumn.host.attributes import same_steps
 from kolumn.host.requests import Key, Requests
 from kolumn.host.results import Action, Change, Difference, OutputChange
 from kolumn.host.sealing import HIDDEN, SEAL, Veil, hidden, is_sealed, sealed_paths, shown, texts_at
-from kolumn.host.state import Managed, OutputRecord
+from kolumn.host.state import OutputRecord
 
 
 def changes(
@@ -27,7 +27,6 @@ def changes(
     steps: dict[tuple[str, str], list[m.PlanStep]] = {}
     for step in response.steps:
         steps.setdefault((bare_type(provider, step.resource_type), step.name), []).append(step)
-    managed = Managed(requests.state)
     found: list[Change] = []
     for each in response.resources:
         bare = bare_type(provider, each.resource_type)
@@ -41,7 +40,7 @@ def changes(
             action = "forget"  # it is gone from the database already
         if action == "unchanged":
             continue
-        sensitive = _sensitive(address, requests, managed)
+        sensitive = _sensitive(address, requests)
         curtain = veil.also(_texts(each.changes, sensitive)) if sensitive else veil
         found.append(
             Change(
@@ -95,11 +94,11 @@ def _reason(action: Action, address: str, requests: Requests, pruned: bool) -> s
     return ""
 
 
-def _sensitive(address: str, requests: Requests, managed: Managed) -> list[tuple[str, ...]]:
+def _sensitive(address: str, requests: Requests) -> list[tuple[str, ...]]:
     """Return what is sensitive of a resource, now or when it was last applied, as steps in one spelling."""
     resource = requests.configured.get(address)
     paths = set(resource.sensitive) if resource is not None else set()
-    entry = managed.get(address)
+    entry = requests.managed.get(address)
     if entry is not None and SEAL.encode() in bytes(entry[1].config):
         paths.update(sealed_paths(entry[1].read_config()))
     return [same_steps(path) for path in sorted(paths)]

@@ -115,7 +115,7 @@ def decode(body: bytes) -> State:
 
 def encode(state: State) -> bytes:
     """Return the document of a state."""
-    return msgspec.json.encode(state)
+    return msgspec.json.encode(msgspec.structs.replace(state, kolumn=__version__))
 
 
 class Managed:

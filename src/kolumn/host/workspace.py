@@ -51,7 +51,6 @@ class Workspace:
         self.context = context
         self.folder = arguments.folder
         self._command = command
-        self._refreshed: State | None = None
         self.backend: Backend = LocalBackend(arguments.folder)
         self.fleet = Fleet(context, arguments.environment)
 
@@ -82,7 +81,7 @@ class Workspace:
     def locked(self, wait: float) -> Iterator[None]:
         """Hold the project's lock. Raises StateError `locked`."""
         holder = Holder(os.getpid(), identity.host(), identity.user(), self._command, Timestamp.utc_now())
-        with self.backend.lock(holder, wait):
+        with self.backend.lock(holder, wait, self.context.check):
             self.__dict__.pop("ledger", None)  # what was read before may be old by now
             yield
 
@@ -91,8 +90,7 @@ class Workspace:
         if options.refresh_only:
             from kolumn.host.refreshing import plan_refresh
 
-            found, self._refreshed = plan_refresh(self.configuration.project, self.state, self.fleet, options)
-            return found
+            return plan_refresh(self.configuration.project, self.state, self.fleet, options)
         return plan(self.configuration, self.state, self.fleet, options)
 
     def save(self, plan: ProjectPlan, path: Path) -> None:
@@ -120,12 +118,12 @@ class Workspace:
         announce: Callable[[ProviderPlan], None] = lambda _: None,
     ) -> Applied:
         """Carry out a plan of this workspace; the project must be locked. See `applying.apply`."""
-        if plan.options.refresh_only and self._refreshed is not None:
+        if plan.refreshed is not None:
             from kolumn.host.refreshing import results
 
             started = time.perf_counter()
             if plan.review.has_changes:
-                self.ledger.put(self._refreshed)
+                self.ledger.put(plan.refreshed)
             return results(plan, self.ledger.serial, time.perf_counter() - started)
         from kolumn.host.applying import apply
 

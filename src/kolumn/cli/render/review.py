@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kolumn.cli.render.style import Style
@@ -33,11 +33,14 @@ _COLOURS: Mapping[Action, str] = {
     "refresh": "adopt",
     "recreate": "replace",
 }
+_LISTED = 30
+"""How many adopted resources are listed one by one."""
 _RISKS = {
     "data_loss": "loses data",
     "table_rewrite": "rewrites the table",
     "long_lock": "locks for long",
     "irreversible": "cannot be undone",
+    "conversion": "changes values",
     "may_fail": "may fail",
 }
 
@@ -46,7 +49,10 @@ def review_text(review: Review, style: Style, *, sql: bool = False) -> str:
     """Return the whole plan: each change, the warnings, the outputs, the summary."""
     locks = {step.lock for change in review.changes for step in change.steps if step.lock}
     several = len(locks) > 1
-    blocks = ["\n".join(_change(change, style, sql, locks=several)) for change in review.changes]
+    plain, detailed = _split(review.changes)
+    blocks = ["\n".join(_change(change, style, sql, locks=several)) for change in detailed]
+    if plain:
+        blocks.insert(0, "\n".join(_adopted(plain, style)))
     if len(locks) == 1:
         blocks.append(f"Lock: {locks.pop()}.")
     if warnings := [*_unsaid(review)]:
@@ -91,6 +97,24 @@ def summary(review: Review) -> str:
         if count := review.count(action):  # type: ignore[arg-type]
             parts.append(f"{count} {words}")
     return f"Plan: {', '.join(parts)}; {review.unchanged} unchanged."
+
+
+def _split(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
+    """Return what is only adopted, which one line each says, and the rest."""
+    plain = [
+        change for change in changes if change.action == "adopt" and not change.steps and not change.reason
+    ]
+    if len(plain) == len(changes):
+        return plain, []
+    said = {change.address for change in plain}
+    return plain, [change for change in changes if change.address not in said]
+
+
+def _adopted(changes: Sequence[Change], style: Style) -> Iterator[str]:
+    for change in changes[:_LISTED]:
+        yield from _change(change, style, False, locks=False)
+    if (rest := len(changes) - _LISTED) > 0:
+        yield f"    ... and {rest} more that exist already and are as configured (--json lists them)"
 
 
 def _change(change: Change, style: Style, sql: bool, *, locks: bool) -> Iterator[str]:

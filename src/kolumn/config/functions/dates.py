@@ -17,7 +17,7 @@ def _parse(text: str) -> datetime:
     try:
         if not re.fullmatch(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", text):
             raise ValueError
-        return datetime.fromisoformat(text.upper().replace("Z", "+00:00"))
+        return datetime.fromisoformat(text.upper())
     except ValueError:
         raise Fault(
             "This is not a time in RFC 3339 form.",
@@ -60,7 +60,10 @@ def timecmp(first: str, second: str) -> int:
 
 @function(TEXT, TEXT)
 def formatdate(pattern: str, moment: str) -> str:
-    """Write a time by a pattern of YYYY YY MMMM MMM MM M DD D EEEE EEE HH H hh h AA aa mm m ss s ZZZZZ ZZZZ ZZZ Z."""
+    """Write a time by a pattern of letters.
+
+    YYYY YY MMMM MMM MM M DD D EEEE EEE HH H hh h AA aa mm m ss s ZZZZZ ZZZZ ZZZ Z.
+    """
     when = _parse(moment)
     return "".join(_verb(match, when) for match in _VERBS.finditer(pattern))
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kolumn.config.diagnostics import Fault, did_you_mean
 from kolumn.config.project import UNKNOWN
 from kolumn.config.values import (
     MAX_ITEMS,
     MAX_TEXT,
+    TEXT_PER_WORK,
     Budget,
     Sensitive,
     SetValue,
@@ -24,6 +24,9 @@ from kolumn.config.values import (
     to_whole,
     type_name,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(slots=True)
@@ -152,7 +155,12 @@ def call(name: str, arguments: list[Any], context: CallContext) -> Any:
         values.append(value)
     if unknown:
         return Sensitive(UNKNOWN) if hidden else UNKNOWN
-    result = _apply(declared, values, context)
+    try:
+        result = _apply(declared, values, context)
+    except Fault as fault:
+        if hidden:  # the message may quote an argument
+            fault.message, fault.hint = f"{name}() cannot work with this sensitive value.", ""
+        raise
     return Sensitive(result) if hidden and name != "nonsensitive" else result
 
 
@@ -193,8 +201,11 @@ def _apply(declared: Function, values: list[Any], context: CallContext) -> Any:
 
 def check_size(result: Any, budget: Budget | None = None) -> None:
     """Raise Fault when a result is too big."""
-    if isinstance(result, str) and len(result) > MAX_TEXT:
-        raise Fault(f"This text is longer than {MAX_TEXT:,} characters.", code="too_big")
+    if isinstance(result, str):
+        if len(result) > MAX_TEXT:
+            raise Fault(f"This text is longer than {MAX_TEXT:,} characters.", code="too_big")
+        if budget is not None:
+            budget.spend(len(result) // TEXT_PER_WORK)
     if isinstance(result, (list, dict)):
         if len(result) > MAX_ITEMS:
             raise Fault(f"This makes more than {MAX_ITEMS:,} elements.", code="too_big")

@@ -195,7 +195,7 @@ def compiled(pattern: str, subject: str) -> re.Pattern[str]:
     if len(subject) > _LONGEST_NESTED_SUBJECT and _nests_repeats(pattern):
         raise Fault(
             "This regular expression repeats something that repeats; that can take forever.",
-            hint="Write it without a repetition inside a repetition, for example [a-z,]+ instead of ([a-z]+,?)+.",
+            hint="Write it without a repetition inside another: [a-z,]+ instead of ([a-z]+,?)+.",
             code="slow_regex",
         )
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
@@ -118,12 +118,14 @@ class LocalBackend:
             rows = database.execute(f"SELECT {_COLUMNS} FROM state ORDER BY serial DESC").fetchall()
         return tuple(_entry(row) for row in rows)
 
-    def lock(self, holder: Holder, wait: float) -> AbstractContextManager[None]:
+    def lock(
+        self, holder: Holder, wait: float, checkpoint: Callable[[], None] = lambda: None
+    ) -> AbstractContextManager[None]:
         """Hold the project's lock; see `Backend.lock`."""
         from kolumn.host.backends.lock import file_lock
 
         self._prepare()
-        return file_lock(self._folder / "lock", holder, wait)
+        return file_lock(self._folder / "lock", holder, wait, checkpoint)
 
     def _check(self, serial: int, kept: str, parent: int, lineage: str, force: bool) -> None:
         if kept != lineage and not force:

@@ -26,9 +26,7 @@ class _Record(msgspec.Struct):
 
 
 @contextmanager
-def file_lock(
-    path: Path, holder: Holder, wait: float, *, checkpoint: Callable[[], None] = lambda: None
-) -> Iterator[None]:
+def file_lock(path: Path, holder: Holder, wait: float, checkpoint: Callable[[], None]) -> Iterator[None]:
     """Hold the lock on `path`, waiting up to `wait` seconds; `checkpoint` may raise to stop waiting.
 
     Raises StateError `locked` that names the holder, PermissionError when the file cannot be opened.
