@@ -14,6 +14,8 @@ from typing import Any
 import kolumn
 
 SOURCES = Path(kolumn.__file__).parent.parent
+SOAK = bool(os.environ.get("KOLUMN_SOAK"))
+"""Whether this is the long run (`make soak`)."""
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from kolumn.cli.main import main
 from tests import command, dumps
 
-FILES = 1_000 if os.environ.get("KOLUMN_SOAK") else 200
+FILES = 1_000 if command.SOAK else 200
 SECRET = "Pl4netarium-hunter2-newt"
 
 VALID = '''

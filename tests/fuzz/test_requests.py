@@ -4,7 +4,6 @@ refused has changed nothing."""
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,11 +20,12 @@ from kolumn.contract.functions import FUNCTIONS
 from kolumn.contract.logs import subscribe
 from kolumn.contract.secrets import SecureString
 from kolumn.host.providers import load
+from tests import command
 from tests.client import Client, wanted
 from tests.fuzz.mutation import mutated
 from tests.targets import SQLITE
 
-REQUESTS = 5_500 if os.environ.get("KOLUMN_SOAK") else 400
+REQUESTS = 5_500 if command.SOAK else 400
 EXPECTED = {
     *("unsupported_function", "invalid_message", "missing_field", "not_found", "broken_dependent"),
     "foreign_key_violation",

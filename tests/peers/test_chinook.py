@@ -40,7 +40,7 @@ def edit(folder: Path, table: str, *changes: tuple[str, str]) -> None:
     """Replace text, by pattern, inside the block of one table."""
     for file in folder.glob("*.kl"):
         text = file.read_text()
-        found = re.search(rf'create "sqlite_table" "{table}" \{{\n.*?\n\}}\n', text, re.DOTALL)
+        found = re.search(rf'create "sqlite_table" "{table.lower()}" \{{\n.*?\n\}}\n', text, re.DOTALL)
         if found is None:
             continue
         block = found[0]
@@ -104,7 +104,7 @@ def test_columns_added_altered_dropped_and_renamed_under_data(project: Path) -> 
     )
     edit(project, "Invoice", (r'\n  column "BillingCity" \{\n', '\n  column "BillingCity" {\n    not_null = true\n    default = "\'?\'"\n'))
     edit(project, "Artist", (r'\n  column "Name" \{\n', '\n  column "Name" {\n    collation = "NOCASE"\n'))
-    edit(project, "Genre", (r'create "sqlite_table" "Genre" \{\n', 'create "sqlite_table" "Genre" {\n  comment = "what it sounds like"\n'))
+    edit(project, "Genre", (r'  name += "Genre"\n', '  name    = "Genre"\n  comment = "what it sounds like"\n'))
     planned = command.document(project, "plan")["plan"]
     risks = [risk["message"] for each in planned["resources"] for step in each["steps"] for risk in step["risks"] if risk["kind"] == "data_loss"]
     assert len(risks) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,12 +13,11 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from kolumn.host.providers import load
-from tests import dumps
+from tests import command, dumps
 from tests.client import Client
 from tests.properties.configurations import Resource, contents, quoted, schemas, towards
 
-SOAK = bool(os.environ.get("KOLUMN_SOAK"))
-EXAMPLES = 1500 if SOAK else 60
+EXAMPLES = 1500 if command.SOAK else 60
 
 
 @contextmanager

@@ -7,7 +7,6 @@ aimed at the moments that matter: while the transaction is open, around its comm
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import shutil
 import signal
@@ -22,7 +21,7 @@ import pytest
 
 from tests import command, dumps
 
-KILLS = 200 if os.environ.get("KOLUMN_SOAK") else 12
+KILLS = 200 if command.SOAK else 12
 """How often an apply is killed in each of the two modes."""
 BATCHES = 4
 ROWS = 4000
