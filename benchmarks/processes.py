@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -30,8 +30,8 @@ class Command:
 
     arguments: Sequence[str]
     folder: Path
-    environment: Mapping[str, str] | None = None
-    """Replaces the environment when given."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to the environment of this process."""
     prepare: Callable[[], None] | None = None
     """Runs unmeasured before every run: puts back what the run before it left behind."""
     accept: frozenset[int] = frozenset({0})
@@ -56,7 +56,7 @@ def run(command: Command) -> Cost:
         process = subprocess.Popen(
             list(command.arguments),
             cwd=command.folder,
-            env=None if command.environment is None else dict(command.environment),
+            env={**_inherited(), **command.environment},
             stdin=standard_input,
             stdout=standard_output,
             stderr=errors,
@@ -72,6 +72,11 @@ def run(command: Command) -> Cost:
             said = errors.read().decode(errors="replace")[-2000:]
             raise Failed(f"{' '.join(map(str, command.arguments))}: exit code {process.returncode}\n{said}")
     return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def _inherited() -> dict[str, str]:
+    """Return the environment, compiled bytecode allowed: without it every start compiles everything again."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def alternate(commands: Mapping[str, Command], rounds: int) -> dict[str, Cost]:

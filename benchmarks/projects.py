@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 import subprocess
 import sys
@@ -54,12 +53,15 @@ class Projects:
         self.edited = self._copy("edited", self.managed)
         self.unmanaged = self._copy("unmanaged")
         self.fresh = self._copy("fresh")
+        self.evaluated = self._copy("evaluated")
+        run(self.evaluation(cached=True))
 
     def importing(self) -> Command:
         """Describe the database as configuration."""
         return Command(
-            kolumn("import", "sqlite", "--url", str(self.database), "--out", str(self.imported)),
+            kolumn("import", "sqlite", "--out", str(self.imported)),
             self.folder,
+            self._environment(self.database),
             prepare=lambda: shutil.rmtree(self.imported, ignore_errors=True),
         )
 
@@ -94,7 +96,7 @@ class Projects:
 
     def evaluation(self, *, cached: bool) -> Command:
         """Parse and evaluate the configuration, or take what is kept from an earlier evaluation."""
-        folder = self.managed if cached else self.imported
+        folder = self.evaluated if cached else self.imported
         return Command(
             [sys.executable, str(_HERE / "evaluation.py"), "cached" if cached else "anew", str(folder)],
             self.folder,
@@ -117,7 +119,7 @@ class Projects:
         return target
 
     def _environment(self, database: Path) -> dict[str, str]:
-        return {**os.environ, "KOLUMN_SQLITE_URL": str(database)}
+        return {"KOLUMN_SQLITE_URL": f"sqlite:///{database.resolve()}"}
 
     def _edit(self) -> Callable[[], None]:
         """Return what gives one column of the middle table another default."""

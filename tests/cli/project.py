@@ -106,12 +106,16 @@ class ProjectFolder:
 
     def objects(self) -> set[str]:
         """Names of everything in the database but Kolumn's and SQLite's own."""
-        found = self.rows("SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite%' AND name NOT LIKE 'kolumn%'")
+        found = self.rows(
+            "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite%' AND name NOT LIKE 'kolumn%'"
+        )
         return {name for (name,) in found}
 
     def state_bytes(self) -> bytes:
         """Everything Kolumn keeps for the project, as it is on disk."""
-        return b"".join(path.read_bytes() for path in sorted((self.folder / ".kolumn").rglob("*")) if path.is_file())
+        return b"".join(
+            path.read_bytes() for path in sorted((self.folder / ".kolumn").rglob("*")) if path.is_file()
+        )
 
 
 USERS = """

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
 from kolumn.cli.main import COMMANDS, main
 
 from .project import POSTS, USERS, ProjectFolder
@@ -26,13 +28,39 @@ def test_every_command_explains_itself_with_examples(capsys: pytest.CaptureFixtu
 
 def test_misuse_exits_with_1_and_never_with_the_code_for_changes(project: ProjectFolder) -> None:
     project.write(USERS)
-    for words in (["plan", "--nonsense"], ["plan", "--lock-timeout", "soon"], ["schema"], ["plan", "-var", "x"]):
+    for words in (
+        ["plan", "--nonsense"],
+        ["plan", "--lock-timeout", "soon"],
+        ["schema"],
+        ["plan", "-var", "x"],
+    ):
         ran = project.run(*words)
         assert ran.code == 1, words
         assert ran.err.startswith("Error: ")
         assert project.run(*words, "--json").document["error"]["code"] == "bad_argument"
     assert main(["plann"]) == 1
     assert main([]) == 1
+
+
+def test_global_options_may_come_first_and_a_folder_may_be_called_like_a_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "graph"
+    folder.mkdir()
+    (folder / "main.kl").write_text(USERS)
+    with contextlib.chdir(tmp_path):
+        assert main(["-C", "graph", "--json", "graph"]) == 0
+    assert '"sqlite_table.users"' in capsys.readouterr().out
+
+
+def test_any_text_can_be_printed_in_any_locale(project: ProjectFolder) -> None:
+    project.write(USERS.replace('"email"', '"größe_数"'))
+    process = project.start(
+        "plan", environment={"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    )
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "gr\\xf6\\xdfe_" in out
 
 
 def test_exit_codes_of_plan(project: ProjectFolder) -> None:
@@ -53,7 +81,7 @@ def test_every_fault_is_shown_with_its_line_and_a_caret(project: ProjectFolder) 
     assert "var.nope" in ran.err
     assert "^" in ran.err
 
-    project.write(USERS.replace("not_null = true", 'typo = true\n    type = "TEXT; DROP"').replace("primary_key", "primry_key"))
+    project.write(USERS.replace('"TEXT"', '"TEXT; DROP TABLE x"').replace("primary_key", "primry_key"))
     ran = project.run("plan")
     assert ran.code == 1
     assert "sqlite_table.users" in ran.err
@@ -119,7 +147,7 @@ def test_output_raw_is_for_scripts(project: ProjectFolder) -> None:
 
 
 def test_fmt_check_diff_and_standard_input(project: ProjectFolder) -> None:
-    project.write('locals {\na=1\n  bcd =   2\n}\n')
+    project.write("locals {\na=1\n  bcd =   2\n}\n")
     check = project.run("fmt", "--check", "--diff")
     assert check.code == 1
     assert "+  a   = 1" in check.out
@@ -141,14 +169,16 @@ def test_graph_draws_for_dot_and_mermaid(project: ProjectFolder) -> None:
 def test_import_refuses_to_overwrite(project: ProjectFolder) -> None:
     project.sql("CREATE TABLE a (id INTEGER)")
     project.write("# mine\n", "mine.kl")
-    refused = project.run("import", "sqlite", "--out", ".")
+    refused = project.run("import", "sqlite")
     assert refused.code == 1
     assert "mine.kl" in refused.err
     assert (project.folder / "mine.kl").read_text() == "# mine\n"
-    project.ok("import", "sqlite", "--out", ".", "--force")
-    unknown = project.run("import", "sqlite", "--out", "elsewhere", "--type", "function")
+    project.ok("import", "sqlite", "--force")
+    unknown = project.run(
+        "import", "sqlite", "--out", str(project.folder / "elsewhere"), "--type", "function"
+    )
     assert unknown.code == 1
-    missing = project.run("import", "nonesuch", "--out", "elsewhere")
+    missing = project.run("import", "nonesuch", "--out", str(project.folder / "elsewhere"))
     assert 'no provider "nonesuch"' in missing.err
 
 
@@ -190,7 +220,9 @@ def test_version_is_quick_and_loads_next_to_nothing() -> None:
     )
     best = 9.9
     for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=True
+        )
         _, seconds, loaded = done.stdout.splitlines()
         assert loaded == "[]"
         best = min(best, float(seconds))

@@ -10,7 +10,8 @@ CREATE TABLE invoice (id INTEGER PRIMARY KEY, customer_id INTEGER REFERENCES cus
                       total NUMERIC CHECK (total >= 0), UNIQUE (customer_id, total));
 CREATE INDEX invoice_by_customer ON invoice (customer_id DESC) WHERE total > 0;
 CREATE VIEW big AS SELECT * FROM invoice WHERE total > 100;
-CREATE TRIGGER touch AFTER INSERT ON invoice BEGIN UPDATE customer SET score = score + 1 WHERE id = NEW.customer_id; END;
+CREATE TRIGGER touch AFTER INSERT ON invoice BEGIN
+  UPDATE customer SET score = score + 1 WHERE id = NEW.customer_id; END;
 INSERT INTO customer (name) VALUES ('Ada'), ('Grace');
 INSERT INTO invoice (customer_id, total) VALUES (1, 10), (2, 200);
 """
@@ -19,7 +20,7 @@ INSERT INTO invoice (customer_id, total) VALUES (1, 10), (2, 200);
 def test_import_adopt_change_and_destroy_a_database_somebody_else_made(project: ProjectFolder) -> None:
     project.sql(FOREIGN)
     before = project.rows("SELECT name, sql FROM sqlite_schema ORDER BY name")
-    imported = project.run("import", "sqlite", "--out", ".")
+    imported = project.run("import", "sqlite")
     assert imported.code == 0, imported.err
     assert project.ok("fmt", "--check").out == ""
     project.ok("validate")
@@ -28,7 +29,10 @@ def test_import_adopt_change_and_destroy_a_database_somebody_else_made(project: 
     assert "<- sqlite_table.customer" in plan.out
     assert "0 to create, 0 to change, 0 to delete, 5 to adopt" in plan.out
     project.apply()
-    assert project.rows("SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'kolumn%' ORDER BY name") == before
+    assert (
+        project.rows("SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'kolumn%' ORDER BY name")
+        == before
+    )
     assert "No changes. The database matches the configuration." in project.ok("plan").out
     assert project.settled()
 
@@ -97,7 +101,10 @@ def test_removed_from_the_configuration_is_deleted_and_the_rest_stays(project: P
 
 
 def test_only_prune_deletes_what_nobody_names(project: ProjectFolder) -> None:
-    project.sql("CREATE TABLE stray (id INTEGER); CREATE INDEX stray_index ON stray (id); CREATE TABLE Users (id INTEGER)")
+    project.sql(
+        "CREATE TABLE stray (id INTEGER); CREATE INDEX stray_index ON stray (id); CREATE TABLE Users "
+        "(id INTEGER)"
+    )
     project.write(USERS.replace('"users"', '"USERS"'))
 
     plan = project.ok("plan")
@@ -118,7 +125,8 @@ def test_a_move_renames_and_keeps_every_row(project: ProjectFolder) -> None:
     project.apply()
     project.sql("INSERT INTO users VALUES (1, 'a@example.org')")
     project.write(
-        USERS.replace('"users"', '"people"') + "moved {\n  from = sqlite_table.users\n  to = sqlite_table.people\n}\n"
+        USERS.replace('"users"', '"people"')
+        + "moved {\n  from = sqlite_table.users\n  to = sqlite_table.people\n}\n"
     )
 
     plan = project.ok("plan")
@@ -213,7 +221,9 @@ def test_refresh_only_follows_the_database_and_changes_nothing_there(project: Pr
     assert project.rows("SELECT sql FROM sqlite_schema ORDER BY name") == tables
     assert "sqlite_index.posts_by_author" not in project.ok("state", "list").out
     assert "The state matches the database" in project.ok("plan", "--refresh-only").out
-    assert not project.settled(), "a refresh must not hide that the database is not what the configuration says"
+    assert not project.settled(), (
+        "a refresh must not hide that the database is not what the configuration says"
+    )
     project.apply()
     assert project.settled()
     assert project.objects() == {"users", "posts", "posts_by_author"}
@@ -224,7 +234,9 @@ def test_two_databases_under_aliases(project: ProjectFolder, tmp_path: Path) -> 
     project.write(
         'provider "sqlite" {}\nprovider "sqlite" {\n  alias = "replica"\n}\n'
         + USERS
-        + USERS.replace('"users" {', '"copies" {\n  provider = sqlite.replica\n  depends_on = [sqlite_table.users]', 1)
+        + USERS.replace(
+            '"users" {', '"copies" {\n  provider = sqlite.replica\n  depends_on = [sqlite_table.users]', 1
+        )
     )
     project.apply()
     assert project.objects() == {"users"}

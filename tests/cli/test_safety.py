@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from kolumn.contract.times import Timestamp
+from kolumn.host.backends import Holder
+from kolumn.host.backends.local import LocalBackend
+
 from .project import POSTS, USERS, ProjectFolder
 
 SECRET = "correct-horse-battery"
@@ -42,7 +46,9 @@ def test_a_saved_plan_keeps_its_variables(project: ProjectFolder, tmp_path: Path
 
 
 @pytest.mark.parametrize("planned", ["with changes", "without changes"])
-def test_a_saved_plan_does_not_fit_a_changed_database(project: ProjectFolder, tmp_path: Path, planned: str) -> None:
+def test_a_saved_plan_does_not_fit_a_changed_database(
+    project: ProjectFolder, tmp_path: Path, planned: str
+) -> None:
     project.write(USERS)
     if planned == "without changes":
         project.apply()
@@ -250,6 +256,11 @@ def test_state_can_be_looked_into_moved_and_restored(project: ProjectFolder, tmp
 def test_deleting_is_refused_while_safe_destroy_is_on(project: ProjectFolder) -> None:
     project.write(USERS)
     project.apply()
+    project.write(POSTS.replace("sqlite_table.users.id", '"users(id)"'))
+    refused = project.run("apply", "--auto-approve", environment={"KOLUMN_SAFE_DESTROY": "true"})
+    assert refused.code == 1
+    assert project.ok("state", "list").out.split() == ["sqlite_table.users"], "nothing was begun"
+    project.write(USERS)
     refused = project.run("destroy", "--auto-approve", environment={"KOLUMN_SAFE_DESTROY": "true"})
     assert refused.code == 1
     assert "KOLUMN_SAFE_DESTROY=false" in refused.err
@@ -262,17 +273,89 @@ def test_a_failing_apply_leaves_database_and_state_as_they_were(project: Project
     project.apply()
     project.sql("INSERT INTO users VALUES (1, 'x'), (2, 'x')")
     project.write(
-        USERS + POSTS + 'create "sqlite_index" "one_mail" {\n  table = sqlite_table.users.name\n  columns = ["email"]\n  unique = true\n}\n'
+        USERS
+        + POSTS
+        + 'create "sqlite_index" "one_mail" {\n  table = sqlite_table.users.name\n'
+        + '  columns = ["email"]\n  unique = true\n}\n'
     )
     failed = project.run("apply", "--auto-approve", "--json")
     assert failed.code == 1
     document = failed.document
     assert document["success"] is False
     assert document["error"]["category"] == "OperationError"
-    assert any(not each["success"] and each["address"] == "sqlite_index.one_mail" for each in document["results"])
+    assert any(
+        not each["success"] and each["address"] == "sqlite_index.one_mail" for each in document["results"]
+    )
     assert project.objects() == {"users"}
     assert project.rows("SELECT count(*) FROM users") == [(2,)]
+
+    said = project.run("apply", "--auto-approve")
+    assert "x sqlite_index.one_mail:" in said.out
+    assert "Nothing of it stands" in said.out
+    assert said.err.count("UNIQUE constraint failed") == 1
 
     project.sql("DELETE FROM users WHERE id = 2")
     project.apply()
     assert project.settled()
+
+
+def test_a_saved_refresh_does_not_fit_another_database(project: ProjectFolder, tmp_path: Path) -> None:
+    project.write(USERS + POSTS)
+    project.apply()
+    project.sql("DROP INDEX posts_by_author")
+    plan = tmp_path / "p"
+    project.ok("plan", "--refresh-only", "--out", str(plan))
+    project.sql("DROP TABLE posts")
+    stale = project.run("apply", str(plan), "--json")
+    assert stale.document["error"]["code"] == "stale_plan"
+
+    project.ok("plan", "--refresh-only", "--out", str(plan))
+    project.ok("apply", str(plan))
+    assert project.ok("state", "list").out.split() == ["sqlite_table.users"]
+
+
+def test_ctrl_c_ends_the_wait_for_the_lock(project: ProjectFolder) -> None:
+    project.write(USERS)
+    project.apply()
+    backend = LocalBackend(project.folder)
+    with backend.lock(Holder(1, "elsewhere", "somebody", "apply", Timestamp.utc_now()), 0):
+        process = project.start("apply", "--auto-approve", "--lock-timeout", "120")
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+
+
+def test_a_person_who_removed_what_was_secret_does_not_show_it(project: ProjectFolder) -> None:
+    project.environment["KOLUMN_VAR_token"] = SECRET
+    variable = 'variable "token" {\n  sensitive = true\n}\n'
+    secret = USERS.replace("not_null = true", "not_null = true\n    default = \"'${var.token}'\"")
+    project.write(variable + secret)
+    project.apply()
+    del project.environment["KOLUMN_VAR_token"]
+
+    project.write(USERS)
+    for words in (["plan", "--sql"], ["plan", "--sql", "--json"]):
+        ran = project.ok(*words)
+        assert "sqlite_table.users" in ran.out
+        assert SECRET not in ran.out + ran.err
+    destroyed = project.ok("destroy", "--auto-approve", "--json")
+    assert SECRET not in destroyed.out + destroyed.err
+    assert project.objects() == set()
+
+
+def test_an_error_about_something_sensitive_does_not_show_it(project: ProjectFolder) -> None:
+    project.environment["KOLUMN_VAR_token"] = SECRET
+    variable = 'variable "token" {\n  sensitive = true\n}\n'
+    for written in (
+        'not_null = true\n    default = "\'${var.token}"',
+        'not_null = true\n    check = "${var.token} ((("',
+        'not_null = true\n    collation = "${var.token}"',
+        "not_null = var.token",
+    ):
+        project.write(variable + USERS.replace("not_null = true", written))
+        for words in (["plan"], ["plan", "--json"], ["apply", "--auto-approve", "--log-level", "debug"]):
+            ran = project.run(*words)
+            assert ran.code == 1 or words[0] == "plan", written
+            assert SECRET not in ran.out + ran.err
+    assert SECRET.encode() not in project.state_bytes()

@@ -16,7 +16,7 @@ from kolumn.contract.times import ZERO_TIME
 EXTENSIONS = {
     "PlanRequest": ["options"],
     "PlanResource": ["ignore_changes", "depends_on"],
-    "PlanResponse": ["steps", "fingerprint"],
+    "PlanResponse": ["steps", "fingerprint", "unmanaged"],
     "ApplyResponse": ["steps", "state"],
     "AttributeSchema": ["elements"],
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+
 from kolumn.host import state as states
 from kolumn.host.state import Intent, ResourceRecord, State
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kolumn.host.addresses import (
     address_of,
     bare_type,

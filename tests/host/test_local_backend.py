@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from kolumn.contract.errors import StateError
 from kolumn.contract.times import Timestamp
 from kolumn.host import identity
@@ -179,8 +180,8 @@ backend = LocalBackend(Path(sys.argv[1]))
 latest = backend.read()
 serial = latest.entry.serial if latest else 0
 while True:
-    serial = backend.write(b'{"n":%d,"pad":"' % (serial + 1) + b"x" * 200_000 + b'"}', lineage="a", parent=serial,
-                           reason="apply").serial
+    body = b'{"n":%d,"pad":"' % (serial + 1) + b"x" * 200_000 + b'"}'
+    serial = backend.write(body, lineage="a", parent=serial, reason="apply").serial
     print(serial, flush=True)
 """
 

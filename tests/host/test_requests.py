@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kolumn.config.project import Lifecycle, Moved, Project, ResourceConfig
 from kolumn.contract.errors import ValidationError
 from kolumn.host.requests import Requests, Scope, build

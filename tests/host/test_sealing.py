@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kolumn.host.sealing import HIDDEN, Veil, is_sealed, seal, seal_paths, seal_texts, shown
 
 SALT = "00112233445566778899aabbccddeeff"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from types import FrameType
 from kolumn.cli.console import Console
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError
+from kolumn.contract.logs import configure_logging
 from kolumn.contract.masking import mask
 
 Run = Callable[[argparse.Namespace, Console], int]
@@ -23,11 +25,12 @@ FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 def guarded(command: str, run: Run, arguments: argparse.Namespace) -> int:
     """Run a command; every failure is said in one way, and none is a traceback."""
     console = Console.of(command, json=arguments.json, no_color=arguments.no_color)
+    collecting = gc.isenabled()
+    gc.disable()  # a command is short and its data has no cycles: looking for some costs as much as a plan
     try:
-        if arguments.log_level or arguments.log_format != "text" or os.environ.get("KOLUMN_LOG"):
-            from kolumn.contract.logs import configure_logging
-
-            configure_logging(arguments.log_level, arguments.log_format)
+        # What goes wrong is said once, by the error; records are for those who ask for them.
+        level = arguments.log_level or ("" if os.environ.get("KOLUMN_LOG") else "off")
+        configure_logging(level, arguments.log_format)
         return run(arguments, console)
     except KolumnError as error:
         console.error(error)
@@ -47,6 +50,13 @@ def guarded(command: str, run: Run, arguments: argparse.Namespace) -> int:
             "KOLUMN_LOG=debug shows where; please report it."
         )
         return FAILED
+    finally:
+        if collecting:
+            gc.enable()
+
+
+asking = threading.Event()
+"""Set while a person is asked and nothing was started yet: an interruption then just ends the process."""
 
 
 def interruptible(context: Context, console: Console, work: Callable[[], int]) -> int:
@@ -67,9 +77,11 @@ def interruptible(context: Context, console: Console, work: Callable[[], int]) -
         except BaseException as error:  # noqa: BLE001 - raised again in the main thread
             outcome.append(error)
 
-    def handle(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
         received.append(number)
-        if len(received) > 1:
+        if asking.is_set():
+            console.note("\nNothing was changed.")
+        if len(received) > 1 or asking.is_set():
             os._exit(INTERRUPTED if number == signal.SIGINT else TERMINATED)
         console.note("\nStopping. Once more to end at once.")
         threading.Thread(target=context.cancel, daemon=True).start()

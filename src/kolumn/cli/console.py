@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -31,6 +32,9 @@ class Console:
     @classmethod
     def of(cls, command: str, *, json: bool, no_color: bool) -> Console:
         """Return the console of this process."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # whatever the locale, nothing is unprintable
         plain = no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
         return cls(
             command=command,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from kolumn.cli.boundary import asking
 from kolumn.cli.console import Console
 from kolumn.cli.render.applied import applied_text
 from kolumn.contract.errors import ValidationError
@@ -46,14 +47,17 @@ def _confirmed(plan: ProjectPlan, console: Console) -> bool:
             "--auto-approve, or apply a plan saved with `kolumn plan --out FILE`.",
             code="not_confirmed",
         )
-    console.out.flush()
     what = "Delete all of this?" if plan.review.destroy else "Carry out this plan?"
-    console.err.write(f"\n{what} Only yes is taken as a yes: ")
-    console.err.flush()
+    asking.set()
     try:
+        console.out.flush()
+        console.err.write(f"\n{what} Only yes is taken as a yes: ")
+        console.err.flush()
         return input().strip() == "yes"
     except EOFError:
         return False
+    finally:
+        asking.clear()
 
 
 def _report(plan: ProjectPlan, applied: Applied, console: Console) -> int:
@@ -98,7 +102,7 @@ def _progress(plan: ProjectPlan, console: Console) -> Iterator[None]:
     with Progress(*columns, console=Terminal(file=console.err), transient=True) as progress:
         task = progress.add_task("applying", total=total)
 
-        def listen(logger: str, level: str, event: str, fields: Mapping[str, Any]) -> None:
+        def listen(logger: str, _level: str, event: str, fields: Mapping[str, Any]) -> None:
             if logger == "HandlerLogger" and event == "step":
                 words = str(fields.get("description", "")).replace("[", "\\[")
                 progress.update(task, advance=1, description=words)

@@ -5,6 +5,8 @@ Only the module of the command that is run is imported, and argparse only learns
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -42,8 +44,15 @@ class UsageError(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `kolumn` with `argv` (default: the process's arguments) and return its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        # The process is this command, and what it makes lives about as long: collecting would only cost time,
+        # and so would the interpreter's last collection, which passes over what is frozen.
+        gc.disable()
+        atexit.register(gc.freeze)
     try:
-        return _run(given)
+        code = _run(given)
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:
         # The reader has gone; standard output must not be flushed into it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -54,13 +63,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(given: list[str]) -> int:
-    name = command_in(given)
-    if name is None:
+    at = command_at(given)
+    if at is None:
         return _without_command(given)
     from importlib import import_module
 
+    name = given[at]
     module = import_module(f"kolumn.cli.commands.{COMMANDS[name][0]}")
-    at = given.index(name)
     try:
         arguments = command_parser(name, module.configure).parse_args([*given[:at], *given[at + 1 :]])
     except UsageError as error:
@@ -73,16 +82,16 @@ def _run(given: list[str]) -> int:
     return guarded(name, module.run, arguments)
 
 
-def command_in(given: Sequence[str]) -> str | None:
-    """Return the command of a command line: the first word that is no global option or value of one."""
+def command_at(given: Sequence[str]) -> int | None:
+    """Return where the command of a command line is: the first word that is no global option or its value."""
     skip = False
-    for word in given:
+    for at, word in enumerate(given):
         if skip:
             skip = False
         elif word in ("-C", "--chdir", "--log-level", "--log-format"):
             skip = True
         elif word in COMMANDS:
-            return word
+            return at
         elif not word.startswith("-"):
             return None
     return None
@@ -159,7 +168,7 @@ def overview() -> str:
             "  -C, --chdir DIR      the project folder (default: the current one)",
             "  --json               one JSON document on standard output (docs/json-output.md)",
             "  --no-color           no colour; so does NO_COLOR",
-            "  --log-level LEVEL    debug, info, warn, error or off (default: KOLUMN_LOG, else warn)",
+            "  --log-level LEVEL    debug, info, warn, error or off (default: KOLUMN_LOG, else off)",
             "  --log-format FORMAT  text or json",
             "",
             "`kolumn COMMAND --help` explains a command with examples.",

@@ -26,7 +26,7 @@ def add_global_options(parser: argparse.ArgumentParser, *, inherited: bool = Fal
         metavar="DIR",
         type=Path,
         default=default(Path()),
-        help="the project folder (default: the current one)",
+        help="the project folder (default: the current one); other paths stay relative to the current one",
     )
     group.add_argument(
         "--json",
@@ -44,7 +44,7 @@ def add_global_options(parser: argparse.ArgumentParser, *, inherited: bool = Fal
         "--log-level",
         metavar="LEVEL",
         default=default(""),
-        help="debug, info, warn, error or off (default: KOLUMN_LOG, else warn)",
+        help="debug, info, warn, error or off (default: KOLUMN_LOG, else off)",
     )
     group.add_argument(
         "--log-format", choices=("text", "json"), default=default("text"), help="how log records look"
@@ -118,13 +118,7 @@ def add_planning_options(parser: argparse.ArgumentParser, *, destroy: bool = Fal
             action="store_true",
             help="prefer ways that let others read and write meanwhile, where the database has them",
         )
-    group.add_argument(
-        "--lock-timeout",
-        type=_seconds,
-        default=0.0,
-        metavar="SECONDS",
-        help="wait this long for a lock (default: not at all)",
-    )
+    add_lock_timeout(group)
     group.add_argument(
         "--parallelism",
         type=_count,
@@ -132,10 +126,26 @@ def add_planning_options(parser: argparse.ArgumentParser, *, destroy: bool = Fal
         metavar="N",
         help="how many providers to ask for their plans at once (default: 4)",
     )
-    group.add_argument(
+    add_timeout(group)
+    group.add_argument("--sql", action="store_true", help="show the statements")
+
+
+def add_timeout(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add `--timeout`."""
+    parser.add_argument(
         "--timeout", type=_seconds, default=None, metavar="SECONDS", help="give up after this long"
     )
-    group.add_argument("--sql", action="store_true", help="show the statements")
+
+
+def add_lock_timeout(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add `--lock-timeout`."""
+    parser.add_argument(
+        "--lock-timeout",
+        type=_seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="wait this long for a lock (default: not at all)",
+    )
 
 
 def planning_options(arguments: argparse.Namespace, *, destroy: bool = False) -> Options:

@@ -216,6 +216,9 @@ class PlanResponse(Message, frozen=True, kw_only=True):
     error: str = ""
     steps: tuple[PlanStep, ...] = ()
     fingerprint: str = ""
+    unmanaged: tuple[str, ...] = ()
+    """Extension, with `detail` and where there are steps: `type identity` of each live object that neither the
+    request nor the state means."""
 
 
 class ApplyResult(Message, frozen=True, kw_only=True):

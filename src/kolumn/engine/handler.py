@@ -69,10 +69,10 @@ class DeclaredHandler(Generic[M]):
     Subclasses override what their type knows better.
     """
 
-    model: ClassVar[Any]
+    model: Any
     """The declared dataclass, M."""
     type: ClassVar[str]
-    description: ClassVar[str]
+    description: str
     renames = False
     """Whether the database can rename objects of this type in place."""
 
@@ -180,12 +180,14 @@ class Registry:
         self._provider = provider
         self._refused = refused
         self._handlers: dict[str, Handler[Any]] = {}
+        self._spelled: dict[str, Handler[Any]] = {}
 
     def register(self, handler: Handler[Any]) -> None:
         """Add a handler. Raises ValueError for a second one of the same type: a programming error."""
         if handler.type in self._handlers:
             raise ValueError(f"resource type {handler.type} is registered twice")
         self._handlers[handler.type] = handler
+        self._spelled[handler.type] = self._spelled[f"{self._provider}_{handler.type}"] = handler
 
     def __iter__(self) -> Iterator[Handler[Any]]:
         return iter(self._handlers.values())
@@ -199,10 +201,10 @@ class Registry:
 
         Raises ValidationError for a type that is not registered, saying so if the database lacks it.
         """
-        bare = resource_type.removeprefix(f"{self._provider}_")
-        handler = self._handlers.get(bare)
+        handler = self._spelled.get(resource_type)
         if handler is not None:
             return handler
+        bare = resource_type.removeprefix(f"{self._provider}_")
         if bare in self._refused:
             message, code = f"{self._provider} has no {bare}: {self._refused[bare]}", "refused_resource_type"
         else:

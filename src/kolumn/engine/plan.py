@@ -1,10 +1,14 @@
-"""A plan: what will happen to each resource, and the steps in an order that works."""
+"""A plan: what will happen to each resource, and the steps in an order that works.
+
+There is one record per resource, changed or not; a msgspec Struct is made in a fifth of a dataclass's time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+import msgspec
 
 from kolumn.engine.handler import Handler
 from kolumn.engine.operations import Step
@@ -21,8 +25,7 @@ class ResourceKey(NamedTuple):
         return f"{self.type} {self.name}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceChange:
+class ResourceChange(msgspec.Struct, frozen=True, kw_only=True):
     """What a plan does to one resource."""
 
     key: ResourceKey
@@ -33,7 +36,7 @@ class ResourceChange:
     """The object afterwards or, for a delete, before."""
     config: Mapping[str, Any]
     """The configuration asked for; empty for a delete."""
-    changes: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """By attribute path: `{"before": ..., "after": ...}`."""
     dependencies: tuple[str, ...] = ()
     """Keys of the resources of the same request it depends on."""
@@ -43,8 +46,7 @@ class ResourceChange:
     """Whether the database had it before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Steps and their meaning. `owners[i]` is the resource that `steps[i]` belongs to."""
 
     changes: tuple[ResourceChange, ...]
@@ -54,3 +56,5 @@ class Plan:
     warnings: tuple[str, ...] = ()
     fingerprint: str = ""
     """Digest of the steps and of what the catalogue says of everything they touch."""
+    unmanaged: tuple[Ref, ...] = ()
+    """What is live and meant neither by the request nor by the state; only looked for where there are steps."""

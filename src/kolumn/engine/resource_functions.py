@@ -83,6 +83,7 @@ class ResourceFunctions:
             warnings=tuple(warnings),
             steps=tuple(_step(at, plan) for at in range(len(plan.steps))) if detail else (),
             fingerprint=plan.fingerprint if detail else "",
+            unmanaged=tuple(map(str, plan.unmanaged)) if detail else (),
         )
 
     def apply(self, context: Context, request: m.PlanRequest) -> m.ApplyResponse:

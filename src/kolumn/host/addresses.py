@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 _PART = re.compile(r'(?:[^.\["]|\[(?:"(?:[^"\\]|\\.)*"|[^\]]*)\])+')
 _INDEX = re.compile(r'\[(?:"(?:[^"\\]|\\.)*"|\d+)\]$')
@@ -21,11 +22,13 @@ def address_of(type_: str, name: str) -> str:
     return ".".join([*pieces[:-1], type_, pieces[-1]])
 
 
+@cache
 def bare_type(provider: str, type_: str) -> str:
     """Return a resource type without its provider's prefix: `sqlite_table` -> `table`."""
     return type_.removeprefix(f"{provider.partition('.')[0]}_")
 
 
+@cache
 def prefixed_type(provider: str, type_: str) -> str:
     """Return a resource type with its provider's prefix: `table` -> `sqlite_table`."""
     prefix = f"{provider.partition('.')[0]}_"

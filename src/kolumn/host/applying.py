@@ -7,8 +7,7 @@ commit and the next write of the state forgets nothing: what it meant to create 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -16,36 +15,15 @@ import msgspec
 from kolumn.config.project import Project, ResourceConfig
 from kolumn.contract import messages as m
 from kolumn.contract.context import Context
-from kolumn.contract.errors import KolumnError, OperationError
-from kolumn.contract.logs import StateLogger
+from kolumn.contract.errors import KolumnError, OperationError, StateError, ValidationError
 from kolumn.host import state as states
 from kolumn.host.addresses import address_of, bare_type, prefixed_type
-from kolumn.host.backends import Backend
+from kolumn.host.ledger import Ledger
 from kolumn.host.planning import ProjectPlan, ProviderPlan
 from kolumn.host.providers import ApplyReply, Fleet
 from kolumn.host.results import Action, Applied, OutputValue, Result
 from kolumn.host.sealing import HIDDEN, Veil, is_sealed, seal_paths, seal_texts
 from kolumn.host.state import Intent, Managed, State
-
-
-@dataclass(slots=True)
-class Ledger:
-    """The state of a project while a command changes it: every `put` is one write."""
-
-    backend: Backend
-    serial: int
-    state: State
-    reason: str
-
-    def put(self, state: State) -> None:
-        """Write `state` as the next serial, unless it says what the last one said."""
-        if state == self.state and self.serial:
-            return
-        entry = self.backend.write(
-            states.encode(state), lineage=state.lineage, parent=self.serial, reason=self.reason
-        )
-        self.serial, self.state = entry.serial, state
-        StateLogger.debug("state written", serial=entry.serial, bytes=entry.size)
 
 
 def apply(
@@ -65,29 +43,37 @@ def apply(
     started = time.perf_counter()
     veil = Veil(project.secrets)
     changed = {change.provider for change in plan.review.changes}
+    before = ledger.state.intents
     ledger.put(_with_intents(ledger.state, plan, project))
     results: list[Result] = []
     steps = 0
     error: KolumnError | None = None
-    for each in plan.providers:
-        if each.address not in changed:
-            continue
+    remaining = [each for each in plan.providers if each.address in changed]
+    begun: set[str] = set()
+    for each in remaining:
         announce(each)
         try:
             context.check()
             reply = fleet.get(each.address).apply(_with_fingerprint(each, keep_partial))
         except KolumnError as caught:
             error = caught
+            if not _is_refusal(caught):
+                begun.add(each.address)
             break
+        begun.add(each.address)
         steps += len(reply.steps)
         done = _results(each, reply, plan, veil)
         results += done
-        ledger.put(_after(ledger.state, each, reply, plan, project))
+        after = _after(ledger.state, each, reply, plan, project)
+        last = reply.success and each.address == remaining[-1].address
+        ledger.put(_finished(after, plan) if last else after)
         if not reply.success:
             error = OperationError(veil.text(reply.error) or "The apply failed.", code="apply_failed")
             break
     if error is None:
         ledger.put(_finished(ledger.state, plan))
+    else:
+        ledger.put(_without_intents(ledger.state, before, begun))
     return Applied(
         results=tuple(results),
         steps=steps,
@@ -96,6 +82,21 @@ def apply(
         outputs=output_values(ledger.state),
         error=error,
     )
+
+
+def _is_refusal(error: KolumnError) -> bool:
+    """Whether an error was raised before anything was run."""
+    return isinstance(error, ValidationError | StateError) or error.code == "safe_destroy"
+
+
+def _without_intents(state: State, before: Mapping[str, Intent], begun: Collection[str]) -> State:
+    """Return the state without the intentions that concern providers where nothing has begun."""
+    intents = {
+        address: intent
+        for address, intent in state.intents.items()
+        if intent.provider in begun or address in before
+    }
+    return msgspec.structs.replace(state, intents=intents)
 
 
 def output_values(state: State) -> tuple[OutputValue, ...]:
@@ -123,7 +124,7 @@ def _with_intents(state: State, plan: ProjectPlan, project: Project) -> State:
     configured = plan.requests.configured
     for change in plan.review.changes:
         resource = configured.get(change.address)
-        if resource is None or change.action not in ("create", "adopt") and not change.adopted:
+        if resource is None or (change.action not in ("create", "adopt") and not change.adopted):
             continue
         intents[change.address] = Intent(
             provider=resource.provider,

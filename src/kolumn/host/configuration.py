@@ -1,18 +1,20 @@
-"""The configuration of a project as the host uses it: evaluated, with `discover` blocks answered by providers."""
+"""The configuration as the host uses it: evaluated, with `discover` blocks answered by providers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kolumn.config import Configuration as Files
-from kolumn.config import DiscoverConfig, Project, evaluate_providers, load, locate
-from kolumn.config import evaluate as evaluate_files
 from kolumn.config.cache import load_project
+from kolumn.config.configuration import Configuration as Files
+from kolumn.config.project import DiscoverConfig, Project
 from kolumn.contract.errors import Location, Problem, ValidationError
 from kolumn.host.providers import Fleet
+
+if TYPE_CHECKING:
+    from kolumn.contract.secrets import SecureString
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +23,13 @@ class Configuration:
 
     project: Project
     _files: Files = field(repr=False)
+    _secrets: tuple[SecureString, ...] = field(default=(), repr=False)
+    """As long as these live, every error and log record masks the sensitive texts of the project."""
 
     def locate(self, address: str, path: str = "") -> Location | None:
         """Return where attribute `path` of a resource is written, as near as can be told."""
+        from kolumn.config import locate  # the parser is not needed when the project comes from the cache
+
         return locate(self._files, address, path)
 
     @property
@@ -44,6 +50,8 @@ def evaluate(
     def discover(block: DiscoverConfig) -> Mapping[str, Any]:
         nonlocal declared
         if not declared:
+            from kolumn.config import evaluate_providers, load
+
             for provider in evaluate_providers(load(folder, arguments=variables, environ=environment)):
                 fleet.declare(provider)
             declared = True
@@ -52,15 +60,27 @@ def evaluate(
     files, project = load_project(folder, arguments=variables, environ=environment, discover=discover)
     for provider in project.providers:
         fleet.declare(provider)
-    return Configuration(project, files)
+    return Configuration(project, files, _guarded(project))
 
 
 def check(
     folder: Path, variables: tuple[tuple[str, str], ...], environment: Mapping[str, str]
 ) -> Configuration:
     """Read and evaluate a folder without asking any database. Raises ValidationError with every fault."""
+    from kolumn.config import evaluate as evaluate_files
+    from kolumn.config import load
+
     files = load(folder, arguments=variables, environ=environment)
-    return Configuration(evaluate_files(files, None), files)
+    project = evaluate_files(files, None)
+    return Configuration(project, files, _guarded(project))
+
+
+def _guarded(project: Project) -> tuple[SecureString, ...]:
+    if not project.secrets:
+        return ()
+    from kolumn.contract.secrets import SecureString
+
+    return tuple(map(SecureString, project.secrets))
 
 
 def _discover(block: DiscoverConfig, fleet: Fleet) -> Mapping[str, Any]:

@@ -32,7 +32,8 @@ def detect(workspace: Workspace, *, include_unmanaged: bool = False) -> Drift:
             if error.code != "unsupported_function":
                 raise
             raise ValidationError(
-                f"Provider {provider} cannot detect drift in this version. `kolumn plan` compares the database with "
+                f"Provider {provider} cannot detect drift in this version. `kolumn plan` compares the "
+                "database with "
                 "the configuration, `kolumn plan --refresh-only` with the state.",
                 code="drift_unavailable",
             ) from error

@@ -1,7 +1,8 @@
 """Entry points of one group, read from the installed packages' own files.
 
-`importlib.metadata` gives the same answer, but importing it and scanning with it takes longer than a whole plan
-of a small project. It is still asked when nothing is found, for packages installed in other ways (zip files).
+`importlib.metadata` gives the same answer, but importing it and scanning with it takes longer than a whole
+plan of a small project. It is still asked when nothing is found, for packages installed in other ways (zip
+files).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def load(value: str) -> Any:
 def _texts() -> Iterator[str]:
     for folder in dict.fromkeys(sys.path):
         try:
-            names = os.listdir(folder or ".")
+            names = os.listdir(folder or ".")  # noqa: PTH208 - speed
         except OSError:
             continue  # a zip file, or a folder that is not there
         for name in names:

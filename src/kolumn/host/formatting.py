@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kolumn.config.formatter import format_source
-from kolumn.contract.errors import PermissionError, Problem, ValidationError  # noqa: A004 - the specification's name
+from kolumn.contract.errors import PermissionError, Problem, ValidationError
 
 _SUFFIXES = (".kl", ".klvars", ".kl.json")
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from kolumn.config.project import ProviderConfig
 from kolumn.config.writer import Labelled, Unlabelled, WrittenProvider, WrittenResource, write_project
 from kolumn.contract import messages as m
-from kolumn.contract.errors import PermissionError, ValidationError  # noqa: A004 - the specification's name
+from kolumn.contract.errors import PermissionError, ValidationError
 from kolumn.contract.schema import AttributeSchema, ObjectType
 from kolumn.host.addresses import bare_type, prefixed_type
+from kolumn.host.attributes import singular
 from kolumn.host.providers import Fleet, load, url_variables
 
 SPLIT_ABOVE = 60
@@ -39,8 +42,8 @@ def import_database(
 ) -> Imported:
     """Describe the database of `provider` in the folder `out`.
 
-    Raises ValidationError when `out` holds configuration already (unless `force`), when a type is unknown, and
-    what the provider raises.
+    Raises ValidationError when `out` holds configuration already (unless `force`), when a type is unknown,
+    and what the provider raises.
     """
     block = ProviderConfig(type=provider, config={"url": url} if url else {})
     known = {each.name: each for each in load(provider).schema().resource_types}
@@ -58,12 +61,11 @@ def import_database(
     found: list[m.DiscoveredResource] = []
     for each in wanted or [""]:
         found += client.discover(each)
-    files = render(provider, found, {name: each.config_schema for name, each in known.items()})
+    schemas = {name: each.config_schema for name, each in known.items()}
+    files = render(provider, found, schemas)
     written = write_files(out, files)
-    counts: dict[str, int] = {}
-    for resource in found:
-        type_ = prefixed_type(provider, resource.type)
-        counts[type_] = counts.get(type_, 0) + 1
+    numbers = Counter(bare_type(provider, each.type) for each in found)
+    counts = {prefixed_type(provider, bare): numbers[bare] for bare in _order(schemas) if numbers[bare]}
     return Imported(provider=provider, files=written, counts=counts, variable=url_variables(block)[-1])
 
 
@@ -71,13 +73,13 @@ def render(
     provider: str, found: Sequence[m.DiscoveredResource], schemas: Mapping[str, ObjectType]
 ) -> dict[str, str]:
     """Return file names with formatted configuration that describes `found`."""
-    by_type: dict[str, list[WrittenResource]] = {}
+    by_type: dict[str, list[WrittenResource]] = {bare: [] for bare in _order(schemas)}
     for each in found:
         bare = bare_type(provider, each.type)
         by_type.setdefault(bare, []).append(
             WrittenResource(
                 type=prefixed_type(provider, each.type),
-                name=each.name,
+                name=_label(each),
                 config=shaped(each.config, schemas.get(bare, ObjectType())),
             )
         )
@@ -86,12 +88,33 @@ def render(
         "providers.kl": f"# Which database is meant comes from the environment variable {variable}.\n"
         + write_project((), [WrittenProvider(provider)])["providers.kl"]
     }
+    by_type = {bare: group for bare, group in by_type.items() if group}
     groups = {"main.kl": [each for group in by_type.values() for each in group]}
     if len(found) > SPLIT_ABOVE:
         groups = {f"{_plural(bare)}.kl": group for bare, group in by_type.items()}
     for name, group in groups.items():
         files[name] = write_project(group, filename=name)[name]
     return files
+
+
+def _order(schemas: Mapping[str, ObjectType]) -> list[str]:
+    """Return the types so that one with an attribute called like another comes after that: table, index."""
+    needs = {
+        bare: sorted(other for other in schemas if other != bare and other in schema.attributes)
+        for bare, schema in sorted(schemas.items())
+    }
+    try:
+        return list(TopologicalSorter(needs).static_order())
+    except CycleError:
+        return sorted(schemas)
+
+
+def _label(resource: m.DiscoveredResource) -> str:
+    """Return the label of a resource: its name as written, with its schema unless that is the default one."""
+    name, schema = resource.config.get("name"), resource.config.get("schema")
+    if not isinstance(name, str) or not name:
+        return resource.name
+    return f"{schema}_{name}" if isinstance(schema, str) and schema else name
 
 
 def shaped(config: Mapping[str, Any], schema: ObjectType) -> dict[str, Any]:
@@ -131,15 +154,6 @@ def _blocks(value: Any, attribute: AttributeSchema) -> Labelled | Unlabelled | N
     return Unlabelled(inner)
 
 
-def singular(word: str) -> str:
-    """Return the block name of a list attribute: `columns` -> `column`, `indexes` -> `index`."""
-    if word.endswith("ies"):
-        return word[:-3] + "y"
-    if word.endswith(("xes", "sses", "shes", "ches")):
-        return word[:-2]
-    return word.removesuffix("s")
-
-
 def _plural(word: str) -> str:
     if word.endswith("y"):
         return word[:-1] + "ies"
@@ -155,7 +169,8 @@ def _refuse_existing(out: Path) -> None:
         raise ValidationError(f"{out} cannot be used: {error.strerror}.", code="no_folder") from error
     if present:
         raise ValidationError(
-            f"{out} holds configuration already ({', '.join(present[:5])}{', ...' if len(present) > 5 else ''}). "
+            f"{out} holds configuration already "
+            f"({', '.join(present[:5])}{', ...' if len(present) > 5 else ''}). "
             "Choose another folder, or replace what import writes with --force.",
             code="would_overwrite",
         )

@@ -1,4 +1,4 @@
-"""Outputs: what the last apply stored and, for sensitive ones asked for by name, what the configuration says."""
+"""Outputs: what the last apply stored and, for sensitive ones asked for by name, what is configured."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Saved plans: what was reviewed is what is applied, or nothing is.
 
-A plan file holds the requests, the fingerprints of the answers, and the review. It holds no secrets: sensitive
+A plan file holds the requests, the fingerprints of the answers, and the review. It has no secrets: sensitive
 values are stored as salted digests. Applying it evaluates the configuration again, which also supplies the
-settings of the providers; if any request or any fingerprint is then another, the plan is stale. Variables given
-on the command line are kept with it, those with sensitive values excepted: they have to be given again.
+settings of the providers; if any request or any fingerprint is then another one, the plan is stale. Variables
+given on the command line are kept with it, but for those with sensitive values: they must be given again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 
 from kolumn.config.project import Project
 from kolumn.contract import messages as m
-from kolumn.contract.errors import PermissionError, StateError, ValidationError  # noqa: A004 - the specification's name
+from kolumn.contract.errors import PermissionError, StateError, ValidationError
 from kolumn.contract.times import Timestamp
 from kolumn.host.planning import Options, ProjectPlan
 from kolumn.host.results import Review
@@ -119,7 +119,8 @@ def read(path: Path) -> SavedPlan:
             raise msgspec.ValidationError("it is of another kind")
         if head.format_version != FORMAT_VERSION:
             raise ValidationError(
-                f"{path} is a plan of format {head.format_version}, saved by Kolumn {head.kolumn}; this one reads "
+                f"{path} is a plan of format {head.format_version}, saved by Kolumn {head.kolumn}; "
+                "this one reads "
                 f"format {FORMAT_VERSION}. Plan again.",
                 code="unknown_plan_format",
             )
@@ -173,7 +174,9 @@ def refuse_stale(saved: SavedPlan, plan: ProjectPlan, project: Project, lineage:
         if (before[address].fingerprint if address in before else "")
         != (after[address].fingerprint if address in after else "")
     ]
-    if moved or saved.review.outputs != plan.review.outputs:
+    if saved.options.refresh_only and _data(saved.review.changes) != _data(plan.review.changes):
+        moved = sorted({change.provider for change in (*saved.review.changes, *plan.review.changes)})
+    if moved or _data(saved.review.outputs) != _data(plan.review.outputs):
         what = f"The database of {', '.join(moved)}" if moved else "An output"
         raise StateError(
             f"{what} changed since the plan was made: applying it would do something else. Plan again.",
@@ -191,6 +194,11 @@ def _sealed(resource: m.PlanResource, plan: ProjectPlan, project: Project, salt:
     if project.secrets:
         data["config"] = seal_texts(data.get("config", {}), project.secrets, salt)
     return data
+
+
+def _data(value: Any) -> Any:
+    """Return what is left of `value` after it was written and read."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _name(resource: dict[str, Any]) -> str:

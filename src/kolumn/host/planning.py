@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kolumn.config.project import Project
 from kolumn.contract import messages as m
@@ -37,7 +38,7 @@ class Options:
     parallelism: int = 4
     """How many providers that do not depend on each other are asked at once."""
     count_unmanaged: bool = True
-    """Also look for live objects nobody names, when there is something to do anyway."""
+    """Also look for live objects nobody names, when there is something to do anyway and it costs little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,8 @@ class ProjectPlan:
     """What the state will say about each resource of the configuration."""
     outputs: Mapping[str, OutputRecord]
     options: Options
+    refreshed: State | None = None
+    """The state a refresh leaves; only with `options.refresh_only`."""
 
 
 def plan(configuration: Configuration, state: State, fleet: Fleet, options: Options) -> ProjectPlan:
@@ -157,9 +160,7 @@ def _ask_one(
         request, response = _without_claimed(request, response, pruned, address)
     unmanaged = None
     if options.count_unmanaged and not options.prune and response.steps:
-        unmanaged = tuple(
-            f"{each.resource_type} {each.name}" for each in _unmanaged(client, requests, address)
-        )
+        unmanaged = tuple(prefixed_type(address, each) for each in response.unmanaged)
     veil = Veil(configuration.project.secrets)
     found = changes(response, requests, address, pruned, veil)
     return _Answer(
@@ -214,9 +215,13 @@ def located(
 def _unmanaged(client: Client, requests: Requests, provider: str) -> list[m.PlanResource]:
     """Return deletes of the live objects that neither configuration nor state seems to name.
 
-    An object the configuration names under a spelling only the provider understands may be among them;
-    the provider leaves it alone, since the same request asks for it.
+    An object the configuration names in a spelling only the provider understands may be among them; the
+    provider leaves it alone, since the same request asks for it.
     """
+
+    def name_in(config: Mapping[str, Any]) -> tuple[str, str]:
+        return (str(config.get("schema") or ""), str(config.get("name", "")))
+
     kept = {
         (bare_type(provider, each.type), identity)
         for each in _instances(requests.state, provider)
@@ -225,20 +230,14 @@ def _unmanaged(client: Client, requests: Requests, provider: str) -> list[m.Plan
     asked = requests.resources.get(provider, ())
     taken = {(bare_type(provider, each.resource_type), each.name) for each in asked}
     named = {
-        (
-            bare_type(provider, each.resource_type),
-            str(each.config.get("schema") or ""),
-            str(each.config.get("name", "")),
-        )
+        (bare_type(provider, each.resource_type), name_in(each.config))
         for each in asked
         if each.action != "delete"
     }
     found = []
     for live in client.discover():
         type_ = bare_type(provider, live.type)
-        if (type_, live.state.get("identity", live.name)) in kept:
-            continue
-        if (type_, str(live.config.get("schema") or ""), str(live.config.get("name", ""))) in named:
+        if (type_, live.state.get("identity", live.name)) in kept or (type_, name_in(live.config)) in named:
             continue
         name = live.name
         while (type_, name) in taken:

@@ -94,7 +94,7 @@ class Client:
 
     def set_state(self, state: msgspec.Raw) -> None:
         """Hand the provider its state, as `get_state` returned it."""
-        sent = b'{"state":' + bytes(state) + b"}"
+        sent = b"".join((b'{"state":', memoryview(state), b"}"))
         reply = codec.decode(m.SetStateResponse, self._send("SetState", sent))
         _require(reply.success, reply.error, "SetState", self.address)
 
@@ -168,7 +168,8 @@ class Fleet:
         if any(self._environment.get(name) for name in url_variables(block)):
             return block
         load(kind)  # an unknown provider is the better thing to say
-        wanted = f'provider "{kind}" {{{f" alias = {alias!r}" if alias else " "}}}'.replace("'", '"')
+        inside = f' alias = "{alias}" ' if alias else ""
+        wanted = f'provider "{kind}" {{{inside}}}'
         raise ValidationError(
             f"No provider {address} is configured. Add a `{wanted}` block that says which database is meant, "
             f"or set {url_variables(block)[0]}.",
@@ -183,7 +184,7 @@ def url_variables(block: ProviderConfig) -> tuple[str, ...]:
 
 
 def settings(block: ProviderConfig, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return what `Configure` gets: the block, with the environment's URL and `safe_destroy` where it is silent."""
+    """Return what `Configure` gets: the block, with URL and `safe_destroy` of the environment if missing."""
     config = dict(block.config)
     if not any(config.get(name) for name in _WHERE):
         url = next((environment[name] for name in url_variables(block) if environment.get(name)), "")
@@ -216,7 +217,8 @@ def load(name: str) -> Provider:
         provider: Provider = entry_points.load(installed[name])()
     except (ImportError, AttributeError) as error:
         raise ValidationError(
-            f"Provider {name} cannot be loaded: {error}. Install what it needs: pip install 'kolumn[{name}]'.",
+            f"Provider {name} cannot be loaded: {error}. Install what it needs: pip install "
+            f"'kolumn[{name}]'.",
             code="provider_not_installed",
         ) from error
     return provider

@@ -14,14 +14,15 @@ from kolumn.host.planning import Options, ProjectPlan
 from kolumn.host.providers import Fleet
 from kolumn.host.requests import Requests
 from kolumn.host.results import Applied, Change, Difference, Result, Review
-from kolumn.host.state import State
+from kolumn.host.sealing import Veil, seal_texts, shown
+from kolumn.host.state import Managed, State
 
 
-def plan_refresh(project: Project, state: State, fleet: Fleet, options: Options) -> tuple[ProjectPlan, State]:
+def plan_refresh(project: Project, state: State, fleet: Fleet, options: Options) -> ProjectPlan:
     """Return what a refresh finds, and the state it would leave.
 
-    A resource that is gone from its database is forgotten; one that was changed there is recorded as it is now,
-    so that the next plan compares the configuration with it again.
+    A resource that is gone from its database is forgotten; one that was changed there is recorded as it is
+    now, so that the next plan compares the configuration with it again.
     """
     providers = dict(state.providers)
     changes: list[Change] = []
@@ -56,12 +57,12 @@ def plan_refresh(project: Project, state: State, fleet: Fleet, options: Options)
                     provider,
                     "refresh",
                     "it was changed outside of Kolumn",
-                    _differences(entry.get("config", {}), dict(found.config)),
+                    _differences(entry.get("config", {}), Veil(project.secrets).value(found.config)),
                 )
             )
             kept[-1] = {
                 **entry,
-                "config": found.config,
+                "config": seal_texts(found.config, project.secrets, state.salt),
                 "state": found.state,
                 "metadata": {"created_by": "kolumn", "managed": True},
                 "updated_at": str(Timestamp.utc_now()),
@@ -79,17 +80,16 @@ def plan_refresh(project: Project, state: State, fleet: Fleet, options: Options)
         providers=providers,
         resources={address: record for address, record in state.resources.items() if address in managed},
     )
-    requests = Requests(order=(), resources={}, addresses={}, before=state, state=state)
-    return (
-        ProjectPlan(
-            requests=requests,
-            providers=(),
-            review=Review(changes=tuple(changes), unchanged=unchanged, refresh_only=True),
-            records=after.resources,
-            outputs=state.outputs,
-            options=options,
+    return ProjectPlan(
+        requests=Requests(
+            order=(), resources={}, addresses={}, before=state, state=state, managed=Managed(state)
         ),
-        after,
+        providers=(),
+        review=Review(changes=tuple(changes), unchanged=unchanged, refresh_only=True),
+        records=after.resources,
+        outputs=state.outputs,
+        options=options,
+        refreshed=after,
     )
 
 
@@ -121,7 +121,7 @@ def _change(
 def _differences(before: dict[str, Any], after: dict[str, Any]) -> tuple[Difference, ...]:
     """Return top-level attributes that differ; how a list differs inside is the provider's to say."""
     return tuple(
-        Difference(key, before.get(key), after.get(key))
+        Difference(key, shown(before.get(key)), after.get(key))
         for key in [*before, *(key for key in after if key not in before)]
         if before.get(key) != after.get(key) and not isinstance(after.get(key, before.get(key)), list | dict)
     )

@@ -41,6 +41,8 @@ class Requests:
     """The state as it is kept."""
     state: State
     """The state the providers are handed: `before` with `moved` blocks applied."""
+    managed: Managed
+    """What that state manages."""
     moves: Mapping[str, str] = field(default_factory=dict)
     """Old address by new address."""
     configured: Mapping[str, ResourceConfig] = field(default_factory=dict)
@@ -65,7 +67,7 @@ def build(project: Project, state: State, scope: Scope) -> Requests:
     """
     configured = {} if scope.destroy else {resource.address: resource for resource in project.resources}
     managed = Managed(state)
-    moves = {} if scope.destroy else _moves(project, configured, managed)
+    moves = {} if scope.destroy or not project.moved else _moves(project, configured, managed)
     current = _with_moves(state, moves)
     managed = Managed(current) if moves else managed
     removed = {
@@ -123,6 +125,7 @@ def build(project: Project, state: State, scope: Scope) -> Requests:
         addresses=addresses,
         before=state,
         state=current,
+        managed=managed,
         moves={new: old for old, new in moves.items()},
         configured=configured,
         known=frozenset(managed),
@@ -276,7 +279,7 @@ def _refuse_protected(
             f"{address} would be deleted, but its lifecycle says prevent_destroy",
             code="prevent_destroy",
             resource=address,
-            hint="Put its block back or, to delete it, set prevent_destroy = false, apply, and then remove the block.",
+            hint="Put its block back or, to delete it, set prevent_destroy = false, apply, then remove it.",
         )
         for address in sorted(protected & set(removed))
     ]
@@ -312,7 +315,8 @@ def _order(
     except CycleError as error:
         circle = " -> ".join(error.args[1])
         raise ValidationError(
-            f"Providers depend on each other in a circle: {circle}. Resources of one provider must not depend on "
+            f"Providers depend on each other in a circle: {circle}. Resources of one provider must "
+            "not depend on "
             "those of another and the other way round; break one of the references.",
             code="provider_cycle",
         ) from error

@@ -12,9 +12,9 @@ from kolumn.contract.errors import KolumnError
 Action = Literal[
     "create", "update", "replace", "delete", "adopt", "move", "forget", "refresh", "recreate", "unchanged"
 ]
-"""What happens to a resource. Beyond the contract's own: `replace` deletes and creates; `adopt` takes a live object
-into state as it is; `move` gives a new address; `forget` and `refresh` change the state only; `recreate` drops and
-re-creates an object that stands in the way of another one's change."""
+"""What happens to a resource. Beyond the contract's own: `replace` deletes and creates; `adopt` takes a
+live object into state as it is; `move` gives a new address; `forget` and `refresh` change the state only;
+`recreate` drops and re-creates an object that stands in the way of another one's change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+import msgspec
 
 from kolumn.contract import messages as m
 from kolumn.host.addresses import bare_type, prefixed_type
+from kolumn.host.attributes import same_steps
 from kolumn.host.requests import Key, Requests
 from kolumn.host.results import Action, Change, Difference, OutputChange
-from kolumn.host.sealing import HIDDEN, Veil, is_sealed, shown
+from kolumn.host.sealing import HIDDEN, SEAL, Veil, hidden, is_sealed, sealed_paths, shown, texts_at
 from kolumn.host.state import OutputRecord
 
 
@@ -23,7 +26,7 @@ def changes(
     """Return what a provider's plan changes; `pruned` are the deletes that only `--prune` asked for."""
     steps: dict[tuple[str, str], list[m.PlanStep]] = {}
     for step in response.steps:
-        steps.setdefault((bare_type(provider, step.resource_type), step.name), []).append(_veiled(step, veil))
+        steps.setdefault((bare_type(provider, step.resource_type), step.name), []).append(step)
     found: list[Change] = []
     for each in response.resources:
         bare = bare_type(provider, each.resource_type)
@@ -37,16 +40,18 @@ def changes(
             action = "forget"  # it is gone from the database already
         if action == "unchanged":
             continue
-        resource = requests.configured.get(address)
-        sensitive = resource.sensitive if resource is not None else frozenset()
+        sensitive = _sensitive(address, requests)
+        curtain = veil.also(_texts(each.changes, sensitive)) if sensitive else veil
         found.append(
             Change(
                 address=address,
                 type=prefixed_type(provider, each.resource_type),
                 provider=provider,
                 action=action,
-                differences=_differences(each.changes, sensitive, veil) if action != "delete" else (),
-                steps=mine,
+                differences=_differences(each.changes, sensitive, curtain) if action != "delete" else (),
+                steps=tuple(
+                    _veiled(step, curtain, blind=bool(sensitive) and action == "delete") for step in mine
+                ),
                 adopted=not known and each.action in ("update", "unchanged") and not removed,
                 moved_from=moved_from,
                 reason=_reason(action, address, requests, (provider, bare, each.name) in pruned),
@@ -59,7 +64,7 @@ def changes(
                 type=prefixed_type(provider, bare),
                 provider=provider,
                 action="recreate",
-                steps=tuple(rest),
+                steps=tuple(_veiled(step, veil) for step in rest),
                 reason="it stands in the way of another change",
             )
         )
@@ -89,20 +94,57 @@ def _reason(action: Action, address: str, requests: Requests, pruned: bool) -> s
     return ""
 
 
-def _differences(changes: Mapping[str, Any], sensitive: frozenset[str], veil: Veil) -> tuple[Difference, ...]:
+def _sensitive(address: str, requests: Requests) -> list[tuple[str, ...]]:
+    """Return what is sensitive of a resource, now or when it was last applied, as steps in one spelling."""
+    resource = requests.configured.get(address)
+    paths = set(resource.sensitive) if resource is not None else set()
+    entry = requests.managed.get(address)
+    if entry is not None and SEAL.encode() in bytes(entry[1].config):
+        paths.update(sealed_paths(entry[1].read_config()))
+    return [same_steps(path) for path in sorted(paths)]
+
+
+def _parts(
+    changes: Mapping[str, Any], sensitive: Iterable[tuple[str, ...]]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each changed path with the steps inside its value that lead to something sensitive."""
+    for path in changes:
+        at = same_steps(path)
+        for steps in sensitive:
+            if at[: len(steps)] == steps:
+                yield path, ()
+            elif steps[: len(at)] == at:
+                yield path, steps[len(at) :]
+
+
+def _texts(changes: Mapping[str, Any], sensitive: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    for path, rest in _parts(changes, sensitive):
+        for side in ("before", "after"):
+            for text in texts_at(changes[path].get(side), rest):
+                yield text
+                yield text.strip("'\"")
+
+
+def _differences(
+    changes: Mapping[str, Any], sensitive: Iterable[tuple[str, ...]], veil: Veil
+) -> tuple[Difference, ...]:
+    inside: dict[str, list[tuple[str, ...]]] = {}
+    for path, rest in _parts(changes, sensitive):
+        inside.setdefault(path, []).append(rest)
     found = []
     for path, change in changes.items():
         before, after = change.get("before"), change.get("after")
-        if any(path == each or path.startswith((f"{each}.", f"{each}[")) for each in sensitive):
-            before, after = (HIDDEN if value is not None else None for value in (before, after))
+        for rest in inside.get(path, ()):
+            before, after = hidden(before, rest), hidden(after, rest)
         found.append(Difference(path, shown(veil.value(before)), shown(veil.value(after))))
     return tuple(found)
 
 
-def _veiled(step: m.PlanStep, veil: Veil) -> m.PlanStep:
-    import msgspec
-
+def _veiled(step: m.PlanStep, veil: Veil, *, blind: bool = False) -> m.PlanStep:
+    """Return a step without sensitive texts; `blind` if they are unknown, and only in the undo."""
     sql, undo = tuple(map(veil.text, step.sql)), tuple(map(veil.text, step.undo))
+    if blind and undo:
+        undo = (HIDDEN,)
     if sql == step.sql and undo == step.undo:
         return step
     return msgspec.structs.replace(step, sql=sql, undo=undo)

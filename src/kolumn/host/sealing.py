@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
+
+from kolumn.host.attributes import singular, steps
 
 SEAL = "kolumn_sensitive"
 """The one key of an object that stands for a sensitive value; its value is the digest."""
 HIDDEN = "(sensitive)"
 """What people see instead of a sensitive value."""
-_STEP = re.compile(r'[^.\[\]]+|\[(?:"(?:[^"\\]|\\.)*"|\d+)\]')
 _SHORTEST = 4
 
 
@@ -32,14 +32,14 @@ def seal_paths(config: Mapping[str, Any], paths: Iterable[str], salt: str) -> di
     """Return `config` with the value at each of `paths` sealed; paths that lead nowhere are passed over."""
     sealed: Any = config
     for path in paths:
-        sealed = _seal_at(sealed, [step.strip('[]"') for step in _STEP.findall(path)], salt)
+        sealed = _seal_at(sealed, list(steps(path)), salt)
     return dict(sealed)
 
 
-def _seal_at(value: Any, steps: list[str], salt: str) -> Any:
-    if not steps:
+def _seal_at(value: Any, path: list[str], salt: str) -> Any:
+    if not path:
         return value if is_sealed(value) else seal(value, salt)
-    head, rest = steps[0], steps[1:]
+    head, rest = path[0], path[1:]
     if isinstance(value, Mapping) and head in value:
         return {**value, head: _seal_at(value[head], rest, salt)}
     if isinstance(value, list):
@@ -81,11 +81,66 @@ def shown(value: Any) -> Any:
     return value
 
 
+def sealed_paths(value: Any, path: str = "") -> Iterator[str]:
+    """Yield the path of every stand-in inside `value`."""
+    if is_sealed(value):
+        yield path
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from sealed_paths(each, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple):
+        for at, each in enumerate(value):
+            name = each.get("name", at) if isinstance(each, Mapping) else at
+            yield from sealed_paths(each, f"{path}.{name}")
+
+
+def hidden(value: Any, path: Sequence[str]) -> Any:
+    """Return `value` with what lies at `path` (steps in one spelling) replaced by `(sensitive)`."""
+    if value is None:
+        return None
+    if not path:
+        return HIDDEN
+    head, rest = path[0], path[1:]
+    if isinstance(value, Mapping):
+        return {
+            key: hidden(each, rest) if singular(str(key)) == head else each for key, each in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [
+            hidden(each, rest)
+            if head == str(at) or (isinstance(each, Mapping) and singular(str(each.get("name"))) == head)
+            else each
+            for at, each in enumerate(value)
+        ]
+    return value
+
+
+def texts_at(value: Any, path: Sequence[str]) -> Iterator[str]:
+    """Yield every text that `hidden` would hide."""
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            if not path or singular(str(key)) == path[0]:
+                yield from texts_at(each, path[1:])
+    elif isinstance(value, list | tuple):
+        for at, each in enumerate(value):
+            named = (
+                isinstance(each, Mapping) and singular(str(each.get("name"))) == path[0] if path else False
+            )
+            if not path or path[0] == str(at) or named:
+                yield from texts_at(each, path[1:])
+    elif isinstance(value, str) and not path:
+        yield value
+
+
 class Veil:
     """Hides the sensitive texts of a project in what people and programs are shown."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._secrets = sorted({text for text in secrets if text}, key=len, reverse=True)
+
+    def also(self, texts: Iterable[str]) -> Veil:
+        """Return a veil that hides `texts` too."""
+        return Veil([*self._secrets, *texts])
 
     def text(self, text: str) -> str:
         """Return `text` with every sensitive part replaced."""

@@ -6,8 +6,6 @@ looks only at type and name. The document a backend keeps is `encode(state)`.
 
 from __future__ import annotations
 
-import secrets
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -95,6 +93,9 @@ _PROVIDER_DECODER = msgspec.json.Decoder(_ProviderState)
 
 def fresh() -> State:
     """Return the state of a project that has none yet."""
+    import secrets
+    import uuid
+
     return State(lineage=str(uuid.uuid4()), salt=secrets.token_hex(16))
 
 
@@ -114,7 +115,7 @@ def decode(body: bytes) -> State:
 
 def encode(state: State) -> bytes:
     """Return the document of a state."""
-    return msgspec.json.encode(state)
+    return msgspec.json.encode(msgspec.structs.replace(state, kolumn=__version__))
 
 
 class Managed:

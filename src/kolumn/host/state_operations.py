@@ -11,8 +11,8 @@ import msgspec
 from kolumn.contract.errors import StateError, ValidationError
 from kolumn.host import state as states
 from kolumn.host.addresses import covers, name_of, prefixed_type
-from kolumn.host.applying import Ledger
 from kolumn.host.backends import Backend, Entry
+from kolumn.host.ledger import Ledger
 from kolumn.host.sealing import shown
 from kolumn.host.state import Managed, State
 
@@ -142,7 +142,8 @@ def push(backend: Backend, body: bytes, *, force: bool = False) -> Entry:
     if latest is not None and latest.entry.serial != parent:
         if not force:
             raise StateError(
-                f"The state is at serial {latest.entry.serial}, the pushed one follows serial {parent}: it would undo "
+                f"The state is at serial {latest.entry.serial}, the pushed one follows serial "
+                f"{parent}: it would undo "
                 "what was written since. Pull again, or use --force.",
                 code="stale_state",
             )
@@ -163,7 +164,7 @@ def pull(backend: Backend) -> dict[str, Any]:
 
 
 def restore(backend: Backend, serial: int) -> Entry:
-    """Make the state of an earlier serial the latest one again; databases are not touched. Raises StateError."""
+    """Make the state of an earlier serial the latest one again; databases stay. Raises StateError."""
     latest = backend.read()
     if latest is None:
         raise no_state()

@@ -12,8 +12,8 @@ from kolumn.config.project import UNKNOWN, ResourceConfig
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.schema import ObjectType
 from kolumn.host.addresses import bare_type
+from kolumn.host.attributes import singular
 from kolumn.host.configuration import Configuration, check
-from kolumn.host.importing import singular
 from kolumn.host.providers import load
 
 

@@ -18,10 +18,10 @@ from kolumn.contract.errors import ValidationError
 from kolumn.contract.times import Timestamp
 from kolumn.host import identity
 from kolumn.host import state as states
-from kolumn.host.applying import Ledger, apply
 from kolumn.host.backends import Backend, Holder
 from kolumn.host.backends.local import LocalBackend
 from kolumn.host.configuration import Configuration, evaluate
+from kolumn.host.ledger import Ledger
 from kolumn.host.planning import Options, ProjectPlan, ProviderPlan, plan
 from kolumn.host.providers import Fleet
 from kolumn.host.results import Applied
@@ -51,7 +51,6 @@ class Workspace:
         self.context = context
         self.folder = arguments.folder
         self._command = command
-        self._refreshed: State | None = None
         self.backend: Backend = LocalBackend(arguments.folder)
         self.fleet = Fleet(context, arguments.environment)
 
@@ -82,17 +81,16 @@ class Workspace:
     def locked(self, wait: float) -> Iterator[None]:
         """Hold the project's lock. Raises StateError `locked`."""
         holder = Holder(os.getpid(), identity.host(), identity.user(), self._command, Timestamp.utc_now())
-        with self.backend.lock(holder, wait):
+        with self.backend.lock(holder, wait, self.context.check):
             self.__dict__.pop("ledger", None)  # what was read before may be old by now
             yield
 
     def plan(self, options: Options) -> ProjectPlan:
-        """Return what would make the databases match the configuration (or, `refresh_only`, the state true)."""
+        """Return what would make the databases match the configuration (or the state true)."""
         if options.refresh_only:
             from kolumn.host.refreshing import plan_refresh
 
-            found, self._refreshed = plan_refresh(self.configuration.project, self.state, self.fleet, options)
-            return found
+            return plan_refresh(self.configuration.project, self.state, self.fleet, options)
         return plan(self.configuration, self.state, self.fleet, options)
 
     def save(self, plan: ProjectPlan, path: Path) -> None:
@@ -105,7 +103,7 @@ class Workspace:
         )
 
     def replan(self, saved: SavedPlan, *, lock_timeout: float) -> ProjectPlan:
-        """Return the plan of a plan file, made anew. Raises StateError `stale_plan` if it is another one now."""
+        """Return the plan of a plan file, made anew. Raises StateError `stale_plan`."""
         from kolumn.host import planfile
 
         found = self.plan(dataclasses.replace(saved.options, lock_timeout=lock_timeout))
@@ -120,13 +118,15 @@ class Workspace:
         announce: Callable[[ProviderPlan], None] = lambda _: None,
     ) -> Applied:
         """Carry out a plan of this workspace; the project must be locked. See `applying.apply`."""
-        if plan.options.refresh_only and self._refreshed is not None:
+        if plan.refreshed is not None:
             from kolumn.host.refreshing import results
 
             started = time.perf_counter()
             if plan.review.has_changes:
-                self.ledger.put(self._refreshed)
+                self.ledger.put(plan.refreshed)
             return results(plan, self.ledger.serial, time.perf_counter() - started)
+        from kolumn.host.applying import apply
+
         return apply(
             plan,
             self.configuration.project,

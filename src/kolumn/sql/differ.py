@@ -10,7 +10,7 @@ written, in which case a name is, or how a type or an expression is spelled. Dec
 * **Constraints** are a set, compared by kind, content and name. One whose name changed is dropped and
   added, unless both names are the database's own making (`Dialect.generated_name`).
 * **Constraints written at a column** come with it when it is added and go with it when it is dropped,
-  except a primary key that makes way for another one, and a check that needs another column.
+  except a primary key that makes way for another one, and a check that may use another column.
 * **Renames** are said, never guessed: `renamed_from` counts while the former name is there and the
   new one is not; afterwards it is a hint that no longer applies, and no fault.
 * **Everything else** a provider's models have is compared by the fields they declare.
@@ -179,23 +179,26 @@ class _TableDiff:
 
     def _drop_constraints(self, now: Table, wanted: Table) -> None:
         held, kept = frozenset(now.constraints()), frozenset(wanted.constraints())
-        going = [
-            constraint
-            for column in self._now.columns
-            if self._fold(column.name) not in self._normal_wanted
-            for constraint in column.constraints()
-        ]
-        staying = dataclasses.replace(self._now, columns=()).constraints()
-        rekeyed = any(isinstance(constraint, PrimaryKey) for constraint in kept)
-        doomed = {
-            constraint
-            for constraint in going
-            if constraint not in staying and not (rekeyed and isinstance(constraint, PrimaryKey))
-        }
+        doomed = self._going_with_columns(any(isinstance(constraint, PrimaryKey) for constraint in kept))
         for constraint in sorted(dict.fromkeys(self._now.constraints()), key=_rank, reverse=True):
             normal = self._normalizer.constraint(self._now, constraint)
             if normal in held and normal not in kept and constraint not in doomed:
                 self._emit(drop_constraint(self._now, constraint, self._normalizer, self._subject))
+
+    def _going_with_columns(self, rekeyed: bool) -> set[Constraint]:
+        """Return what needs no drop of its own: constraints written at dropped columns and nowhere else."""
+        names = [self._fold(column.name) for column in self._now.columns]
+        going = [column for column in self._now.columns if self._fold(column.name) not in self._normal_wanted]
+        columns = tuple(column for column in self._now.columns if column not in going)
+        staying = dataclasses.replace(self._now, columns=columns).constraints()
+        return {
+            constraint
+            for column in going
+            for constraint in column.constraints()
+            if constraint not in staying
+            and not (rekeyed and isinstance(constraint, PrimaryKey))
+            and not (isinstance(constraint, Check) and self._mentions(constraint.expression, names, column))
+        }
 
     def _add_columns(self, *, generated: bool) -> None:
         missing = [

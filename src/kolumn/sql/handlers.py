@@ -73,7 +73,7 @@ class SQLHandler(DeclaredHandler[S], Generic[S]):
         check = self._checks.get(grammar)
         if check is None:
             return None
-        fault = check(text)
+        fault = "it has a NUL character" if "\0" in text else check(text)
         if fault is not None:
             return Problem(
                 f"{text!r} is not one {_WORDS.get(grammar, grammar)}: {fault}", code=f"invalid_{grammar}"

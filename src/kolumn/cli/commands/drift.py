@@ -27,9 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--unmanaged", action="store_true", help="also report live objects that are not managed"
     )
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit 2 when something drifted")
-    parser.add_argument(
-        "--timeout", type=float, default=None, metavar="SECONDS", help="give up after this long"
-    )
+    options.add_timeout(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:

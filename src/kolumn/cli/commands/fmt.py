@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             return 0 if formatted == text else 1
         console.out.write(formatted)
         return 0
-    paths = [arguments.chdir / path for path in arguments.paths] or [Path(arguments.chdir)]
+    paths = [Path(path) for path in arguments.paths] or [arguments.chdir]
     results = format_paths(paths, write=not arguments.check)
     changed = [each for each in results if each.changed]
     if console.json:

@@ -14,7 +14,8 @@ from kolumn.contract.context import Context
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `import`."""
     parser.description = (
-        "Describe a live database as formatted configuration. Changes nothing and manages nothing yet: the first\n"
+        "Describe a live database as formatted configuration. Changes nothing and manages nothing "
+        "yet: the first\n"
         "`kolumn apply` of what it writes brings the objects under management as they are."
     )
     parser.epilog = (
@@ -26,14 +27,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("provider", metavar="PROVIDER", help="e.g. sqlite; `kolumn providers` lists them")
     parser.add_argument("--url", default="", help="the database (default: KOLUMN_<PROVIDER>_URL)")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="the folder to write (default: the project folder)"
+    )
     parser.add_argument(
         "--type", action="append", default=[], metavar="TYPE", help="only resources of this type; repeatable"
     )
     parser.add_argument("--force", action="store_true", help="replace files of an earlier import")
-    parser.add_argument(
-        "--timeout", type=float, default=None, metavar="SECONDS", help="give up after this long"
-    )
+    options.add_timeout(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -46,10 +47,11 @@ def _import(arguments: argparse.Namespace, console: Console, context: Context) -
     from kolumn.host.importing import import_database
     from kolumn.host.providers import Fleet
 
+    out = arguments.out or arguments.chdir
     with Fleet(context) as fleet:
         imported = import_database(
             arguments.provider,
-            arguments.chdir / arguments.out,
+            out,
             fleet,
             url=arguments.url,
             types=arguments.type,
@@ -73,7 +75,8 @@ def _import(arguments: argparse.Namespace, console: Console, context: Context) -
     for file in imported.files:
         console.print(f"  {file}")
     console.print(
-        f"\nNothing is managed yet. Set {imported.variable} and run `kolumn plan -C {arguments.out}`; apply brings "
+        f"\nNothing is managed yet. Set {imported.variable} and run `kolumn plan -C {out}`; "
+        "apply brings "
         "the objects under management as they are."
     )
     return 0

@@ -12,7 +12,8 @@ from kolumn.contract.context import Context
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `output`."""
     parser.description = (
-        "Show the outputs of the last apply. Sensitive ones are hidden unless asked for by name; their values are\n"
+        "Show the outputs of the last apply. Sensitive ones are hidden unless asked for by name; "
+        "their values are\n"
         "never stored but evaluated from the configuration again."
     )
     parser.epilog = "examples:\n  kolumn output\n  kolumn output tables --json\n  kolumn output name --raw\n"

@@ -50,9 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     one.add_argument("serial", type=int, metavar="SERIAL")
     for each in actions.choices.values():
         options.add_global_options(each, inherited=True)
-    parser.add_argument(
-        "--lock-timeout", type=float, default=0.0, metavar="SECONDS", help="wait this long for the lock"
-    )
+    options.add_lock_timeout(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:

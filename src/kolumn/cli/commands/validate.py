@@ -11,7 +11,8 @@ from kolumn.cli.console import Console
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `validate`."""
     parser.description = (
-        "Check the configuration: syntax, references, variables, and every resource against its provider's schema.\n"
+        "Check the configuration: syntax, references, variables, and every resource against its "
+        "provider's schema.\n"
         "Connects to no database; what `discover` blocks would find is taken as unknown."
     )
     parser.epilog = (

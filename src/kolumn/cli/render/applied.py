@@ -34,10 +34,12 @@ def applied_text(review: Review, applied: Applied, style: Style) -> str:
     summary = f"{verdict}: {', '.join(said)} in {applied.seconds:.2f} s."
     lines.append(style.bold(summary))
     if applied.error is not None:
-        lines.append(
-            "What is listed as done stands; the rest was not done or was undone. The state says so too: "
-            "after mending the cause, plan and apply again."
-        )
+        if applied.steps or any(each.success for each in applied.results):
+            lines.append(
+                "What is counted as done stands, and the state says so; the rest was not done or was undone."
+            )
+        else:
+            lines.append("Nothing of it stands: what had begun was undone.")
     elif applied.outputs:
         lines += ["", outputs_text(applied.outputs)]
     return "\n" + "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kolumn.cli.render.style import Style
@@ -33,18 +33,28 @@ _COLOURS: Mapping[Action, str] = {
     "refresh": "adopt",
     "recreate": "replace",
 }
+_LISTED = 30
+"""How many adopted resources are listed one by one."""
 _RISKS = {
     "data_loss": "loses data",
     "table_rewrite": "rewrites the table",
     "long_lock": "locks for long",
     "irreversible": "cannot be undone",
+    "conversion": "changes values",
     "may_fail": "may fail",
 }
 
 
 def review_text(review: Review, style: Style, *, sql: bool = False) -> str:
     """Return the whole plan: each change, the warnings, the outputs, the summary."""
-    blocks = ["\n".join(_change(change, style, sql)) for change in review.changes]
+    locks = {step.lock for change in review.changes for step in change.steps if step.lock}
+    several = len(locks) > 1
+    plain, detailed = _split(review.changes)
+    blocks = ["\n".join(_change(change, style, sql, locks=several)) for change in detailed]
+    if plain:
+        blocks.insert(0, "\n".join(_adopted(plain, style)))
+    if len(locks) == 1:
+        blocks.append(f"Lock: {locks.pop()}.")
     if warnings := [*_unsaid(review)]:
         blocks.append("\n".join([style.warning("Warnings:"), *(f"  ! {warning}" for warning in warnings)]))
     if review.outputs:
@@ -89,7 +99,25 @@ def summary(review: Review) -> str:
     return f"Plan: {', '.join(parts)}; {review.unchanged} unchanged."
 
 
-def _change(change: Change, style: Style, sql: bool) -> Iterator[str]:
+def _split(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
+    """Return what is only adopted, which one line each says, and the rest."""
+    plain = [
+        change for change in changes if change.action == "adopt" and not change.steps and not change.reason
+    ]
+    if len(plain) == len(changes):
+        return plain, []
+    said = {change.address for change in plain}
+    return plain, [change for change in changes if change.address not in said]
+
+
+def _adopted(changes: Sequence[Change], style: Style) -> Iterator[str]:
+    for change in changes[:_LISTED]:
+        yield from _change(change, style, False, locks=False)
+    if (rest := len(changes) - _LISTED) > 0:
+        yield f"    ... and {rest} more that exist already and are as configured (--json lists them)"
+
+
+def _change(change: Change, style: Style, sql: bool, *, locks: bool) -> Iterator[str]:
     colour = _COLOURS.get(change.action, "")
     remark = []
     if change.moved_from:
@@ -108,7 +136,7 @@ def _change(change: Change, style: Style, sql: bool) -> Iterator[str]:
     yield f"{line}  {style.dim('; '.join(remark))}" if remark else line
     for difference in change.differences:
         yield from _difference(difference, change.action, style)
-    yield from _notes(change.steps, style)
+    yield from _notes(change.steps, style, locks=locks)
     if sql:
         yield from _statements(change.steps, style)
 
@@ -150,13 +178,13 @@ def _entries(before: Any, after: Any) -> tuple[str, list[Mapping[str, Any]]] | N
     return None
 
 
-def _notes(steps: Iterable[m.PlanStep], style: Style) -> Iterator[str]:
+def _notes(steps: Iterable[m.PlanStep], style: Style, *, locks: bool) -> Iterator[str]:
     said: set[str] = set()
     for step in steps:
         notes = [f"! {risk.message} ({_RISKS.get(risk.kind, risk.kind)})" for risk in step.risks]
         if step.rewrites and not any(risk.kind == "table_rewrite" for risk in step.risks):
             notes.append("! rewrites the whole table")
-        if step.lock:
+        if step.lock and locks:
             notes.append(f"  lock: {step.lock}")
         if not step.reversible and not any(risk.kind == "irreversible" for risk in step.risks):
             notes.append(f"  no way back: {step.description}")
@@ -180,7 +208,8 @@ def _output(output: OutputChange, style: Style) -> str:
         return f"  {style.paint('create', '+')} {output.name} = {value_text(output.after)}"
     if output.action == "delete":
         return f"  {style.paint('delete', '-')} {output.name}"
-    return f"  {style.paint('update', '~')} {output.name}: {value_text(output.before)} -> {value_text(output.after)}"
+    values = f"{value_text(output.before)} -> {value_text(output.after)}"
+    return f"  {style.paint('update', '~')} {output.name}: {values}"
 
 
 def _unsaid(review: Review) -> Iterator[str]:

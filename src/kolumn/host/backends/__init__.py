@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -79,9 +80,11 @@ class Backend(Protocol):
         """Return the writes that are kept, newest first."""
         ...
 
-    def lock(self, holder: Holder, wait: float) -> AbstractContextManager[None]:
+    def lock(
+        self, holder: Holder, wait: float, checkpoint: Callable[[], None] = ...
+    ) -> AbstractContextManager[None]:
         """Hold the project's lock, waiting up to `wait` seconds for it; it dies with the process.
 
-        Raises StateError `locked` that says who holds it.
+        `checkpoint` is called while waiting and may raise. Raises StateError `locked` that says who holds it.
         """
         ...

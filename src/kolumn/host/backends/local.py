@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
-from kolumn.contract.errors import PermissionError, StateError  # noqa: A004 - the specification's name
+from kolumn.contract.errors import PermissionError, StateError
 from kolumn.contract.times import Timestamp
 from kolumn.host.backends import Entry, Holder, Stored
 from kolumn.host.identity import user_at_host
@@ -56,7 +56,7 @@ class LocalBackend:
             return None
         with self._open() as database:
             row = database.execute(
-                f"SELECT {_COLUMNS}, encoding, body FROM state ORDER BY serial DESC LIMIT 1"  # noqa: S608
+                f"SELECT {_COLUMNS}, encoding, body FROM state ORDER BY serial DESC LIMIT 1"
             ).fetchone()
         return _stored(row) if row else None
 
@@ -66,7 +66,7 @@ class LocalBackend:
         if self._file.exists():
             with self._open() as database:
                 row = database.execute(
-                    f"SELECT {_COLUMNS}, encoding, body FROM state WHERE serial = ?",  # noqa: S608
+                    f"SELECT {_COLUMNS}, encoding, body FROM state WHERE serial = ?",
                     (serial,),
                 ).fetchone()
         if row is None:
@@ -115,28 +115,30 @@ class LocalBackend:
         if not self._file.exists():
             return ()
         with self._open() as database:
-            rows = database.execute(
-                f"SELECT {_COLUMNS} FROM state ORDER BY serial DESC"  # noqa: S608
-            ).fetchall()
+            rows = database.execute(f"SELECT {_COLUMNS} FROM state ORDER BY serial DESC").fetchall()
         return tuple(_entry(row) for row in rows)
 
-    def lock(self, holder: Holder, wait: float) -> AbstractContextManager[None]:
+    def lock(
+        self, holder: Holder, wait: float, checkpoint: Callable[[], None] = lambda: None
+    ) -> AbstractContextManager[None]:
         """Hold the project's lock; see `Backend.lock`."""
         from kolumn.host.backends.lock import file_lock
 
         self._prepare()
-        return file_lock(self._folder / "lock", holder, wait)
+        return file_lock(self._folder / "lock", holder, wait, checkpoint)
 
     def _check(self, serial: int, kept: str, parent: int, lineage: str, force: bool) -> None:
         if kept != lineage and not force:
             raise StateError(
-                f"The state in {self._file} has another lineage ({kept}, not {lineage}): it belongs to another "
+                f"The state in {self._file} has another lineage ({kept}, not {lineage}): it belongs "
+                "to another "
                 "project's history. Use --force only if it may be replaced.",
                 code="lineage_mismatch",
             )
         if serial != parent:
             raise StateError(
-                f"The state is at serial {serial} while this write follows serial {parent}: someone else wrote it "
+                f"The state is at serial {serial} while this write follows serial {parent}: someone "
+                "else wrote it "
                 "in between. Run the command again.",
                 code="stale_state",
             )
@@ -152,7 +154,8 @@ class LocalBackend:
             os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as error:
             raise PermissionError(
-                f"State cannot be kept in {self._folder}: {error.strerror}. Make the project folder writable.",
+                f"State cannot be kept in {self._folder}: {error.strerror}. Make the project folder "
+                "writable.",
                 code="state_not_writable",
             ) from error
 
@@ -165,7 +168,8 @@ class LocalBackend:
                 version = database.execute("PRAGMA user_version").fetchone()[0]
                 if version > _FORMAT:
                     raise StateError(
-                        f"{self._file} was written by a newer version of Kolumn (format {version}). Upgrade Kolumn.",
+                        f"{self._file} was written by a newer version of Kolumn (format {version}). "
+                        "Upgrade Kolumn.",
                         code="unknown_state_format",
                     )
                 database.execute("PRAGMA synchronous = FULL")
@@ -174,12 +178,14 @@ class LocalBackend:
                 yield database
         except sqlite3.OperationalError as error:
             raise StateError(
-                f"The state in {self._file} cannot be used: {error}. Check the folder's permissions and free space.",
+                f"The state in {self._file} cannot be used: {error}. Check the folder's permissions "
+                "and free space.",
                 code="state_unavailable",
             ) from error
         except sqlite3.DatabaseError as error:
             raise StateError(
-                f"{self._file} is damaged ({error}). Move it away and restore a copy, or start again without it: "
+                f"{self._file} is damaged ({error}). Move it away and restore a copy, or start again "
+                "without it: "
                 "the next apply adopts what it finds.",
                 code="state_damaged",
             ) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from kolumn.contract.errors import PermissionError, StateError  # noqa: A004 - the specification's name
+from kolumn.contract.errors import PermissionError, StateError
 from kolumn.host.backends import Holder
 
 _POLL_SECONDS = 0.05
@@ -26,9 +26,7 @@ class _Record(msgspec.Struct):
 
 
 @contextmanager
-def file_lock(
-    path: Path, holder: Holder, wait: float, *, checkpoint: Callable[[], None] = lambda: None
-) -> Iterator[None]:
+def file_lock(path: Path, holder: Holder, wait: float, checkpoint: Callable[[], None]) -> Iterator[None]:
     """Hold the lock on `path`, waiting up to `wait` seconds; `checkpoint` may raise to stop waiting.
 
     Raises StateError `locked` that names the holder, PermissionError when the file cannot be opened.
@@ -65,7 +63,8 @@ def _acquire(descriptor: int, path: Path, wait: float, checkpoint: Callable[[], 
             time.sleep(_POLL_SECONDS)
         except OSError as error:
             raise StateError(
-                f"The file system of {path} gives no locks ({error.strerror}). Keep the project on a local disk.",
+                f"The file system of {path} gives no locks ({error.strerror}). Keep the project on a "
+                "local disk.",
                 code="lock_unavailable",
             ) from error
         else:
@@ -84,7 +83,8 @@ def _locked(descriptor: int, path: Path, wait: float) -> StateError:
         details["holder"] = who
     waited = f" after waiting {wait:g} s" if wait else ""
     return StateError(
-        f"The project is locked{waited} by {who}. Wait for it to end, or wait longer with --lock-timeout SECONDS.",
+        f"The project is locked{waited} by {who}. Wait for it to end, or wait longer with "
+        "--lock-timeout SECONDS.",
         code="locked",
         details=details,
     )

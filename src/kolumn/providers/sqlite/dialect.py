@@ -8,6 +8,7 @@ from functools import lru_cache
 from kolumn.engine.operations import Risk
 from kolumn.providers.sqlite import fragments
 from kolumn.providers.sqlite.keywords import RESERVED
+from kolumn.providers.sqlite.model import SQLiteTable
 from kolumn.providers.sqlite.tokens import (
     QUOTED,
     STRING,
@@ -131,8 +132,13 @@ class SQLiteDialect(Dialect):
         return _normal(text)
 
     def normal_table(self, table: Table) -> Table:
-        """Return `table` with the columns of the primary key of a table without rowid as not null."""
-        if not getattr(table, "without_rowid", False) or table.primary_key is None:
+        """Return `table` with the columns of a primary key that SQLite makes NOT NULL itself as not null.
+
+        It does so in tables without rowid, and in strict ones unless the key is the rowid.
+        """
+        assert isinstance(table, SQLiteTable)
+        implied = table.without_rowid or (table.strict and table.rowid_column is None)
+        if not implied or table.primary_key is None:
             return table
         key = {part.column for part in table.primary_key.columns}
         columns = tuple(
@@ -143,7 +149,7 @@ class SQLiteDialect(Dialect):
     def type_change_risks(self, table: str, before: Column, after: Column) -> tuple[Risk, ...]:
         """Return how stored values change with their column's affinity."""
         words = conversion_risk(before.type, after.type)
-        return (Risk("data_loss", f"{table}.{after.name}: {words}"),) if words else ()
+        return (Risk("conversion", f"{table}.{after.name}: {words}"),) if words else ()
 
     def relations(self, text: str) -> frozenset[Relation]:
         """Return the names that stand where tables do, those of common table expressions among them."""

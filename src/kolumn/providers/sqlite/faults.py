@@ -6,6 +6,7 @@ import sqlite3
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ConnectionError, KolumnError, OperationError, PermissionError
+from kolumn.providers.sqlite.tokens import QUOTED, WORD, tokenize, unquote
 
 TEMPORARY_PREFIX = "kolumn_new_"
 """How the name of a table begins while it is rebuilt."""
@@ -75,7 +76,16 @@ def translate(error: sqlite3.Error, context: Context, statement: str = "") -> Ko
     category, name, hint = _CATEGORIES.get(primary or 0, (OperationError, "sql_error", ""))
     if isinstance(error, sqlite3.ProgrammingError) and primary is None:
         category, name = ConnectionError, "closed"
-    said = str(error).replace(
-        TEMPORARY_PREFIX, ""
-    )  # what a rebuilt table is called meanwhile is nobody's concern
+    said = str(error).replace(TEMPORARY_PREFIX, "")
+    if (rebuilt := _rebuilt_table(statement)) and rebuilt not in said:
+        said += f" (in a row of table {rebuilt})"
     return category(f"SQLite says: {said}." + (f" {hint}" if hint else ""), code=name, details=details)
+
+
+def _rebuilt_table(statement: str) -> str:
+    """Return the table whose rows a statement copies, empty for any other statement."""
+    if TEMPORARY_PREFIX not in statement or not statement.startswith("INSERT"):
+        return ""
+    names = (unquote(token.text) for token in tokenize(statement) if token.kind in (WORD, QUOTED))
+    found = (name.removeprefix(TEMPORARY_PREFIX) for name in names if name.startswith(TEMPORARY_PREFIX))
+    return next(found, "")

@@ -51,7 +51,7 @@ class SQLiteSession:
         self._connection: sqlite3.Connection | None = None
         self._is_stand_in = False
         """Whether the connection is an empty one in place of a file that is not there yet."""
-        self._in_transaction = False
+        self._has_journal_mode = False
         self._lock = threading.RLock()
         self.capabilities = Capabilities(
             server=f"SQLite {sqlite3.sqlite_version}",
@@ -85,11 +85,11 @@ class SQLiteSession:
 
     def query(self, context: Context, statement: Statement) -> list[tuple[Any, ...]]:
         """Run one query and return its rows."""
-        return self._execute(context, self._open(write=False), statement)
+        return self._execute(context, self._open(context, write=False), statement)
 
     def run(self, context: Context, statements: Iterable[Statement]) -> None:
         """Run statements, each on its own unless inside `transaction`."""
-        connection = self._open(write=True)
+        connection = self._open(context, write=True)
         for statement in statements:
             self._execute(context, connection, statement)
 
@@ -116,19 +116,18 @@ class SQLiteSession:
         """
         steps = list(steps)
         with self._lock:
-            connection = self._open(write=True)
+            connection = self._open(context, write=True)
             if steps and not all(step.transactional for step in steps):
                 yield
                 if any(RECONNECT in step.needs for step in steps):
                     self.close()
-                    self._open(write=True)
+                    self._open(context, write=True)
                 return
             relaxed = any(FOREIGN_KEYS_OFF in step.needs for step in steps)
             if relaxed:
                 connection.execute("PRAGMA foreign_keys=OFF")
             try:
                 self._patiently(context, lambda: connection.execute("BEGIN IMMEDIATE"))
-                self._in_transaction = True
                 careful = any(not isinstance(step.operation, Create) for step in steps)
                 guard = _Guard(self, context, steps) if careful else None
                 yield
@@ -137,7 +136,6 @@ class SQLiteSession:
                 context.check()
                 self._patiently(context, lambda: connection.execute("COMMIT"))
             finally:
-                self._in_transaction = False
                 if self._connection is connection:
                     if connection.in_transaction:
                         connection.rollback()
@@ -196,7 +194,7 @@ class SQLiteSession:
             code="cannot_open",
         )
 
-    def _open(self, *, write: bool) -> sqlite3.Connection:
+    def _open(self, context: Context, *, write: bool) -> sqlite3.Connection:
         with self._lock:
             if self._connection is not None and self._is_stand_in and (write or self.exists):
                 self.close()
@@ -205,9 +203,15 @@ class SQLiteSession:
                     f"the database {self._file} was opened with read_only = true. Remove it to make changes.",
                     code="read_only",
                 )
-            if self._connection is None:
-                self._connection = self._connect(write=write)
-            return self._connection
+            connection = self._connection
+            if connection is None:
+                connection = self._patiently(context, lambda: self._connect(write=write))
+                self._connection, self._has_journal_mode = connection, False
+            if write and self._settings.journal_mode and not self._has_journal_mode:
+                mode = f"PRAGMA journal_mode={self._settings.journal_mode}"
+                self._patiently(context, lambda: connection.execute(mode).fetchall(), mode)
+                self._has_journal_mode = True
+            return connection
 
     def _connect(self, *, write: bool) -> sqlite3.Connection:
         self._is_stand_in = not write and not self.exists
@@ -218,17 +222,12 @@ class SQLiteSession:
         else:
             mode = "ro" if self._settings.read_only else "rwc" if write else "rw"
             uri = f"file:{percent(str(self._file))}?mode={mode}"
-        try:
-            connection = sqlite3.connect(
-                uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=16
-            )
-        except sqlite3.Error as error:
-            raise translate(error, Context.background()) from error
+        # No cached statements: SQLite 3.40 crashes on an EXPLAIN prepared before the schema changed.
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=0
+        )
         try:
             self._prepare(connection, write=write)
-        except sqlite3.Error as error:
-            connection.close()
-            raise self._locked() if is_busy(error) else translate(error, Context.background()) from error
         except BaseException:
             connection.close()
             raise
@@ -237,8 +236,6 @@ class SQLiteSession:
     def _prepare(self, connection: sqlite3.Connection, *, write: bool) -> None:
         connection.execute(f"PRAGMA foreign_keys={'ON' if self._settings.foreign_keys else 'OFF'}")
         connection.execute("PRAGMA legacy_alter_table=OFF")
-        if self._settings.journal_mode and write:
-            connection.execute(f"PRAGMA journal_mode={self._settings.journal_mode}")
         files = self._settings.attachments()
         if not self._is_stand_in:
             known = connection.execute(

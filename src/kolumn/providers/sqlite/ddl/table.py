@@ -300,10 +300,12 @@ class _TableReader:
             if cursor.word not in ("DEFERRED", "IMMEDIATE"):
                 raise cursor.fault(f"{cursor.token.text!r} instead of DEFERRED or IMMEDIATE")
             deferred = cursor.take().word == "DEFERRED"
-        if self._last_foreign_key is not None:
-            self._last_foreign_key["deferrable"] = deferrable
-            if deferred is not None:
-                self._last_foreign_key["initially_deferred"] = deferred
+        key = self._last_foreign_key
+        if key is not None:
+            key["deferrable"] = deferrable
+            key.pop("initially_deferred", None)
+            if deferrable and deferred is not None:
+                key["initially_deferred"] = deferred
 
     def _add(self, key: str, constraints: list[Any], constraint: Any) -> None:
         constraints.append(constraint)
