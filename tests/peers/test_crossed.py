@@ -88,11 +88,14 @@ def test_cases_of_our_own(name: str, way: str, tmp_path: Path) -> None:
     case = yaml.safe_load((HERE / "sqlite_features.yml").read_text())[name]
     scripts = [case.get("current") or "", case["desired"]]
     evolution = Evolution(tmp_path)
-    for file, script in zip((evolution.current, evolution.desired), scripts[:: 1 if way == "up" else -1], strict=True):
+    for file, script in zip(
+        (evolution.current, evolution.desired), scripts[:: 1 if way == "up" else -1], strict=True
+    ):
         evolution.load(file, script)
     evolution.run()
 
 
+@pytest.mark.soak
 def test_any_schema_becomes_any_other(peers: Path, tmp_path: Path) -> None:
     schemas = [
         (f"{name} {key}", case[key])
@@ -100,7 +103,10 @@ def test_any_schema_becomes_any_other(peers: Path, tmp_path: Path) -> None:
         for key in ("current", "desired")
         if case.get(key)
     ]
-    schemas += [(each.stem, each.read_text(encoding="utf-8-sig")) for each in (peers / "databases/sqlite").glob("sakila.sql")]
+    schemas += [
+        (each.stem, each.read_text(encoding="utf-8-sig"))
+        for each in (peers / "databases/sqlite").glob("sakila.sql")
+    ]
     pairs = list(itertools.permutations(schemas, 2))
     wrong = []
     for (before, old), (after, new) in random.Random(4).sample(pairs, min(PAIRS, len(pairs))):

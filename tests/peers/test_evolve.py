@@ -46,12 +46,16 @@ def wrong(found: list[dict[str, Any]]) -> str:
 
 @pytest.mark.soak
 def test_every_case_comes_out_the_same(peers: Path, tmp_path: Path) -> None:
-    found = evolve(peers, tmp_path / "report.json", peers / "databases" / "sqlite", peers / "sqldef" / "sqlite.yml")
+    found = evolve(
+        peers, tmp_path / "report.json", peers / "databases" / "sqlite", peers / "sqldef" / "sqlite.yml"
+    )
     assert not wrong(found), wrong(found)
     assert sum(each["verdict"] == "same" for each in found) >= 30
 
 
-@pytest.mark.skipif(not command.SOAK, reason="the same cases without processes are in test_crossed.py; `make soak` runs these")
+@pytest.mark.skipif(
+    not command.SOAK, reason="the same cases without processes are in test_crossed.py; `make soak` runs these"
+)
 def test_cases_of_our_own(peers: Path, tmp_path: Path) -> None:
     """What SQLite can do and the others' cases leave out; none of them may be unusable."""
     found = evolve(peers, tmp_path / "report.json", HERE / "sqlite_features.yml")

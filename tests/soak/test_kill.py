@@ -107,7 +107,9 @@ def rehearsal(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     template.mkdir()
     load(template / "shop.db", BEFORE)
     load(work / "after.db", AFTER)
-    command.done(work, "import", "sqlite", "--url", f"sqlite:///{template / 'shop.db'}", "--out", str(template))
+    command.done(
+        work, "import", "sqlite", "--url", f"sqlite:///{template / 'shop.db'}", "--out", str(template)
+    )
     command.done(work, "import", "sqlite", "--url", f"sqlite:///{work / 'after.db'}", "--out", str(wanted))
     provider = f'provider "sqlite" {{\n  path         = "shop.db"\n  safe_destroy = false\n  apply_mode   = "{request.param}"\n}}\n'
     for folder in (template, wanted):
@@ -119,7 +121,9 @@ def rehearsal(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     for file in wanted.glob("*.kl"):
         text = file.read_text()
         renamed += text.count('column "amount" {')
-        (template / file.name).write_text(text.replace('column "amount" {', 'column "amount" {\n    renamed_from = "total"'))
+        (template / file.name).write_text(
+            text.replace('column "amount" {', 'column "amount" {\n    renamed_from = "total"')
+        )
     assert renamed == 1
     before, rows = dumps.schema(template / "shop.db"), kept(template / "shop.db", changed=False)
     undisturbed = work / "undisturbed"
