@@ -256,6 +256,11 @@ def test_state_can_be_looked_into_moved_and_restored(project: ProjectFolder, tmp
 def test_deleting_is_refused_while_safe_destroy_is_on(project: ProjectFolder) -> None:
     project.write(USERS)
     project.apply()
+    project.write(POSTS.replace("sqlite_table.users.id", '"users(id)"'))
+    refused = project.run("apply", "--auto-approve", environment={"KOLUMN_SAFE_DESTROY": "true"})
+    assert refused.code == 1
+    assert project.ok("state", "list").out.split() == ["sqlite_table.users"], "nothing was begun"
+    project.write(USERS)
     refused = project.run("destroy", "--auto-approve", environment={"KOLUMN_SAFE_DESTROY": "true"})
     assert refused.code == 1
     assert "KOLUMN_SAFE_DESTROY=false" in refused.err

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from kolumn.config.syntax import Spans, Traversal
     from kolumn.config.types import VariableType
 
-
 @dataclass(frozen=True, slots=True)
 class Input:
     """A value given for a variable from outside."""

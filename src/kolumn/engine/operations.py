@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from kolumn.engine.resource import Ref
 
@@ -28,6 +28,9 @@ class Operation:
     what must be there first, what is there afterwards, what is gone afterwards, and what the old
     object depended on and no longer does.
     """
+
+    RENAMES: ClassVar[bool] = False
+    """Whether what refers to the subject follows it: see `Handler.follow`."""
 
     subject: Ref
     """The resource this belongs to."""
@@ -104,6 +107,8 @@ class Drop(Operation):
 @dataclass(frozen=True, kw_only=True)
 class Rename(Operation):
     """Give an object another name; `before` and `after` are its models, alike but for the name."""
+
+    RENAMES: ClassVar[bool] = True
 
     before: Any
     after: Any

@@ -151,6 +151,8 @@ class Planner:
             raise ValidationError.of(problems)
         for item in items:
             self._find_live(item, live, claimed)
+        for item in items:
+            self._find_gone(item, live, claimed)
             if item.request.ignore_changes and item.wanted is not None and item.live is not None:
                 config = keep(
                     item.handler.config(item.wanted),
@@ -159,26 +161,24 @@ class Planner:
                 )
                 item.wanted = item.handler.parse(config, item.request.name)
 
-    def _find_live(self, item: _Item, live: Snapshot, claimed: Mapping[Ref, _Item]) -> None:
-        if item.unchanged or item.ref is None:
-            return
-        if item.request.action == "delete":
-            if item.ref not in claimed:
-                item.live = live.get(item.ref)
+    def _find_live(self, item: _Item, live: Snapshot, claimed: dict[Ref, _Item]) -> None:
+        """Find what a wanted resource is now: under its name or, as configuration says, a former one."""
+        if item.unchanged or item.ref is None or item.request.action == "delete":
             return
         item.live = live.get(item.ref)
         former = item.handler.former(item.wanted)
-        if item.live is None and former is not None and former in live:
+        if item.live is None and former is not None and former in live and former not in claimed:
             item.live = live.get(former)
+            claimed[former] = item
+
+    def _find_gone(self, item: _Item, live: Snapshot, claimed: Mapping[Ref, _Item]) -> None:
+        """Find what nobody wants any more: what is to be deleted, and what an item was under another name."""
+        if item.unchanged or item.ref is None:
             return
-        before = item.managed.ref if item.managed else None
-        if (
-            before is not None
-            and before not in (item.ref, former)
-            and before not in claimed
-            and before in live
-        ):
-            item.orphan = before
+        if item.request.action == "delete":
+            item.live = live.get(item.ref) if item.ref not in claimed else None
+        elif item.managed and item.managed.ref not in claimed and item.managed.ref in live:
+            item.orphan = item.managed.ref
 
     def _find(self, item: _Item, live: Snapshot) -> Ref | None:
         """Return the object an unmanaged delete means: by its configuration, else by its identity."""
@@ -196,13 +196,15 @@ class Planner:
     ) -> tuple[list[Operation], dict[Ref, ResourceKey]]:
         operations: list[Operation] = []
         owners: dict[Ref, ResourceKey] = {}
+        renames = [rename for item in items for rename in _renames(item)]
         for item in items:
-            if item.ref is None:
+            if item.ref is None or (item.request.action == "delete" and item.live is None):
                 continue
             owners[item.ref] = item.key
             if item.unchanged:
                 continue
-            found = item.handler.diff(item.live, item.wanted)
+            followed = self._followed(item, renames)
+            found = item.handler.diff(followed, item.wanted)
             if item.orphan is not None:
                 owners[item.orphan] = item.key
                 found = [*item.handler.diff(live.get(item.orphan), None), *found]
@@ -216,6 +218,26 @@ class Planner:
                 operation.subject, ResourceKey(operation.subject.type, operation.subject.identity)
             )
         return operations, owners
+
+    def _followed(self, item: _Item, renames: Iterable[Operation]) -> Any:
+        """Return the live model as it will be once what it refers to has its new name."""
+        model = item.live
+        for rename in renames:
+            if model is not None and rename.subject not in (item.ref, item.handler.ref(item.live)):
+                model = item.handler.follow(model, rename)
+        return model
+
+    def _effect(self, operation: Operation, state: Snapshot) -> Mapping[Ref, Any]:
+        """Return what an operation leaves, with what follows a renamed object."""
+        effect = dict(operation.effect())
+        if operation.RENAMES:
+            for ref in state.refs():
+                if ref not in effect:
+                    model = state.get(ref)
+                    followed = self._registry.get(ref.type).follow(model, operation)
+                    if followed != model:
+                        effect[ref] = followed
+        return effect
 
     def _dependents(self, operations: Sequence[Operation], live: Snapshot) -> list[Operation]:
         """Return the drops and re-creations of what stands in the way, and of what stands on that."""
@@ -256,7 +278,7 @@ class Planner:
             compiled = [_honest(step) for step in self._compiler.compile(operations[at], state)]
             steps += compiled
             step_owners += [keys[at]] * len(compiled)
-            state = state.with_changes(operations[at].effect())
+            state = state.with_changes(self._effect(operations[at], state))
         first: dict[ResourceKey, int] = {}
         for place, at in enumerate(order):
             first.setdefault(keys[at], place)
@@ -299,6 +321,15 @@ def _honest(step: Step) -> Step:
     if step.undo is not None or any(risk.kind == "irreversible" for risk in step.risks):
         return step
     return replace(step, risks=(*step.risks, Risk("irreversible", step.description)))
+
+
+def _renames(item: _Item) -> Iterable[Operation]:
+    """Return the renamings an item means."""
+    if item.unchanged or item.live is None or item.wanted is None:
+        return ()
+    if item.handler.former(item.wanted) is None and not item.handler.former_names(item.wanted):
+        return ()
+    return [each for each in item.handler.diff(item.live, item.wanted) if each.RENAMES]
 
 
 def _owner(operation: Operation, owners: Mapping[Ref, ResourceKey]) -> ResourceKey:
@@ -385,6 +416,7 @@ _RISK_WORDS = {
     "table_rewrite": "rewrites the table",
     "long_lock": "locks for long",
     "irreversible": "cannot be undone",
+    "conversion": "changes values",
     "may_fail": "may fail",
 }
 

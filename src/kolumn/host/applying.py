@@ -7,7 +7,7 @@ commit and the next write of the state forgets nothing: what it meant to create 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from kolumn.config.project import Project, ResourceConfig
 from kolumn.contract import messages as m
 from kolumn.contract.context import Context
-from kolumn.contract.errors import KolumnError, OperationError
+from kolumn.contract.errors import KolumnError, OperationError, StateError, ValidationError
 from kolumn.host import state as states
 from kolumn.host.addresses import address_of, bare_type, prefixed_type
 from kolumn.host.ledger import Ledger
@@ -43,11 +43,13 @@ def apply(
     started = time.perf_counter()
     veil = Veil(project.secrets)
     changed = {change.provider for change in plan.review.changes}
+    before = ledger.state.intents
     ledger.put(_with_intents(ledger.state, plan, project))
     results: list[Result] = []
     steps = 0
     error: KolumnError | None = None
     remaining = [each for each in plan.providers if each.address in changed]
+    begun: set[str] = set()
     for each in remaining:
         announce(each)
         try:
@@ -55,7 +57,10 @@ def apply(
             reply = fleet.get(each.address).apply(_with_fingerprint(each, keep_partial))
         except KolumnError as caught:
             error = caught
+            if not _is_refusal(caught):
+                begun.add(each.address)
             break
+        begun.add(each.address)
         steps += len(reply.steps)
         done = _results(each, reply, plan, veil)
         results += done
@@ -67,6 +72,8 @@ def apply(
             break
     if error is None:
         ledger.put(_finished(ledger.state, plan))
+    else:
+        ledger.put(_without_intents(ledger.state, before, begun))
     return Applied(
         results=tuple(results),
         steps=steps,
@@ -75,6 +82,21 @@ def apply(
         outputs=output_values(ledger.state),
         error=error,
     )
+
+
+def _is_refusal(error: KolumnError) -> bool:
+    """Whether an error was raised before anything was run."""
+    return isinstance(error, ValidationError | StateError) or error.code == "safe_destroy"
+
+
+def _without_intents(state: State, before: Mapping[str, Intent], begun: Collection[str]) -> State:
+    """Return the state without the intentions that concern providers where nothing has begun."""
+    intents = {
+        address: intent
+        for address, intent in state.intents.items()
+        if intent.provider in begun or address in before
+    }
+    return msgspec.structs.replace(state, intents=intents)
 
 
 def output_values(state: State) -> tuple[OutputValue, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -60,12 +61,11 @@ def import_database(
     found: list[m.DiscoveredResource] = []
     for each in wanted or [""]:
         found += client.discover(each)
-    files = render(provider, found, {name: each.config_schema for name, each in known.items()})
+    schemas = {name: each.config_schema for name, each in known.items()}
+    files = render(provider, found, schemas)
     written = write_files(out, files)
-    counts: dict[str, int] = {}
-    for resource in found:
-        type_ = prefixed_type(provider, resource.type)
-        counts[type_] = counts.get(type_, 0) + 1
+    numbers = Counter(bare_type(provider, each.type) for each in found)
+    counts = {prefixed_type(provider, bare): numbers[bare] for bare in _order(schemas) if numbers[bare]}
     return Imported(provider=provider, files=written, counts=counts, variable=url_variables(block)[-1])
 
 

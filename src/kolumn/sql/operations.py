@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 from typing import Any
 
 from kolumn.engine.operations import Alter, Operation
@@ -83,6 +84,8 @@ class DropColumn(AlterTable):
 @dataclass(frozen=True, kw_only=True)
 class RenameColumn(AlterTable):
     """Give a column another name; its values stay."""
+
+    RENAMES: ClassVar[bool] = True
 
     old: str
     new: str

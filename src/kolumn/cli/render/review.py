@@ -40,6 +40,7 @@ _RISKS = {
     "table_rewrite": "rewrites the table",
     "long_lock": "locks for long",
     "irreversible": "cannot be undone",
+    "conversion": "changes values",
     "may_fail": "may fail",
 }
 

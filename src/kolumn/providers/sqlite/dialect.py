@@ -149,7 +149,7 @@ class SQLiteDialect(Dialect):
     def type_change_risks(self, table: str, before: Column, after: Column) -> tuple[Risk, ...]:
         """Return how stored values change with their column's affinity."""
         words = conversion_risk(before.type, after.type)
-        return (Risk("data_loss", f"{table}.{after.name}: {words}"),) if words else ()
+        return (Risk("conversion", f"{table}.{after.name}: {words}"),) if words else ()
 
     def relations(self, text: str) -> frozenset[Relation]:
         """Return the names that stand where tables do, those of common table expressions among them."""
