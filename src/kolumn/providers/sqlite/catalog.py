@@ -137,8 +137,8 @@ def _parse(kind: str, name: str, sql: str) -> Any:
         return ddl.parse(kind, sql)
     except ddl.Unreadable as error:
         raise OperationError(
-            f"the stored definition of {kind} {name} is not understood: {error}. Please report it; until then "
-            "the object can be left out of Kolumn's configuration.",
+            f"the stored definition of {kind} {name} is not understood: {error}. Please report it; "
+            "until then the object can be left out of Kolumn's configuration.",
             code="unreadable_definition",
             details={"object": f"{kind} {name}", "statement": sql[:2000]},
         ) from error

@@ -29,7 +29,7 @@ from kolumn.providers.sqlite.tokens import (
     tokenize,
     unquote,
 )
-from kolumn.sql.model import Table
+from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Table, Unique
 from kolumn.sql.normal import Normalizer
 from kolumn.sql.operations import AddColumn, AlterTable, DropColumn, RebuildTable, RenameColumn
 
@@ -198,6 +198,8 @@ def _groups(chain: list[AlterTable]) -> Iterator[list[AlterTable]]:
 
 def _can_add(column: SQLiteColumn, after: SQLiteTable) -> bool:
     """Whether ADD COLUMN takes the column even if the table has rows (https://sqlite.org/lang_altertable.html)."""
+    if "*/" in column.comment:
+        return False
     if column.primary_key or column.unique or (column.generated and (column.stored or column.not_null)):
         return False
     if after.columns[-1].name != column.name:
@@ -225,8 +227,7 @@ def _can_drop(column: SQLiteColumn, operation: AlterTable, live: Snapshot) -> bo
     for other in before.columns:
         if other is not column and (_mentions(other.check, name) or _mentions(other.generated, name)):
             return False
-    constraints = dataclasses.replace(before, columns=()).constraints()
-    if any(_mentions(repr(constraint), name) for constraint in constraints):
+    if any(_constraint_uses(each, name) for each in dataclasses.replace(before, columns=()).constraints()):
         return False
     for ref in live.refs("index", "trigger", "view"):
         if ref.schema == operation.subject.schema and _mentions(_text(live.get(ref)), name):
@@ -237,6 +238,16 @@ def _can_drop(column: SQLiteColumn, operation: AlterTable, live: Snapshot) -> bo
         if ref.schema == operation.subject.schema
         for target in live.get(ref).foreign_key_targets()
     )
+
+
+def _constraint_uses(constraint: Constraint, name: str) -> bool:
+    match constraint:
+        case PrimaryKey() | Unique():
+            return name in (fold(part.column) for part in constraint.columns)
+        case ForeignKey():
+            return name in map(fold, constraint.columns)
+        case Check():
+            return _mentions(constraint.expression, name)
 
 
 def _mentions(text: str, name: str) -> bool:

@@ -7,10 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from kolumn.engine.handler import Handler
+from kolumn.engine.operations import Operation
 from kolumn.providers.sqlite import render
 from kolumn.providers.sqlite.dialect import SQLiteDialect, normal_schema
 from kolumn.providers.sqlite.model import SQLiteIndex, SQLiteSchema, SQLiteTable, SQLiteTrigger, SQLiteView
+from kolumn.providers.sqlite.tokens import fold
 from kolumn.sql import handlers as sql
+from kolumn.sql.model import Table
 
 REFUSED: Mapping[str, str] = {
     "function": "it runs no code of its own; write the logic in a view, a trigger or the application.",
@@ -62,6 +65,19 @@ class SQLiteTableHandler(sql.TableHandler):
         table = super().parse(config, name)
         assert isinstance(table, SQLiteTable)
         return _main_is_default(table)
+
+    def diff(self, live: Table | None, wanted: Table | None) -> list[Operation]:
+        """Return the operations; a column's name in other case is a rename, as SQLite keeps the case."""
+        if live is not None and wanted is not None:
+            spelled = {fold(column.name): column.name for column in live.columns}
+            columns = tuple(
+                dataclasses.replace(column, renamed_from=spelled[fold(column.name)])
+                if spelled.get(fold(column.name), column.name) != column.name
+                else column
+                for column in wanted.columns
+            )
+            wanted = dataclasses.replace(wanted, columns=columns)
+        return super().diff(live, wanted)
 
     def config(self, model: Any) -> dict[str, Any]:
         """Return the configuration, with the whole statement only where it says more."""

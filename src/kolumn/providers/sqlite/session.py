@@ -74,7 +74,8 @@ class SQLiteSession:
     def ping(self, context: Context) -> str:
         """Read the file's header; return product and version. Raises ConnectionError."""
         self.query(context, Statement("PRAGMA schema_version"))
-        return self.capabilities.server
+        missing = "" if self.exists else f" (the file {self._file} is not there yet)"
+        return self.capabilities.server + missing
 
     def close(self) -> None:
         """Close the connection; safe to call again."""
