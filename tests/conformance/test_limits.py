@@ -1,4 +1,4 @@
-"""Deadlines, cancelling and threads (spec 2.2, 2.4): a running statement is stopped, nothing is left behind."""
+"""Deadlines, cancelling, threads (spec 2.2, 2.4): a running statement is stopped, nothing is left behind."""
 
 from __future__ import annotations
 
@@ -128,9 +128,7 @@ def test_providers_on_one_database_take_turns(
         client = connect(settings)
         for turn in range(4):
             name = f"p{number}_{turn}"
-            client.apply(
-                wanted(table.type, name, {**table.config, "name": name}), lock_timeout_seconds=30
-            )
+            client.apply(wanted(table.type, name, {**table.config, "name": name}), lock_timeout_seconds=30)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))

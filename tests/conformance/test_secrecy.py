@@ -85,10 +85,11 @@ def test_secrets_in_configuration_stay_out_of_errors_and_logs(
         {**table.config, "columns": [{"name": "a", "type": "TEXT", "check": f"no_such('{hidden}')"}]},
     ]
     for config in broken:
-        for function, request in {
+        calls: dict[str, Any] = {
             "CreateResource": {"resource_type": table.type, "name": table.name, "config": config},
             "Apply": {"resources": [wanted(table.type, table.name, config)]},
-        }.items():
+        }
+        for function, request in calls.items():
             try:
                 answer = client.call(function, request)
             except KolumnError as error:

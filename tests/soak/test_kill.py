@@ -1,7 +1,8 @@
 """An apply is killed at any moment: the next one finishes the job, no row is lost, the state is true.
 
-The `kolumn` command runs in a process of its own and gets SIGKILL, at times spread over its whole duration and
-aimed at the moments that matter: while the transaction is open, around its commit, while state is written.
+The `kolumn` command runs in a process of its own and gets SIGKILL, at times spread over its whole duration
+and aimed at the moments that matter: while the transaction is open, around its commit, while state is
+written.
 """
 
 from __future__ import annotations
@@ -35,13 +36,17 @@ CREATE TABLE orders (
   total NUMERIC,
   placed TEXT
 );
-CREATE TABLE item (order_id INTEGER REFERENCES orders(id), line INTEGER, what TEXT, PRIMARY KEY (order_id, line));
+CREATE TABLE item (
+  order_id INTEGER REFERENCES orders(id), line INTEGER, what TEXT, PRIMARY KEY (order_id, line)
+);
 CREATE TABLE legacy (id INTEGER PRIMARY KEY, junk BLOB);
 CREATE INDEX orders_placed ON orders(placed);
 CREATE INDEX legacy_junk ON legacy(junk);
 CREATE VIEW sales AS SELECT name, total FROM orders JOIN customer ON customer.id = customer_id;
 CREATE VIEW old_view AS SELECT junk FROM legacy;
-CREATE TRIGGER orders_note AFTER INSERT ON orders BEGIN UPDATE customer SET note = 'ordered' WHERE id = new.customer_id; END;
+CREATE TRIGGER orders_note AFTER INSERT ON orders BEGIN
+  UPDATE customer SET note = 'ordered' WHERE id = new.customer_id;
+END;
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS})
 INSERT INTO customer SELECT i, 'name ' || i, 'city ' || (i % 97), hex(i * 7919) FROM n;
 INSERT INTO orders SELECT id, 1 + (id * 31) % {ROWS}, id * 1.25, '2024-01-' || (1 + id % 28) FROM customer;
@@ -49,7 +54,9 @@ INSERT INTO item SELECT id, id % 3, 'thing ' || id FROM orders;
 INSERT INTO legacy SELECT id, zeroblob(40) FROM customer WHERE id <= 500;
 """
 AFTER = """
-CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT NOT NULL, city TEXT DEFAULT '?' CHECK (city <> ''), note TEXT, since TEXT);
+CREATE TABLE customer (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL, city TEXT DEFAULT '?' CHECK (city <> ''), note TEXT, since TEXT
+);
 CREATE TABLE orders (
   id INTEGER PRIMARY KEY,
   customer_id INTEGER NOT NULL REFERENCES customer(id) ON DELETE CASCADE,
@@ -57,7 +64,9 @@ CREATE TABLE orders (
   placed TEXT,
   doubled NUMERIC AS (amount * 2)
 );
-CREATE TABLE item (order_id INTEGER REFERENCES orders(id), line INTEGER, what TEXT NOT NULL, PRIMARY KEY (order_id, line)) WITHOUT ROWID;
+CREATE TABLE item (
+  order_id INTEGER REFERENCES orders(id), line INTEGER, what TEXT NOT NULL, PRIMARY KEY (order_id, line)
+) WITHOUT ROWID;
 CREATE TABLE shelf (id INTEGER PRIMARY KEY, place TEXT UNIQUE);
 CREATE TABLE stock (shelf_id INTEGER REFERENCES shelf(id), item TEXT, count INTEGER DEFAULT 0);
 CREATE INDEX orders_placed ON orders(placed DESC, amount);
@@ -65,8 +74,19 @@ CREATE INDEX customer_city ON customer(city) WHERE city IS NOT NULL;
 CREATE INDEX stock_item ON stock(item);
 CREATE VIEW sales AS SELECT name, amount, doubled FROM orders JOIN customer ON customer.id = customer_id;
 CREATE VIEW shelves AS SELECT place, count FROM shelf JOIN stock ON shelf_id = id;
-CREATE TRIGGER orders_note AFTER INSERT ON orders BEGIN UPDATE customer SET note = 'ordered' WHERE id = new.customer_id; END;
-CREATE TRIGGER stock_low AFTER UPDATE OF count ON stock WHEN new.count < 0 BEGIN SELECT raise(abort, 'none left'); END;
+CREATE TRIGGER orders_note AFTER INSERT ON orders BEGIN
+  UPDATE customer SET note = 'ordered' WHERE id = new.customer_id;
+END;
+CREATE TRIGGER stock_low AFTER UPDATE OF count ON stock WHEN new.count < 0 BEGIN
+  SELECT raise(abort, 'none left');
+END;
+"""
+PROVIDER = """
+provider "sqlite" {
+  path         = "shop.db"
+  safe_destroy = false
+  apply_mode   = "%s"
+}
 """
 KEPT = {
     "customer": (["id", "name", "city", "note"], ["id", "name", "city", "note"]),
@@ -111,7 +131,7 @@ def rehearsal(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         work, "import", "sqlite", "--url", f"sqlite:///{template / 'shop.db'}", "--out", str(template)
     )
     command.done(work, "import", "sqlite", "--url", f"sqlite:///{work / 'after.db'}", "--out", str(wanted))
-    provider = f'provider "sqlite" {{\n  path         = "shop.db"\n  safe_destroy = false\n  apply_mode   = "{request.param}"\n}}\n'
+    provider = PROVIDER % request.param
     for folder in (template, wanted):
         (folder / "providers.kl").write_text(provider)
     command.done(template, "apply", "--auto-approve")
