@@ -35,7 +35,12 @@ _SHADOWS: Mapping[str, tuple[str, ...]] = {
 """By module: the endings of its shadow tables' names, from each module's documentation."""
 
 _VIRTUAL = re.compile(r"CREATE\s+VIRTUAL\s+TABLE", re.IGNORECASE)
-_UNNAMED_HIDDEN = ("sqlite_", METADATA_PREFIX)
+_OTHERS = " ".join(
+    f"AND {column} NOT LIKE {literal(prefix.replace('_', '!_') + '%')} ESCAPE '!'"
+    for column in ("name", "tbl_name")
+    for prefix in ("sqlite_", METADATA_PREFIX)
+)
+"""Leaves out SQLite's own objects and Kolumn's; LIKE folds case as SQLite's names do."""
 
 
 class Entry(NamedTuple):
@@ -89,16 +94,13 @@ class SQLiteCatalog:
         rows = self._session.query(
             context,
             Statement(
-                f"SELECT type, name, tbl_name, sql FROM {quote(schema)}.sqlite_schema WHERE sql IS NOT NULL"
+                f"SELECT type, name, tbl_name, sql FROM {quote(schema)}.sqlite_schema"
+                f" WHERE sql IS NOT NULL {_OTHERS}"
             ),
         )
         hidden = self._shadows(context, schema, rows)
         return [
-            Entry(kind, name, table, sql, folded)
-            for kind, name, table, sql in rows
-            if not fold(name).startswith(_UNNAMED_HIDDEN)
-            and not fold(table).startswith(_UNNAMED_HIDDEN)
-            and table not in hidden
+            Entry(kind, name, table, sql, folded) for kind, name, table, sql in rows if table not in hidden
         ]
 
     def _shadows(self, context: Context, schema: str, rows: Iterable[tuple[Any, ...]]) -> frozenset[str]:
