@@ -143,7 +143,7 @@ def schemas(draw: st.DrawFn) -> list[Resource]:
             resources.append(_index(draw, f"{name}_i{at}", name, table))
         if draw(st.integers(0, 3)) == 0:
             resources.append(_trigger(draw, f"{name}_t", name, table))
-    if made and draw(st.booleans()):
+    if draw(st.booleans()) and made:
         resources += _views(draw, made)
     return draw(st.permutations(resources))
 
