@@ -86,8 +86,10 @@ provider "sqlite" {
   path         = "shop.db"
   safe_destroy = false
   apply_mode   = "%s"
-}
+%s}
 """
+MODES = ("transaction", "step", "wal") if command.SOAK else ("transaction", "step")
+"""One transaction per apply, one per step, one per apply with a write-ahead log."""
 KEPT = {
     "customer": (["id", "name", "city", "note"], ["id", "name", "city", "note"]),
     "orders": (["id", "customer_id", "total", "placed"], ["id", "customer_id", "amount", "placed"]),
@@ -107,8 +109,13 @@ class Rehearsal:
     before: list[str]
     after: list[str]
     rows: Rows
-    resources: str
+    resources: list[str]
     seconds: float
+
+    @property
+    def journal(self) -> str:
+        """Name of the file SQLite has beside the database while it is changed."""
+        return "shop.db-wal" if self.mode == "wal" else "shop.db-journal"
 
 
 def load(path: Path, sql: str) -> None:
@@ -120,7 +127,7 @@ def kept(path: Path, *, changed: bool) -> Rows:
     return {table: dumps.rows(path, table, columns[changed]) for table, columns in KEPT.items()}
 
 
-@pytest.fixture(scope="module", params=["transaction", "step"])
+@pytest.fixture(scope="module", params=MODES)
 def rehearsal(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Rehearsal:
     work = tmp_path_factory.mktemp(request.param)
     template, wanted = work / "template", work / "wanted"
@@ -131,7 +138,11 @@ def rehearsal(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         work, "import", "sqlite", "--url", f"sqlite:///{template / 'shop.db'}", "--out", str(template)
     )
     command.done(work, "import", "sqlite", "--url", f"sqlite:///{work / 'after.db'}", "--out", str(wanted))
-    provider = PROVIDER % request.param
+    wal = request.param == "wal"
+    provider = PROVIDER % (
+        "transaction" if wal else request.param,
+        '  journal_mode = "wal"\n' if wal else "",
+    )
     for folder in (template, wanted):
         (folder / "providers.kl").write_text(provider)
     command.done(template, "apply", "--auto-approve")
@@ -154,9 +165,16 @@ def rehearsal(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     assert dumps.schema(undisturbed / "shop.db") == dumps.schema(work / "after.db")
     assert kept(undisturbed / "shop.db", changed=True) == rows
     after = dumps.schema(undisturbed / "shop.db")
-    resources = command.done(undisturbed, "state", "list")
-    assert len(resources.split()) == 12
+    resources = managed(undisturbed)
+    assert len(resources) == 12
     return Rehearsal(template, request.param, before, after, rows, resources, seconds)
+
+
+def managed(folder: Path) -> list[str]:
+    """Return the addresses the state lists, none of which may be in between."""
+    resources = command.document(folder, "state", "list")["resources"]
+    assert {each["status"] for each in resources} == {"active"}
+    return [each["address"] for each in resources]
 
 
 def wait_for(path: Path, process: object, *, there: bool, limit: float) -> None:
@@ -169,7 +187,7 @@ def wait_for(path: Path, process: object, *, there: bool, limit: float) -> None:
 def kill_at(moment: str, folder: Path, rehearsal: Rehearsal, dice: random.Random) -> bool:
     """Start an apply and kill it; return whether it was still running."""
     process = command.start(folder, "apply", "--auto-approve")
-    journal = folder / "shop.db-journal"
+    journal = folder / rehearsal.journal
     window = rehearsal.seconds * 0.5
     if moment == "any":
         time.sleep(dice.uniform(0.02, rehearsal.seconds * 1.1))
@@ -198,7 +216,7 @@ def is_true(folder: Path, rehearsal: Rehearsal) -> None:
     planned = command.run(folder, "plan", "--detailed-exitcode")
     assert planned.returncode == 0, planned.stdout + planned.stderr
     assert "interrupted" not in planned.stdout + planned.stderr, "what was told once is over"
-    assert command.done(folder, "state", "list") == rehearsal.resources
+    assert managed(folder) == rehearsal.resources
 
 
 @pytest.mark.soak
@@ -215,7 +233,7 @@ def test_killed_at_any_moment(rehearsal: Rehearsal, batch: int, tmp_path: Path) 
         assert dumps.sound(folder / "shop.db") == [], said
         stands = dumps.schema(folder / "shop.db")
         seen["old" if stands == rehearsal.before else "new" if stands == rehearsal.after else "between"] += 1
-        if rehearsal.mode == "transaction":
+        if rehearsal.mode != "step":
             assert stands in (rehearsal.before, rehearsal.after), said
         planned = command.run(folder, "plan", "--detailed-exitcode")
         assert planned.returncode in (0, 2), said + planned.stdout + planned.stderr
@@ -249,7 +267,7 @@ def test_terminated_politely(rehearsal: Rehearsal, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     shutil.copytree(rehearsal.template, folder)
     process = command.start(folder, "apply", "--auto-approve")
-    wait_for(folder / "shop.db-journal", process, there=True, limit=rehearsal.seconds * 2)
+    wait_for(folder / rehearsal.journal, process, there=True, limit=rehearsal.seconds * 2)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=30)
     assert process.returncode in (0, 143), errors
