@@ -101,6 +101,7 @@ PLANTED = "Pl4nted-hunter2-zebra"
 
 @contextmanager
 def _sqlite_fresh(folder: Path) -> Iterator[Settings]:
+    """Yield a new file in `folder`, or in the folder that KOLUMN_TEST_SQLITE_URL names (`sqlite:///folder`)."""
     base = os.environ.get("KOLUMN_TEST_SQLITE_URL", "").removeprefix("sqlite:///")
     place = Path(base) if base else folder
     place.mkdir(parents=True, exist_ok=True)

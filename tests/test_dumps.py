@@ -68,8 +68,8 @@ def test_different(tmp_path: Path, one: str, other: str) -> None:
 
 
 def test_rows_and_soundness(tmp_path: Path) -> None:
-    script = "CREATE TABLE t (a REFERENCES p(id), b); INSERT INTO p VALUES (1); INSERT INTO t VALUES (1, 'x'), (2, 'y');"
-    lines(tmp_path, "x.db", script)
+    made = "CREATE TABLE t (a REFERENCES p(id), b); INSERT INTO p VALUES (1);"
+    lines(tmp_path, "x.db", made + "INSERT INTO t VALUES (1, 'x'), (2, 'y');")
     first = dumps.checksums(tmp_path / "x.db")
     assert {table: count for table, (count, _) in first.items()} == {"p": 1, "t": 2}
     assert dumps.rows(tmp_path / "x.db", "t", ["b"]) == [("x",), ("y",)]

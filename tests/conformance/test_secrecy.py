@@ -44,7 +44,6 @@ def test_settings_stay_secret(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KOLUMN_TEST_PLANTED", PLANTED)
     assert target.secrets, "every target plants something"
-    taken = 0
     for name, value in [*target.secrets.items(), ("no_such_password", "${KOLUMN_TEST_PLANTED}")]:
         provider = load(target.provider)
         planted = {**settings, name: value}
@@ -55,7 +54,6 @@ def test_settings_stay_secret(
         except KolumnError as error:
             assert PLANTED not in told(error), name
         else:
-            taken += 1
             client = Client(provider)
             answers = [
                 client.call("Ping"),
