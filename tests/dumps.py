@@ -30,7 +30,7 @@ def tokens(sql: str) -> list[str]:
         text = match[0]
         if text.isspace() or text.startswith(("--", "/*")):
             continue
-        if text[0] in "\"`[" and len(text) > 1:
+        if text[0] in '"`[' and len(text) > 1:
             text = text[1:-1].replace(text[0] * 2, text[0])
         elif text[0] == "'":
             found.append(text)
@@ -56,7 +56,9 @@ def _facts(database: sqlite3.Connection, ordered: bool) -> Iterator[str]:
         for row in database.execute("PRAGMA main.table_list")
         if row[0] == "main" and not row[1].startswith("sqlite_")
     }
-    for kind, name, table, sql in database.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema").fetchall():
+    for kind, name, table, sql in database.execute(
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema"
+    ).fetchall():
         if name.startswith((OWN, "sqlite_")) or table.startswith(OWN):
             continue
         if kind in ("view", "trigger"):
@@ -68,7 +70,7 @@ def _facts(database: sqlite3.Connection, ordered: bool) -> Iterator[str]:
                 continue
             yield f"table {name.lower()}: {shape} without_rowid={without_rowid} strict={strict}"
             if shape == "virtual":
-                yield f"table {name.lower()}: {spelled(sql[sql.upper().index(' USING '):])}"
+                yield f"table {name.lower()}: {spelled(sql[sql.upper().index(' USING ') :])}"
             else:
                 for fact in _table_facts(database, name, sql, ordered):
                     yield f"table {name.lower()}: {fact}"

@@ -101,8 +101,12 @@ def test_requests_without_fields_may_be_empty_or_newer(client: Client, name: str
 
 
 @pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - EMPTY))
-@pytest.mark.parametrize("data", [b"[]", b"7", b"{", b'{"resource_type": 7}', b"\xff\xfe", b'"' + b"x" * 100_000])
-def test_malformed_requests_are_validation_errors(client: Client, target: Target, name: str, data: bytes) -> None:
+@pytest.mark.parametrize(
+    "data", [b"[]", b"7", b"{", b'{"resource_type": 7}', b"\xff\xfe", b'"' + b"x" * 100_000]
+)
+def test_malformed_requests_are_validation_errors(
+    client: Client, target: Target, name: str, data: bytes
+) -> None:
     with pytest.raises(ValidationError) as caught:
         client.send(name, data)
     assert caught.value.code in ("unsupported_function",) if name in target.missing else caught.value.problems

@@ -45,7 +45,9 @@ def says(state: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
         if isinstance(want, Mapping):
             if isinstance(have, str):
                 return have in (want.get("column"), want.get("expression"))
-            return isinstance(have, Mapping) and all(within(have.get(name), each) for name, each in want.items())
+            return isinstance(have, Mapping) and all(
+                within(have.get(name), each) for name, each in want.items()
+            )
         if isinstance(want, list | tuple):
             if isinstance(have, Mapping):
                 have = [{"name": name, **each} for name, each in have.items()]
@@ -89,7 +91,9 @@ def test_life_of_a_resource(target: Target, sample: Sample, settings: Settings, 
     assert isinstance(again, OperationError)
     assert again.code == "already_exists"
 
-    updated = client.done("UpdateResource", {**key(sample), "config": dict(sample.changed), "prior_state": read["state"]})
+    updated = client.done(
+        "UpdateResource", {**key(sample), "config": dict(sample.changed), "prior_state": read["state"]}
+    )
     assert set(updated) == {"success", "state"}
     assert says({**silent, **updated["state"]}, sample.changed), updated["state"]
     assert updated["state"]["digest"] != created["state"]["digest"]
@@ -137,6 +141,9 @@ def test_discovery_has_an_order_and_filters(target: Target, client: Client) -> N
     names = [sample.name for sample in target.samples[:2]]
     chosen = client.done("DiscoverResources", {"resource_type": "", "filters": {"name": names}})["resources"]
     assert len(chosen) == 2
-    assert client.done("DiscoverResources", {"resource_type": "", "filters": {"name": "no*thing"}})["resources"] == []
+    assert (
+        client.done("DiscoverResources", {"resource_type": "", "filters": {"name": "no*thing"}})["resources"]
+        == []
+    )
     client.refused("DiscoverResources", {"resource_type": "", "filters": {"nmae": "x"}})
     client.refused("DiscoverResources", {"resource_type": "", "filters": {"name": 7}})

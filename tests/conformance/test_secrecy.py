@@ -32,7 +32,9 @@ def log() -> Iterator[io.StringIO]:
 def told(error: KolumnError) -> str:
     """Return everything an error can be made to say."""
     lines = traceback.format_exception(error)
-    return "\n".join([*lines, repr(error), str(error), repr(error.args), json.dumps(error.details), repr(vars(error))])
+    return "\n".join(
+        [*lines, repr(error), str(error), repr(error.args), json.dumps(error.details), repr(vars(error))]
+    )
 
 
 def test_settings_stay_secret(
@@ -54,7 +56,11 @@ def test_settings_stay_secret(
         else:
             taken += 1
             client = Client(provider)
-            answers = [client.call("Ping"), client.call("GetState"), client.call("DiscoverResources", {"resource_type": ""})]
+            answers = [
+                client.call("Ping"),
+                client.call("GetState"),
+                client.call("DiscoverResources", {"resource_type": ""}),
+            ]
             assert PLANTED not in json.dumps(answers), name
         assert PLANTED not in repr(provider)
         assert PLANTED not in repr(vars(provider))

@@ -89,10 +89,40 @@ ODD_VALUES: Sequence[Any] = (
     ["a", 1, None, {}],
 )
 FIELDS = (
-    *("name", "type", "config", "action", "resource_type", "columns", "schema", "primary_key", "uniques", "checks"),
-    *("foreign_keys", "references", "default", "generated", "check", "collation", "statement", "where", "definition"),
+    *(
+        "name",
+        "type",
+        "config",
+        "action",
+        "resource_type",
+        "columns",
+        "schema",
+        "primary_key",
+        "uniques",
+        "checks",
+    ),
+    *(
+        "foreign_keys",
+        "references",
+        "default",
+        "generated",
+        "check",
+        "collation",
+        "statement",
+        "where",
+        "definition",
+    ),
     *("body", "using", "arguments", "path", "renamed_from", "strict", "without_rowid", "options", "metadata"),
-    *("depends_on", "ignore_changes", "fingerprint", "filters", "state", "__class__", "constructor", "unknown_field"),
+    *(
+        "depends_on",
+        "ignore_changes",
+        "fingerprint",
+        "filters",
+        "state",
+        "__class__",
+        "constructor",
+        "unknown_field",
+    ),
 )
 
 
@@ -141,7 +171,9 @@ def mutated(draw: st.DrawFn, requests: Sequence[tuple[str, Any]]) -> tuple[str, 
     function, request = copy.deepcopy(draw(st.sampled_from(requests)))
     for _ in range(draw(st.integers(1, 4))):
         path = draw(st.sampled_from(list(places(request))))
-        kind = draw(st.sampled_from(("replace", "replace", "replace", "remove", "add", "rename", "repeat", "swap")))
+        kind = draw(
+            st.sampled_from(("replace", "replace", "replace", "remove", "add", "rename", "repeat", "swap"))
+        )
         if not path:
             if kind == "replace" and draw(st.integers(0, 9)) == 0:
                 request = draw(odd_values)
@@ -165,7 +197,9 @@ def mutated(draw: st.DrawFn, requests: Sequence[tuple[str, Any]]) -> tuple[str, 
                 others = _holder(request, other)
                 holder[key], others[other[-1]] = others[other[-1]], holder[key]
     if draw(st.integers(0, 39)) == 0:
-        function = draw(st.sampled_from(["", "plan", "Explode", "CreateResource ", "\0"]) | st.text(max_size=30))
+        function = draw(
+            st.sampled_from(["", "plan", "Explode", "CreateResource ", "\0"]) | st.text(max_size=30)
+        )
     data = json.dumps(request, ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")
     return function, draw(broken(data))
 
@@ -179,7 +213,9 @@ def broken(draw: st.DrawFn, data: bytes) -> bytes:
         case "cut":
             return data[:at]
         case "flip":
-            return data[:at] + bytes([data[at] ^ draw(st.integers(1, 255))]) + data[at + 1 :] if data else data
+            return (
+                data[:at] + bytes([data[at] ^ draw(st.integers(1, 255))]) + data[at + 1 :] if data else data
+            )
         case "latin":
             return data[:at] + b"\xff\xfe\x80" + data[at:]
         case "twice":

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os.path
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,7 +89,11 @@ class SQLiteCatalog:
         def load(ref: Ref) -> Any:
             return models[ref] if ref.type == "schema" else model_of(entries[ref])
 
-        return Snapshot(digests, load)
+        attached: dict[Ref, tuple[Ref, ...]] = defaultdict(tuple)
+        for ref, entry in entries.items():
+            if entry.kind in ("index", "trigger"):
+                attached[Ref("table", fold(entry.table), ref.schema)] += (ref,)
+        return Snapshot(digests, load, attached=attached, owner=_owner)
 
     def _read(self, context: Context, schema: str, folded: str) -> list[Entry]:
         rows = self._session.query(
@@ -119,6 +124,11 @@ class SQLiteCatalog:
                 return frozenset(name for (name,) in self._session.query(context, Statement(listed)))
             found |= {tables.get(fold(f"{name}_{ending}"), "") for ending in _SHADOWS[module]}
         return frozenset(found)
+
+
+def _owner(ref: Ref, model: Any) -> Ref | None:
+    """Return the table an index or trigger goes with; a view counts as one."""
+    return Ref("table", fold(model.table), ref.schema) if ref.type in ("index", "trigger") else None
 
 
 def model_of(entry: Entry) -> Any:

@@ -269,11 +269,8 @@ def _index_uses(index: SQLiteIndex, columns: set[str]) -> bool:
 
 def _dependents(table: Ref, live: Snapshot) -> Iterator[SQLiteIndex | SQLiteTrigger]:
     """Yield the indexes and triggers that go when a table or view is dropped."""
-    for ref in live.refs("index", "trigger"):
-        if ref.schema == table.schema:
-            model = live.get(ref)
-            if fold(model.table) == table.name:
-                yield model
+    for ref in live.attached(table._replace(type="table")):
+        yield live.get(ref)
 
 
 def _vanishing(operations: list[Operation], live: Snapshot) -> Iterator[Operation]:

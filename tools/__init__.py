@@ -1,0 +1,1 @@
+"""Programs that write documents of this repository from its code."""
