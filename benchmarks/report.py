@@ -106,7 +106,7 @@ def _of(size: Size, name: str, of: Number) -> float:
 
 
 def _beyond(size: Size, name: str, of: Number) -> float:
-    """Return seconds of `name` without the start of its program; the floor and the shell have next to none."""
+    """Return seconds of `name` without the start of its program; floor and shell have next to none."""
     start = _STARTS.get(name, "start-up")
     if not start:
         return _of(size, name, of)
