@@ -208,8 +208,8 @@ class _Parser:
         values: dict[str, Any] = {}
         taken = 0
         for each in fields:
-            where = f"{path}{each.name}"
             if each.kind == "models":
+                where = f"{path}{each.name}"
                 keys = [key for key in dict.fromkeys((each.name, each.block)) if key in config]
                 taken += len(keys)
                 keys = [key for key in keys if config[key] is not None]
@@ -224,14 +224,14 @@ class _Parser:
                 taken += 1
                 raw = config[each.name]
                 if raw is not None:
-                    values[each.name] = self._value(each, raw, where)
+                    values[each.name] = self._value(each, raw, f"{path}{each.name}")
                     continue
             if each.about.required:
                 self._problems.append(
                     Problem(
                         f"{each.name} is required",
                         code="missing_attribute",
-                        path=where,
+                        path=f"{path}{each.name}",
                         hint=f"Add {each.name}: {each.about.description[:1].lower()}"
                         f"{each.about.description[1:]}.",
                     )
