@@ -27,7 +27,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 @cache
 def executable() -> Path:
-    """Return the installed `kolumn`; where the code under test is not installed, the same script written anew."""
+    """Return the installed `kolumn`, or the same script written anew where it is not installed."""
     import tempfile
 
     installed = Path(sys.executable).with_name("kolumn")

@@ -1,7 +1,7 @@
 """What a SQLite file holds, asked of SQLite itself: the judge of the tests, without a line of Kolumn.
 
-Two schemas that mean the same give the same lines, however they are written: quotes, letter case, the order of
-clauses and whether a constraint stands at its column or in the table make no difference.
+Two schemas that mean the same give the same lines, however they are written: quotes, letter case, the order
+of clauses and whether a constraint stands at its column or in the table make no difference.
 """
 
 from __future__ import annotations
@@ -62,8 +62,7 @@ def _facts(database: sqlite3.Connection, ordered: bool) -> Iterator[str]:
         if name.startswith((OWN, "sqlite_")) or table.startswith(OWN):
             continue
         if kind in ("view", "trigger"):
-            text = tokens(sql)
-            yield f"{kind} {name.lower()}: {' '.join(each for each in text if each not in ('if', 'not', 'exists'))}"
+            yield f"{kind} {name.lower()}: {spelled(sql).replace(' if not exists ', ' ', 1)}"
         elif kind == "table":
             shape, _, without_rowid, strict = listing[name]
             if shape == "shadow":

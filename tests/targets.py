@@ -1,8 +1,8 @@
 """The databases the conformance suite runs against. A new provider is one entry of `TARGETS`.
 
-A target says how to get a database that is fresh and empty, what to put into it, and who can look at it without
-Kolumn. `KOLUMN_TEST_<PROVIDER>_URL` replaces the server a target would use by one that exists; a target that
-cannot run says why.
+A target says how to get a database that is fresh and empty, what to put into it, and who can look at it
+without Kolumn. `KOLUMN_TEST_<PROVIDER>_URL` replaces the server a target would use by one that exists; a
+target that cannot run says why.
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ class Target:
     refused: frozenset[str]
     """Resource types of the specification that this database lacks."""
     missing: frozenset[str]
-    """Functions its category must offer and it does not offer yet. Shrinks: one that works must be taken out."""
+    """Functions its category must offer and it does not yet. Shrinks: one that works must be taken out."""
     missing_types: frozenset[str] = frozenset()
     """Resource types its category must have and it does not have yet. Shrinks likewise."""
     secrets: Mapping[str, Any] = field(default_factory=dict)
-    """Settings with `PLANTED` in them, each by itself added to those of `fresh`; they may be refused or taken."""
+    """Settings with `PLANTED` in them, each by itself added to those of `fresh`; taken or refused."""
     verified: str = "real server"
     """How the provider is verified, for PROVIDER_STATUS.md."""
     skip: Callable[[], str] = lambda: ""
@@ -101,6 +101,7 @@ PLANTED = "Pl4nted-hunter2-zebra"
 
 @contextmanager
 def _sqlite_fresh(folder: Path) -> Iterator[Settings]:
+    """Yield a new file in `folder`, or in the folder that KOLUMN_TEST_SQLITE_URL names (`sqlite:///folder`)."""
     base = os.environ.get("KOLUMN_TEST_SQLITE_URL", "").removeprefix("sqlite:///")
     place = Path(base) if base else folder
     place.mkdir(parents=True, exist_ok=True)
@@ -329,7 +330,7 @@ SQLITE = Target(
         "journal_mode": f"password={PLANTED}",
         "attach": {"other": f"/nowhere/?password={PLANTED}"},
     },
-    verified="the real library inside Python (SQLite 3.40.1 and whatever the machine of a run has), files on disk",
+    verified="the real library inside Python (3.40.1, and what the machine of a run has), files on disk",
 )
 
 TARGETS: Mapping[str, Target] = {target.provider: target for target in (SQLITE,)}

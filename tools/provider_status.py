@@ -121,11 +121,16 @@ def _overview(found: list[Status]) -> Iterator[str]:
         if each is None:
             yield f"| {ALL[name]} | not begun | | | | |"
             continue
-        required = len(each.missing) + len([one for one in each.offered if _is_required(one, each.category)])
-        yield (
-            f"| {ALL.get(name, name)} | `{name}` | {each.category} | {required - len(each.missing)} of {required} "
-            f"required | {len(each.types)} | {_verified(each)} |"
+        done = sum(_is_required(function, each.category) for function in each.offered)
+        cells = (
+            ALL.get(name, name),
+            f"`{name}`",
+            each.category,
+            f"{done} of {done + len(each.missing)} required",
+            str(len(each.types)),
+            _verified(each),
         )
+        yield f"| {' | '.join(cells)} |"
 
 
 def _is_required(function: str, category: Category) -> bool:

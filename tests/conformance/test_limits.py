@@ -1,4 +1,4 @@
-"""Deadlines, cancelling and threads (spec 2.2, 2.4): a running statement is stopped, nothing is left behind."""
+"""Deadlines, cancelling, threads (spec 2.2, 2.4): a running statement is stopped, nothing is left behind."""
 
 from __future__ import annotations
 

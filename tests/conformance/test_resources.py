@@ -106,10 +106,11 @@ def test_life_of_a_resource(target: Target, sample: Sample, settings: Settings, 
     assert says({**silent, **deleted["before_state"]}, sample.config)
     assert target.dump(settings) == before
     assert client.done("ReadResource", key(sample)) == {"success": True, "exists": False}
-    for function, request in {
+    calls: dict[str, Any] = {
         "DeleteResource": key(sample),
         "UpdateResource": {**key(sample), "config": dict(sample.config)},
-    }.items():
+    }
+    for function, request in calls.items():
         gone = client.refused(function, request)
         assert isinstance(gone, OperationError)
         assert gone.code == "not_found"

@@ -8,6 +8,7 @@ import pickle
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,6 @@ def test_settings_stay_secret(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KOLUMN_TEST_PLANTED", PLANTED)
     assert target.secrets, "every target plants something"
-    taken = 0
     for name, value in [*target.secrets.items(), ("no_such_password", "${KOLUMN_TEST_PLANTED}")]:
         provider = load(target.provider)
         planted = {**settings, name: value}
@@ -54,7 +54,6 @@ def test_settings_stay_secret(
         except KolumnError as error:
             assert PLANTED not in told(error), name
         else:
-            taken += 1
             client = Client(provider)
             answers = [
                 client.call("Ping"),
@@ -85,10 +84,11 @@ def test_secrets_in_configuration_stay_out_of_errors_and_logs(
         {**table.config, "columns": [{"name": "a", "type": "TEXT", "check": f"no_such('{hidden}')"}]},
     ]
     for config in broken:
-        for function, request in {
+        calls: dict[str, Any] = {
             "CreateResource": {"resource_type": table.type, "name": table.name, "config": config},
             "Apply": {"resources": [wanted(table.type, table.name, config)]},
-        }.items():
+        }
+        for function, request in calls.items():
             try:
                 answer = client.call(function, request)
             except KolumnError as error:

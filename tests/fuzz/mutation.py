@@ -1,4 +1,4 @@
-"""Turning valid JSON requests into odd ones: wrong types, missing and strange values, depth, size, broken bytes."""
+"""Turning valid JSON requests into odd ones: wrong types, strange values, depth, size, broken bytes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Whatever comes in at CallFunction, a response or a KolumnError of a category comes out, in time, and what is
-refused has changed nothing."""
+"""Whatever comes in at CallFunction, a response or an error of a category comes out, in time.
+
+What was refused has changed nothing.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +109,11 @@ class Arena:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
-        self.settings = {"path": str(folder / "shop.db"), "safe_destroy": False, "busy_timeout": 1}
+        self.settings: dict[str, Any] = {
+            "path": str(folder / "shop.db"),
+            "safe_destroy": False,
+            "busy_timeout": 1,
+        }
         self.template = folder / "template.db"
         self.client = Client(load("sqlite"))
         self.log: list[str] = []
@@ -122,7 +128,8 @@ class Arena:
             )
             SQLITE.execute(
                 self.settings,
-                "INSERT INTO author VALUES (1, 'Ann', 1950), (2, 'Bob', NULL); INSERT INTO book VALUES (1, 1, 'A', 2);",
+                "INSERT INTO author VALUES (1, 'Ann', 1950), (2, 'Bob', NULL);"
+                "INSERT INTO book VALUES (1, 1, 'A', 2);",
             )
         shutil.copy(self.settings["path"], self.template)
         self.clean = SQLITE.dump(self.settings)

@@ -1,4 +1,4 @@
-"""Cases that other projects wrote, read from beside the project: `../shared/peers`, or where KOLUMN_PEERS says."""
+"""Cases that other projects wrote, beside the project in `../shared/peers` or where KOLUMN_PEERS says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody else's database with all its rows, taken into configuration and changed (Chinook, a music shop)."""
+"""Somebody else's database with all its rows, taken into configuration and changed: Chinook, a music shop."""
 
 from __future__ import annotations
 
@@ -11,6 +11,31 @@ from pathlib import Path
 import pytest
 
 from tests import command, dumps
+
+WRITTEN_BY = """
+  column "WrittenBy" {
+    type         = "TEXT"
+    default      = "'unknown'"
+    renamed_from = "Composer"
+  }
+"""
+MILLISECONDS = """
+  column "Milliseconds" {
+    type     = "BIGINT"
+    not_null = true
+    check    = "Milliseconds > 0"
+  }
+"""
+RATING = """
+
+  column "Rating" {
+    type     = "INTEGER"
+    not_null = true
+    default  = 3
+    check    = "Rating BETWEEN 1 AND 5"
+  }
+}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +67,7 @@ def edit(folder: Path, table: str, *changes: tuple[str, str]) -> None:
     """Replace text, by pattern, inside the block of one table."""
     for file in folder.glob("*.kl"):
         text = file.read_text()
-        found = re.search(rf'create "sqlite_table" "{table.lower()}" \{{\n.*?\n\}}\n', text, re.DOTALL)
+        found = re.search(rf'create "sqlite_table" "(?i:{table})" \{{\n.*?\n\}}\n', text, re.DOTALL)
         if found is None:
             continue
         block = found[0]
@@ -108,31 +133,17 @@ def test_columns_added_altered_dropped_and_renamed_under_data(project: Path) -> 
         project,
         "Track",
         (column("Bytes"), "\n"),
-        (
-            column("Composer"),
-            '\n  column "WrittenBy" {\n    type         = "TEXT"\n    default      = "\'unknown\'"\n    renamed_from = "Composer"\n  }\n',
-        ),
-        (
-            column("Milliseconds"),
-            '\n  column "Milliseconds" {\n    type     = "BIGINT"\n    not_null = true\n    check    = "Milliseconds > 0"\n  }\n',
-        ),
-        (
-            r"\n\}\n$",
-            '\n\n  column "Rating" {\n    type     = "INTEGER"\n    not_null = true\n    default  = 3\n    check    = "Rating BETWEEN 1 AND 5"\n  }\n}\n',
-        ),
+        (column("Composer"), WRITTEN_BY),
+        (column("Milliseconds"), MILLISECONDS),
+        (r"\n\}\n$", RATING),
     )
     edit(
         project,
         "Invoice",
-        (
-            r'\n  column "BillingCity" \{\n',
-            '\n  column "BillingCity" {\n    not_null = true\n    default = "\'?\'"\n',
-        ),
+        (r'  column "BillingCity" \{', "\\g<0>\n    not_null = true\n    default = \"'?'\""),
     )
-    edit(project, "Artist", (r'\n  column "Name" \{\n', '\n  column "Name" {\n    collation = "NOCASE"\n'))
-    edit(
-        project, "Genre", (r'  name += "Genre"\n', '  name    = "Genre"\n  comment = "what it sounds like"\n')
-    )
+    edit(project, "Artist", (r'  column "Name" \{', '\\g<0>\n    collation = "NOCASE"'))
+    edit(project, "Genre", (r"^create [^\n]*\n", '\\g<0>  comment = "what it sounds like"\n'))
     planned = command.document(project, "plan")["plan"]
     risks = [
         risk["message"]

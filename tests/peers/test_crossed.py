@@ -1,4 +1,4 @@
-"""The schemas of all cases, ours and those of other projects, each changed into others that have nothing to do with it.
+"""The schemas of all cases, ours and of other projects, changed into others they have nothing to do with.
 
 What `evolve.py` does through the command is done here through the contract, in one process: discover the
 desired database, apply what was discovered to the current one, and compare independent dumps.

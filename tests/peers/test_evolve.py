@@ -1,4 +1,4 @@
-"""Schema changes from other projects: import, apply, and an independent dump decides (see evolve.py itself)."""
+"""Schema changes from other projects: import, apply, and an independent dump decides (see evolve.py)."""
 
 from __future__ import annotations
 

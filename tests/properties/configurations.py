@@ -1,4 +1,4 @@
-"""Random SQLite schemas, as the configuration a person might write; names come from so few that any two overlap."""
+"""Random SQLite schemas, as configuration a person might write; names are so few that any two overlap."""
 
 from __future__ import annotations
 
@@ -123,9 +123,10 @@ def tables(draw: st.DrawFn, name: str) -> Table:
 @st.composite
 def schemas(draw: st.DrawFn) -> list[Resource]:
     """Draw a schema: the entries of a Plan request that creates it."""
-    made = {
-        name: draw(tables(name)) for name in draw(st.lists(st.sampled_from(TABLES), max_size=3, unique=True))
-    }
+    names = draw(st.lists(st.sampled_from(TABLES), max_size=3, unique=True))
+    made: dict[str, Table] = {}
+    for name in names:
+        made[name] = draw(tables(name))
     targets = [name for name, table in made.items() if table.key]
     resources: list[Resource] = []
     for name, table in made.items():
@@ -142,13 +143,13 @@ def schemas(draw: st.DrawFn) -> list[Resource]:
             resources.append(_index(draw, f"{name}_i{at}", name, table))
         if draw(st.integers(0, 3)) == 0:
             resources.append(_trigger(draw, f"{name}_t", name, table))
-    if made and draw(st.booleans()):
+    if draw(st.booleans()) and made:
         resources += _views(draw, made)
     return draw(st.permutations(resources))
 
 
 def _refer(draw: st.DrawFn, config: Resource, column: Resource, target: str, made: dict[str, Table]) -> None:
-    actions = {
+    actions: Resource = {
         name: action
         for name in ("on_delete", "on_update")
         if (action := draw(st.sampled_from(ACTIONS))) != "no action"

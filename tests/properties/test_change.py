@@ -121,7 +121,7 @@ def test_any_schema_becomes_any_other_and_goes_back(before: list[Resource], afte
 @settings(max_examples=EXAMPLES * 2)
 @given(data=st.data())
 def test_rows_survive(data: st.DataObject) -> None:
-    """A change under data either leaves every row that stays where it is, or is refused and changes nothing."""
+    """A change under data leaves every row of a table that stays, or is refused and changes nothing."""
     before, after = data.draw(schemas()), data.draw(schemas())
     with database() as (client, path):
         client.apply(*before)

@@ -33,7 +33,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from kolumn.contract.errors import Problem, ValidationError
-from kolumn.contract.schema import AttributeSchema, AttributeType, ObjectType, ValidatorSpec
+from kolumn.contract.schema import AttributeSchema, AttributeType, ObjectType, ValidatorSpec, singular
 
 M = TypeVar("M")
 
@@ -96,15 +96,6 @@ def length(*, minimum: int = 0, maximum: int | None = None) -> ValidatorSpec:
 
 
 NOT_EMPTY = ValidatorSpec(type="length", value={"min": 1}, message="must not be empty")
-
-
-def singular(word: str) -> str:
-    """Return the block name of a list attribute: `columns` -> `column`, `indexes` -> `index`."""
-    if word.endswith("ies"):
-        return word[:-3] + "y"
-    if word.endswith(("xes", "sses", "shes", "ches")):
-        return word[:-2]
-    return word.removesuffix("s")
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class SQLiteCompiler:
         inverse = operation.inverse()
         undo = None
         if inverse is not None:
-            undo = tuple(self._statements(inverse, live.with_changes(operation.effect()))[0])
+            undo = tuple(self._statements(inverse, live.with_changes(operation.effect()), exact=True)[0])
             undo += tuple(_lost_with(operation, live))
         rebuilds = isinstance(operation, RebuildTable)
         table = isinstance(getattr(operation, "model", None), SQLiteTable) or isinstance(
@@ -102,7 +102,10 @@ class SQLiteCompiler:
             )
         ]
 
-    def _statements(self, operation: Operation, live: Snapshot) -> tuple[list[Statement], list[Risk]]:
+    def _statements(
+        self, operation: Operation, live: Snapshot, *, exact: bool = False
+    ) -> tuple[list[Statement], list[Risk]]:
+        """Return what to run; `exact`: columns must come in the order wanted, as undoing needs it."""
         match operation:
             case Create(model=SQLiteSchema() as schema):
                 return list(_attach(schema)), []
@@ -115,7 +118,11 @@ class SQLiteCompiler:
             case Rename(before=before, after=after):
                 return [Statement(f"ALTER TABLE {_full(before)} RENAME TO {quote(after.name)}")], []
             case AlterTable():
-                statements = None if isinstance(operation, RebuildTable) else self._in_place(operation, live)
+                statements = (
+                    None
+                    if isinstance(operation, RebuildTable)
+                    else self._in_place(operation, live, exact=exact)
+                )
                 if statements is not None:
                     return statements, []
                 return self._rebuild(operation, live)
@@ -146,7 +153,9 @@ class SQLiteCompiler:
         words = f"copies every row of table {after.name} into a new table"
         return list(rebuild(before, after, dependents, renamed)), [Risk("table_rewrite", words)]
 
-    def _in_place(self, operation: AlterTable, live: Snapshot) -> list[Statement] | None:
+    def _in_place(
+        self, operation: AlterTable, live: Snapshot, *, exact: bool = False
+    ) -> list[Statement] | None:
         """Return the ALTER TABLE that makes exactly this change, None if there is none."""
         before, after = _table(operation.before), _table(operation.after)
         if before.using or after.using:
@@ -155,7 +164,9 @@ class SQLiteCompiler:
             case RenameColumn(old=old, new=new):
                 alteration = f"RENAME COLUMN {quote(old)} TO {quote(new)}"
                 return [Statement(f"ALTER TABLE {_full(before)} {alteration}")]
-            case AddColumn(column=column) if _can_add(_column(column), after):
+            case AddColumn(column=column) if _can_add(_column(column)):
+                if exact and after.columns[-1].name != column.name:
+                    return None
                 alteration = f"ADD COLUMN {render.column_definition(_column(column), comment=True)}"
             case DropColumn(column=column) if _can_drop(_column(column), operation, live):
                 alteration = f"DROP COLUMN {quote(column.name)}"
@@ -196,13 +207,11 @@ def _groups(chain: list[AlterTable]) -> Iterator[list[AlterTable]]:
         yield group
 
 
-def _can_add(column: SQLiteColumn, after: SQLiteTable) -> bool:
+def _can_add(column: SQLiteColumn) -> bool:
     """Whether ADD COLUMN takes the column even if the table has rows (https://sqlite.org/lang_altertable.html)."""
     if "*/" in column.comment:
         return False
     if column.primary_key or column.unique or (column.generated and (column.stored or column.not_null)):
-        return False
-    if after.columns[-1].name != column.name:
         return False
     tokens = tokenize(column.default or "NULL")
     if tokens[0].word in ("+", "-"):
