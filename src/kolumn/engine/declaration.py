@@ -286,11 +286,13 @@ class _Parser:
         wanted = ""
         match each.kind:
             case "str":
-                if isinstance(raw, bool):
+                if isinstance(raw, str):
+                    pass
+                elif isinstance(raw, bool):
                     value = "true" if raw else "false"
                 elif isinstance(raw, int | float):
                     value = str(raw)
-                elif not isinstance(raw, str):
+                else:
                     wanted = "a string"
             case "int":
                 whole = isinstance(raw, str) and re.fullmatch(r"-?\d{1,18}", raw) is not None
@@ -440,6 +442,8 @@ def _place(order: tuple[str, ...]) -> Callable[[str], int]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, (str, int)):  # nearly always; a union is made anew at every call
+        return value
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -103,8 +103,8 @@ class Snapshot:
     def with_changes(self, changes: Mapping[Ref, Any]) -> Snapshot:
         """Return a snapshot in which each ref has the given model, or is gone where that is None."""
         changed = Snapshot(self._digests, self._load, attached=self._attached, owner=self._owner)
-        changed._layers = (changes, *_merged(self._layers))
-        changed._attached_layers = (self._moved(changes), *_merged(self._attached_layers))
+        changed._layers = _stacked(changes, self._layers)
+        changed._attached_layers = _stacked(self._moved(changes), self._attached_layers)
         changed._cache = self._cache
         return changed
 
@@ -125,14 +125,10 @@ class Snapshot:
 
 V = TypeVar("V")
 
-_LAYERS = 64
-"""Change layers kept apart before they are merged: bounds a look-up without copying at every change."""
 
-
-def _merged(layers: tuple[Mapping[Ref, V], ...]) -> tuple[Mapping[Ref, V], ...]:
-    if len(layers) < _LAYERS:
-        return layers
-    merged: dict[Ref, V] = {}
-    for layer in reversed(layers):
-        merged.update(layer)
-    return (merged,)
+def _stacked(changes: Mapping[Ref, V], layers: tuple[Mapping[Ref, V], ...]) -> tuple[Mapping[Ref, V], ...]:
+    """Put `changes` on `layers`; one as large as the next is merged with it: n changes make log n layers."""
+    while layers and len(layers[0]) <= len(changes):
+        changes = {**layers[0], **changes}
+        layers = layers[1:]
+    return (changes, *layers)
