@@ -23,7 +23,7 @@ import pytest
 from tests import command, dumps
 
 KILLS = 200 if command.SOAK else 8
-"""How often an apply is killed in each of the two modes."""
+"""How often an apply is killed while it runs, in each of the modes."""
 BATCHES = 4
 ROWS = 4000
 MOMENTS = ("any", "open", "commit", "state")
@@ -223,7 +223,10 @@ def is_true(folder: Path, rehearsal: Rehearsal) -> None:
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_killed_at_any_moment(rehearsal: Rehearsal, batch: int, tmp_path: Path) -> None:
     hit, seen = 0, Counter[str]()
-    for number in range(batch, KILLS, BATCHES):
+    number = batch
+    while hit < KILLS // BATCHES:
+        number += BATCHES
+        assert seen.total() < KILLS, "too few applies were still running when they were killed"
         dice = random.Random(f"{rehearsal.mode} {number}")
         moment = MOMENTS[(number + number // BATCHES) % len(MOMENTS)]
         folder = tmp_path / str(number)
@@ -243,7 +246,6 @@ def test_killed_at_any_moment(rehearsal: Rehearsal, batch: int, tmp_path: Path) 
         shutil.rmtree(folder)
     print(f"{rehearsal.mode}: {hit} of {seen.total()} applies killed while they ran; then {dict(seen)}")
     if command.SOAK:
-        assert hit > seen.total() * 0.7
         assert seen["old"]
         assert seen["new"]
         assert bool(seen["between"]) is (rehearsal.mode == "step")
