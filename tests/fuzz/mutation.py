@@ -167,7 +167,8 @@ def _holder(value: Any, path: Path) -> Any:
 @st.composite
 def mutated(draw: st.DrawFn, requests: Sequence[tuple[str, Any]]) -> tuple[str, bytes]:
     """Draw a function and the bytes of a request to it, one to four changes away from a valid one."""
-    function, request = copy.deepcopy(draw(st.sampled_from(requests)))
+    function, request = draw(st.sampled_from(requests))
+    request = json.loads(json.dumps(request))  # nothing stands twice in it, so nothing is swapped into itself
     for _ in range(draw(st.integers(1, 4))):
         path = draw(st.sampled_from(list(places(request))))
         kind = draw(
