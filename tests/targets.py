@@ -28,11 +28,18 @@ class Sample:
     name: str
     config: Mapping[str, Any]
     changed: Mapping[str, Any]
-    """Another configuration of the same object; loses no data."""
+    """Another configuration of the same object; loses no data. The same where nothing of it can change."""
+    impossible: Mapping[str, Any] | None = None
+    """A change that cannot be made to what is there, and is refused."""
     needs: tuple[Sample, ...] = ()
     """What must be there before."""
     uses: tuple[Sample, ...] = ()
     """Those of `needs` that the database itself ties it to, so that the order follows without being told."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything of it can change."""
+        return self.changed != self.config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +234,8 @@ _ARCHIVE = Sample(
     type="schema",
     name="archive",
     config={"name": "archive", "path": "archive.db"},
-    changed={"name": "archive", "path": "archive2.db"},
+    changed={"name": "archive", "path": "archive.db"},
+    impossible={"name": "archive", "path": "archive2.db"},
 )
 
 _SLOW_ROWS = 20_000

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kolumn.contract.errors import OperationError
+from kolumn.contract.errors import OperationError, ValidationError
 from tests.client import Client, wanted
 from tests.targets import TARGETS, Sample, Settings, Target
 
@@ -96,9 +96,14 @@ def test_life_of_a_resource(target: Target, sample: Sample, settings: Settings, 
     )
     assert set(updated) == {"success", "state"}
     assert says({**silent, **updated["state"]}, sample.changed), updated["state"]
-    assert updated["state"]["digest"] != created["state"]["digest"]
+    assert (updated["state"]["digest"] != created["state"]["digest"]) is sample.changes
     assert client.done("ReadResource", key(sample))["state"] == updated["state"]
     client.done("UpdateResource", {**key(sample), "config": dict(sample.config)})
+    if sample.impossible is not None:
+        stands = target.dump(settings)
+        refused = client.refused("UpdateResource", {**key(sample), "config": dict(sample.impossible)})
+        assert isinstance(refused, ValidationError)
+        assert target.dump(settings) == stands
     assert says({**silent, **client.done("ReadResource", key(sample))["state"]}, sample.config)
 
     deleted = client.done("DeleteResource", {**key(sample), "state": updated["state"]})
