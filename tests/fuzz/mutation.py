@@ -144,19 +144,18 @@ odd_values = st.one_of(
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
         max_leaves=8,
     ),
-    st.builds(_deep, st.sampled_from([3, 70, 400]), st.sampled_from([1, "x", None])),
+    st.builds(_deep, st.sampled_from([3, 70, 150]), st.sampled_from([1, "x", None])),
 ).map(copy.deepcopy)  # later mutations change what earlier ones put there
 
 
-def places(value: Any, path: Path = ()) -> Iterator[Path]:
-    """Yield the path of every value inside JSON data, containers included."""
-    yield path
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from places(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from places(item, (*path, index))
+def places(value: Any) -> Iterator[Path]:
+    """Yield the path of every value inside JSON data, containers included; however deep it is."""
+    waiting: list[tuple[Path, Any]] = [((), value)]
+    while waiting:
+        path, item = waiting.pop()
+        yield path
+        inner = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
+        waiting += [((*path, key), each) for key, each in inner]
 
 
 def _holder(value: Any, path: Path) -> Any:
@@ -189,7 +188,8 @@ def mutated(draw: st.DrawFn, requests: Sequence[tuple[str, Any]]) -> tuple[str, 
         elif kind == "rename" and isinstance(holder, dict):
             holder[draw(st.sampled_from(FIELDS))] = holder.pop(key)
         elif kind == "repeat" and isinstance(holder[key], list):
-            holder[key] = holder[key] * draw(st.sampled_from([0, 2, 3, 50]))
+            # Copies: an element that stands twice could be swapped into itself.
+            holder[key] = [*map(copy.deepcopy, holder[key] * draw(st.sampled_from([0, 2, 3, 50])))]
         elif kind == "swap":
             other = draw(st.sampled_from([each for each in places(request) if each]))
             inside = other[: len(path)] == path or path[: len(other)] == other

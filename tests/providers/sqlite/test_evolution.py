@@ -185,6 +185,29 @@ def test_values_that_no_longer_fit_fail_and_change_nothing(shop: Path) -> None:
     assert [name for (name,) in ask(shop, "SELECT name FROM sqlite_schema WHERE name LIKE 'kolumn%'")] == []
 
 
+def test_rows_stay_although_every_column_goes(tmp_path: Path) -> None:
+    path = make(
+        tmp_path / "x.db",
+        ["CREATE TABLE t (a INT PRIMARY KEY) WITHOUT ROWID", "INSERT INTO t VALUES (1), (2)"],
+    )
+    with Database(path) as database:
+        config = {
+            "name": "t",
+            "columns": [{"name": "b", "type": "TEXT", "default": "'new'", "check": "b <> ''"}],
+        }
+        answer = database.apply({"resource_type": "table", "name": "t", "config": config, "action": "update"})
+        assert answer["success"]
+        assert ask(path, "SELECT b FROM t") == [("new",), ("new",)]
+        config = {
+            "name": "t",
+            "columns": [{"name": "c", "type": "INT", "primary_key": True}],
+            "without_rowid": True,
+        }
+        answer = database.apply({"resource_type": "table", "name": "t", "config": config, "action": "update"})
+        assert not answer["success"]
+        assert ask(path, "SELECT b FROM t") == [("new",), ("new",)]
+
+
 def test_a_conflict_clause_does_not_swallow_rows(tmp_path: Path) -> None:
     path = make(tmp_path / "a.db", ["CREATE TABLE t (a, b)", "INSERT INTO t VALUES (1, 'x'), (1, 'y')"])
     with Database(path) as database:
@@ -367,3 +390,20 @@ def test_a_column_spelled_in_other_letters_is_renamed(shop: Path) -> None:
         apply(database, {"resource_type": "table", "name": "notes", "config": config, "action": "update"})
     assert ask(shop, "SELECT name FROM pragma_table_info('notes')") == [("Body",), ("weight",)]
     assert ask(shop, "SELECT Body FROM notes WHERE rowid = 5") == [("five",)]
+
+
+def test_a_rebuild_is_not_refused_for_faults_that_are_none(tmp_path: Path) -> None:
+    """SQLite 3.40's integrity_check looks for NULLs in the wrong columns of a table without rowid."""
+    columns = "a INTEGER NOT NULL, b INTEGER NOT NULL, c INTEGER, k INTEGER"
+    path = make(
+        tmp_path / "x.db",
+        [
+            f"CREATE TABLE t ({columns}, PRIMARY KEY (k)) WITHOUT ROWID",
+            "INSERT INTO t VALUES (0, 0, NULL, 0)",
+        ],
+    )
+    with Database(path) as database:
+        request = changed(database, "t", a={"type": "TEXT"})
+        done = database.apply(request)
+    assert done["success"], done["error"]
+    assert ask(path, "SELECT * FROM t") == [("0", 0, None, 0)]

@@ -81,7 +81,7 @@ class SQLiteCatalog:
                 digests[ref] = hashlib.blake2b(
                     entry.sql.encode("utf-8", "replace"), digest_size=16
                 ).hexdigest()
-            if folded:
+            if folded and folded not in self._session.lent:
                 ref = Ref("schema", folded)
                 models[ref] = SQLiteSchema(name=schema, path=_relative(file, self._session.file.parent))
                 digests[ref] = hashlib.blake2b(str(file).encode(), digest_size=16).hexdigest()

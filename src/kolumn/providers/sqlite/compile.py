@@ -316,7 +316,11 @@ def _attach(schema: SQLiteSchema) -> Iterator[Statement]:
 
 def _integrity_check(table: SQLiteTable) -> Statement:
     arguments = f"{literal(table.name)}, {literal(table.schema)}" if table.schema else literal(table.name)
-    return Statement(f"SELECT * FROM pragma_integrity_check({arguments}) WHERE integrity_check <> 'ok'")
+    query = f"SELECT * FROM pragma_integrity_check({arguments}) WHERE integrity_check <> 'ok'"
+    if table.without_rowid:
+        # SQLite 3.40 looks for NULLs in the wrong columns when the key is not the first one.
+        query += " AND integrity_check NOT LIKE 'NULL value in %'"
+    return Statement(query)
 
 
 def _full(model: Any) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
+from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.handler import Handler
 from kolumn.engine.operations import Operation
 from kolumn.providers.sqlite import render
@@ -140,6 +141,21 @@ class SQLiteSchemaHandler(sql.SchemaHandler):
 
     def __init__(self, dialect: SQLiteDialect) -> None:
         super().__init__(SQLiteSchema, dialect, self.description)
+
+    def replace(self, live: Any, wanted: Any) -> list[Operation]:
+        """Refuse another file under the same name: what that file holds is not known to this plan."""
+        raise ValidationError.of(
+            [
+                Problem(
+                    f"schema {wanted.name} is the file {live.path} and cannot become {wanted.path} in place",
+                    code="unsupported_change",
+                    path="path",
+                    resource=f"sqlite_schema.{wanted.name}",
+                    hint="Attach the other file under another name, or remove this schema and what is "
+                    "declared in it, apply, and declare it again.",
+                )
+            ]
+        )
 
 
 def handlers() -> Iterator[Handler[Any]]:

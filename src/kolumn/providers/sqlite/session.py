@@ -145,6 +145,11 @@ class SQLiteSession:
                         f"PRAGMA foreign_keys={'ON' if self._settings.foreign_keys else 'OFF'}"
                     )
 
+    @property
+    def lent(self) -> frozenset[str]:
+        """The folded names of the files that settings attach: they are used here, and managed elsewhere."""
+        return frozenset(self._settings.attachments())
+
     def attachments(self, context: Context) -> dict[str, Path]:
         """Return the files attached as schemas, by folded name."""
         rows = self.query(context, Statement("PRAGMA database_list"))
