@@ -32,6 +32,7 @@ from kolumn.providers.sqlite.tokens import (
 from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Table, Unique
 from kolumn.sql.normal import Normalizer
 from kolumn.sql.operations import AddColumn, AlterTable, DropColumn, RebuildTable, RenameColumn
+from kolumn.sql.renaming import with_column_renamed
 
 _LOCK = "RESERVED on the file from the first change to the commit: others can read, not write"
 
@@ -47,15 +48,19 @@ class SQLiteCompiler:
 
         Renamed columns stay apart: SQLite changes their name in everything that mentions it. Triggers of a
         view or table that is dropped and made anew are made anew with it, since they vanish with it.
+        SQLite drops and renames columns only while all views and triggers are whole, so that a table is
+        rebuilt for that too when something stands on a view that is away at that time.
         """
+        hanging = self._hanging(operations, live)
         chains: dict[Ref, list[AlterTable]] = defaultdict(list)
         for operation in operations:
             if isinstance(operation, AlterTable):
                 chains[operation.subject].append(operation)
         merged: dict[int, Operation | None] = {}
         for chain in chains.values():
-            for group in _groups(chain):
-                if any(self._in_place(each, live) is None for each in group):
+            parsed = hanging and any(isinstance(each, DropColumn | RenameColumn) for each in chain)
+            for group in [chain] if parsed else _groups(chain):
+                if parsed or any(self._in_place(each, live) is None for each in group):
                     merged |= {id(each): None for each in group}
                     first, last = group[0], group[-1]
                     merged[id(first)] = RebuildTable(
@@ -64,6 +69,23 @@ class SQLiteCompiler:
         found = [merged.get(id(operation), operation) for operation in operations]
         result = [operation for operation in found if operation is not None]
         return [*result, *_vanishing(result, live)]
+
+    def _hanging(self, operations: list[Operation], live: Snapshot) -> bool:
+        """Whether a view that is dropped is used by a view or trigger that stays."""
+        gone = {
+            each.subject.name for each in operations if isinstance(each, Drop) and each.subject.type == "view"
+        }
+        if not gone:
+            return False
+        touched = {ref for each in operations for ref in (*each.removes, *each.provides)}
+        relations = self._normalizer.dialect.relations
+        for ref in live.refs("view", "trigger"):
+            if ref not in touched:
+                model = live.get(ref)
+                text = model.body if isinstance(model, SQLiteTrigger) else model.definition
+                if any(relation.name in gone for relation in relations(text)):
+                    return True
+        return False
 
     def depends(self, operation: Operation, live: Snapshot) -> Iterable[Ref]:
         """Yield nothing: views and triggers are bound when used, and a rebuild brings its own along."""
@@ -136,6 +158,12 @@ class SQLiteCompiler:
         changes = operation.because if isinstance(operation, RebuildTable) else (operation,)
         renamed = {fold(each.new): each.old for each in changes if isinstance(each, RenameColumn)}
         dependents = list(_dependents(operation.subject, live))
+        for change in changes:
+            if isinstance(change, RenameColumn):
+                dependents = [
+                    with_column_renamed(each, before, change.old, change.new, self._normalizer)
+                    for each in dependents
+                ]
         gone = {fold(column.name) for column in before.columns} - {
             fold(column.name) for column in after.columns
         }
@@ -318,8 +346,8 @@ def _integrity_check(table: SQLiteTable) -> Statement:
     arguments = f"{literal(table.name)}, {literal(table.schema)}" if table.schema else literal(table.name)
     query = f"SELECT * FROM pragma_integrity_check({arguments}) WHERE integrity_check <> 'ok'"
     if table.without_rowid:
-        # SQLite 3.40 looks for NULLs in the wrong columns when the key is not the first one.
-        query += " AND integrity_check NOT LIKE 'NULL value in %'"
+        # SQLite 3.40 looks for NULLs and for types in the wrong columns when the key is not the first one.
+        query += " AND integrity_check NOT LIKE '% value in %'"
     return Statement(query)
 
 
