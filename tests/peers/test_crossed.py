@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.client import Client
 
 PAIRS = 3000 if command.SOAK else 60
 HERE = Path(__file__).parent
+ROWS = re.compile(r"^INSERT", re.MULTILINE)
 
 
 def cases(peers: Path) -> dict[str, dict[str, str]]:
@@ -101,7 +103,7 @@ def test_any_schema_becomes_any_other(peers: Path, tmp_path: Path) -> None:
         (f"{name} {key}", case[key])
         for name, case in cases(peers).items()
         for key in ("current", "desired")
-        if case.get(key)
+        if case.get(key) and not ROWS.search(case[key])  # rows may rightly be in the way
     ]
     schemas += [
         (each.stem, each.read_text(encoding="utf-8-sig"))
