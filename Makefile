@@ -43,6 +43,7 @@ bench: $(INSTALLED)
 # Rewrite the documents that are generated from the code.
 docs: $(INSTALLED)
 	$(BIN)/python -m tools.provider_status
+	$(BIN)/python -m tools.provider_reference
 
 clean:
 	rm -rf .venv .cache .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build
