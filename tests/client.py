@@ -27,7 +27,9 @@ class Client:
     def send(self, function: str, data: bytes, context: Context | None = None) -> bytes:
         return self.provider.call_function(context or Context.background().with_timeout(60), function, data)
 
-    def call(self, function: str, request: Mapping[str, Any] | None = None, *, context: Context | None = None) -> Any:
+    def call(
+        self, function: str, request: Mapping[str, Any] | None = None, *, context: Context | None = None
+    ) -> Any:
         """Return the answer; a response that says `success: false` is returned as well."""
         return json.loads(self.send(function, json.dumps(request or {}).encode(), context))
 
@@ -70,6 +72,8 @@ def _request(resources: tuple[Mapping[str, Any], ...], options: Mapping[str, Any
     return {"resources": list(resources), **({"options": dict(options)} if options else {})}
 
 
-def wanted(resource_type: str, name: str, config: Mapping[str, Any], action: str = "create", **more: Any) -> Any:
+def wanted(
+    resource_type: str, name: str, config: Mapping[str, Any], action: str = "create", **more: Any
+) -> Any:
     """Return one entry of a Plan or Apply request."""
     return {"resource_type": resource_type, "name": name, "config": dict(config), "action": action, **more}

@@ -14,6 +14,8 @@ from typing import Any
 import kolumn
 
 SOURCES = Path(kolumn.__file__).parent.parent
+SOAK = bool(os.environ.get("KOLUMN_SOAK"))
+"""Whether this is the long run (`make soak`)."""
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -25,7 +27,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 @cache
 def executable() -> Path:
-    """Return the installed `kolumn`; where the code under test is not installed, the same script written anew."""
+    """Return the installed `kolumn`, or the same script written anew where it is not installed."""
     import tempfile
 
     installed = Path(sys.executable).with_name("kolumn")
@@ -69,7 +71,9 @@ def run(
 def done(folder: Path, *words: str, variables: Mapping[str, str] | None = None) -> str:
     """Run `kolumn`, which must succeed, and return what it printed."""
     ended = run(folder, *words, variables=variables)
-    assert ended.returncode == 0, f"kolumn {' '.join(words)}: {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
+    assert ended.returncode == 0, (
+        f"kolumn {' '.join(words)}: {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
+    )
     return ended.stdout
 
 

@@ -1,8 +1,8 @@
 """The databases the conformance suite runs against. A new provider is one entry of `TARGETS`.
 
-A target says how to get a database that is fresh and empty, what to put into it, and who can look at it without
-Kolumn. `KOLUMN_TEST_<PROVIDER>_URL` replaces the server a target would use by one that exists; a target that
-cannot run says why.
+A target says how to get a database that is fresh and empty, what to put into it, and who can look at it
+without Kolumn. `KOLUMN_TEST_<PROVIDER>_URL` replaces the server a target would use by one that exists; a
+target that cannot run says why.
 """
 
 from __future__ import annotations
@@ -28,11 +28,18 @@ class Sample:
     name: str
     config: Mapping[str, Any]
     changed: Mapping[str, Any]
-    """Another configuration of the same object; loses no data."""
+    """Another configuration of the same object; loses no data. The same where nothing of it can change."""
+    impossible: Mapping[str, Any] | None = None
+    """A change that cannot be made to what is there, and is refused."""
     needs: tuple[Sample, ...] = ()
     """What must be there before."""
     uses: tuple[Sample, ...] = ()
     """Those of `needs` that the database itself ties it to, so that the order follows without being told."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything of it can change."""
+        return self.changed != self.config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +79,11 @@ class Target:
     refused: frozenset[str]
     """Resource types of the specification that this database lacks."""
     missing: frozenset[str]
-    """Functions its category must offer and it does not offer yet. Shrinks: one that works must be taken out."""
+    """Functions its category must offer and it does not yet. Shrinks: one that works must be taken out."""
     missing_types: frozenset[str] = frozenset()
     """Resource types its category must have and it does not have yet. Shrinks likewise."""
     secrets: Mapping[str, Any] = field(default_factory=dict)
-    """Settings with `PLANTED` in them, each by itself added to those of `fresh`; they may be refused or taken."""
+    """Settings with `PLANTED` in them, each by itself added to those of `fresh`; taken or refused."""
     verified: str = "real server"
     """How the provider is verified, for PROVIDER_STATUS.md."""
     skip: Callable[[], str] = lambda: ""
@@ -101,6 +108,7 @@ PLANTED = "Pl4nted-hunter2-zebra"
 
 @contextmanager
 def _sqlite_fresh(folder: Path) -> Iterator[Settings]:
+    """Yield a new file in `folder`, or in the folder that KOLUMN_TEST_SQLITE_URL names (`sqlite:///folder`)."""
     base = os.environ.get("KOLUMN_TEST_SQLITE_URL", "").removeprefix("sqlite:///")
     place = Path(base) if base else folder
     place.mkdir(parents=True, exist_ok=True)
@@ -120,7 +128,10 @@ def _sqlite_execute(settings: Settings, script: str) -> None:
 
 def _sqlite_dump(settings: Settings) -> list[str]:
     path = settings["path"]
-    held = [f"rows {table}: {count} {checksum}" for table, (count, checksum) in sorted(dumps.checksums(path).items())]
+    held = [
+        f"rows {table}: {count} {checksum}"
+        for table, (count, checksum) in sorted(dumps.checksums(path).items())
+    ]
     return [*dumps.schema(path, ordered=True), *held]
 
 
@@ -223,7 +234,8 @@ _ARCHIVE = Sample(
     type="schema",
     name="archive",
     config={"name": "archive", "path": "archive.db"},
-    changed={"name": "archive", "path": "archive2.db"},
+    changed={"name": "archive", "path": "archive.db"},
+    impossible={"name": "archive", "path": "archive2.db"},
 )
 
 _SLOW_ROWS = 20_000
@@ -264,7 +276,10 @@ def _plain_table(name: str) -> Mapping[str, Any]:
         "resource_type": "table",
         "name": name,
         "action": "create",
-        "config": {"name": name, "columns": [_column("id", "INTEGER", primary_key=True), _column("x", "TEXT")]},
+        "config": {
+            "name": name,
+            "columns": [_column("id", "INTEGER", primary_key=True), _column("x", "TEXT")],
+        },
     }
 
 
@@ -323,7 +338,7 @@ SQLITE = Target(
         "journal_mode": f"password={PLANTED}",
         "attach": {"other": f"/nowhere/?password={PLANTED}"},
     },
-    verified=f"embedded library, SQLite {sqlite3.sqlite_version}",
+    verified="the real library inside Python (3.40.1, and what the machine of a run has), files on disk",
 )
 
 TARGETS: Mapping[str, Target] = {target.provider: target for target in (SQLITE,)}

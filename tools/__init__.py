@@ -1,1 +1,1 @@
-"""What is run by hand, from the root of the repository: `python -m tools.NAME`."""
+"""Programs that write documents of this repository from its code."""

@@ -37,6 +37,27 @@ def test_a_saved_plan_is_applied_as_reviewed(project: ProjectFolder, tmp_path: P
     assert "Plan again" in again.err
 
 
+def test_a_saved_plan_may_hold_references(project: ProjectFolder, tmp_path: Path) -> None:
+    project.write(
+        """
+        create "sqlite_table" "parent" {
+          column "id" { type = "integer", primary_key = true }
+        }
+        create "sqlite_table" "child" {
+          column "parent_id" { type = "integer", references = sqlite_table.parent.id }
+        }
+        create "sqlite_index" "child_parent" {
+          table   = sqlite_table.child
+          columns = ["parent_id"]
+        }
+        """
+    )
+    plan = tmp_path / "saved.plan"
+    project.ok("plan", "--out", str(plan))
+    project.ok("apply", str(plan))
+    assert "No changes" in project.ok("plan").out
+
+
 def test_a_saved_plan_keeps_its_variables(project: ProjectFolder, tmp_path: Path) -> None:
     project.write('variable "name" {}\n' + USERS.replace('"users" {', '"users" {\n  name = var.name', 1))
     plan = tmp_path / "p"

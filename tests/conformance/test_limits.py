@@ -1,4 +1,4 @@
-"""Deadlines, cancelling and threads (spec 2.2, 2.4): a running statement is stopped, nothing is left behind."""
+"""Deadlines, cancelling, threads (spec 2.2, 2.4): a running statement is stopped, nothing is left behind."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def test_query_timeout_holds_where_the_caller_sets_no_deadline(
     client.done("Ping")
 
 
-def test_what_is_over_before_it_begins_does_nothing(target: Target, settings: Settings, client: Client) -> None:
+def test_what_is_over_before_it_begins_does_nothing(
+    target: Target, settings: Settings, client: Client
+) -> None:
     table = target.samples[0]
     before = target.dump(settings)
     cancelled = Context.background()
@@ -126,9 +128,7 @@ def test_providers_on_one_database_take_turns(
         client = connect(settings)
         for turn in range(4):
             name = f"p{number}_{turn}"
-            client.apply(
-                wanted(table.type, name, {**table.config, "name": name}), **{"lock_timeout_seconds": 30}
-            )
+            client.apply(wanted(table.type, name, {**table.config, "name": name}), lock_timeout_seconds=30)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
@@ -136,7 +136,9 @@ def test_providers_on_one_database_take_turns(
     assert len(found) == 16
 
 
-def test_cancelling_one_call_leaves_the_others_alone(target: Target, settings: Settings, client: Client) -> None:
+def test_cancelling_one_call_leaves_the_others_alone(
+    target: Target, settings: Settings, client: Client
+) -> None:
     slow = target.slow(settings, target.execute)
     context = Context.background()
     with ThreadPoolExecutor(2) as pool:

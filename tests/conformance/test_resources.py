@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kolumn.contract.errors import OperationError
+from kolumn.contract.errors import OperationError, ValidationError
 from tests.client import Client, wanted
 from tests.targets import TARGETS, Sample, Settings, Target
 
@@ -45,7 +45,9 @@ def says(state: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
         if isinstance(want, Mapping):
             if isinstance(have, str):
                 return have in (want.get("column"), want.get("expression"))
-            return isinstance(have, Mapping) and all(within(have.get(name), each) for name, each in want.items())
+            return isinstance(have, Mapping) and all(
+                within(have.get(name), each) for name, each in want.items()
+            )
         if isinstance(want, list | tuple):
             if isinstance(have, Mapping):
                 have = [{"name": name, **each} for name, each in have.items()]
@@ -89,12 +91,19 @@ def test_life_of_a_resource(target: Target, sample: Sample, settings: Settings, 
     assert isinstance(again, OperationError)
     assert again.code == "already_exists"
 
-    updated = client.done("UpdateResource", {**key(sample), "config": dict(sample.changed), "prior_state": read["state"]})
+    updated = client.done(
+        "UpdateResource", {**key(sample), "config": dict(sample.changed), "prior_state": read["state"]}
+    )
     assert set(updated) == {"success", "state"}
     assert says({**silent, **updated["state"]}, sample.changed), updated["state"]
-    assert updated["state"]["digest"] != created["state"]["digest"]
+    assert (updated["state"]["digest"] != created["state"]["digest"]) is sample.changes
     assert client.done("ReadResource", key(sample))["state"] == updated["state"]
     client.done("UpdateResource", {**key(sample), "config": dict(sample.config)})
+    if sample.impossible is not None:
+        stands = target.dump(settings)
+        refused = client.refused("UpdateResource", {**key(sample), "config": dict(sample.impossible)})
+        assert isinstance(refused, ValidationError)
+        assert target.dump(settings) == stands
     assert says({**silent, **client.done("ReadResource", key(sample))["state"]}, sample.config)
 
     deleted = client.done("DeleteResource", {**key(sample), "state": updated["state"]})
@@ -102,10 +111,11 @@ def test_life_of_a_resource(target: Target, sample: Sample, settings: Settings, 
     assert says({**silent, **deleted["before_state"]}, sample.config)
     assert target.dump(settings) == before
     assert client.done("ReadResource", key(sample)) == {"success": True, "exists": False}
-    for function, request in {
+    calls: dict[str, Any] = {
         "DeleteResource": key(sample),
         "UpdateResource": {**key(sample), "config": dict(sample.config)},
-    }.items():
+    }
+    for function, request in calls.items():
         gone = client.refused(function, request)
         assert isinstance(gone, OperationError)
         assert gone.code == "not_found"
@@ -137,6 +147,9 @@ def test_discovery_has_an_order_and_filters(target: Target, client: Client) -> N
     names = [sample.name for sample in target.samples[:2]]
     chosen = client.done("DiscoverResources", {"resource_type": "", "filters": {"name": names}})["resources"]
     assert len(chosen) == 2
-    assert client.done("DiscoverResources", {"resource_type": "", "filters": {"name": "no*thing"}})["resources"] == []
+    assert (
+        client.done("DiscoverResources", {"resource_type": "", "filters": {"name": "no*thing"}})["resources"]
+        == []
+    )
     client.refused("DiscoverResources", {"resource_type": "", "filters": {"nmae": "x"}})
     client.refused("DiscoverResources", {"resource_type": "", "filters": {"name": 7}})

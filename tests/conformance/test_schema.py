@@ -19,7 +19,15 @@ MINIMUM = {
         *("schema", "table", "view", "index", "function", "trigger", "sequence", "user", "role", "grant"),
         *("stream_sink", "stream_route", "stream_outbox"),
     },
-    Category.ANALYTICAL: {"schema", "table", "view", "function", "stream_sink", "stream_route", "stream_outbox"},
+    Category.ANALYTICAL: {
+        "schema",
+        "table",
+        "view",
+        "function",
+        "stream_sink",
+        "stream_route",
+        "stream_outbox",
+    },
 }
 """Resource types each category must have or refuse (spec 14.1, 14.2)."""
 TYPES = {"string", "int", "float", "bool", "list", "map", "any"}
@@ -50,7 +58,9 @@ def test_types_of_the_category_are_there_refused_or_known_to_be_missing(target: 
 def test_every_type_can_be_created_and_discovered(target: Target, client: Client) -> None:
     for name in types_of(target):
         assert client.done("DiscoverResources", {"resource_type": name}) == {"success": True, "resources": []}
-        error = client.refused("CreateResource", {"resource_type": name, "name": "x", "config": {"no_such": 1}})
+        error = client.refused(
+            "CreateResource", {"resource_type": name, "name": "x", "config": {"no_such": 1}}
+        )
         assert error.code not in ("unsupported_resource_type", "unknown_resource_type"), error
         assert isinstance(error, ValidationError)
         assert "no_such" in json.dumps(error.details)
@@ -83,7 +93,9 @@ def test_attributes_are_declared_as_the_specification_says(target: Target) -> No
         assert definition["state_schema"]["attributes"], name  # type: ignore[index]
 
 
-def test_samples_use_declared_attributes_and_required_ones_are_required(target: Target, client: Client) -> None:
+def test_samples_use_declared_attributes_and_required_ones_are_required(
+    target: Target, client: Client
+) -> None:
     types = types_of(target)
     for sample in target.samples:
         attributes = types[sample.type]["config_schema"]["attributes"]  # type: ignore[index]
@@ -115,8 +127,13 @@ def test_every_fault_of_every_resource_is_reported_at_once(target: Target, clien
         assert all(each["message"] for each in error.details["problems"])
 
 
-@pytest.mark.parametrize("function", ["CreateResource", "UpdateResource", "ReadResource", "DeleteResource", "DiscoverResources", "Plan"])
-def test_what_the_database_lacks_is_refused_with_a_reason(target: Target, client: Client, function: str) -> None:
+@pytest.mark.parametrize(
+    "function",
+    ["CreateResource", "UpdateResource", "ReadResource", "DeleteResource", "DiscoverResources", "Plan"],
+)
+def test_what_the_database_lacks_is_refused_with_a_reason(
+    target: Target, client: Client, function: str
+) -> None:
     for name in target.refused:
         request = {"resource_type": name, "name": "x", "config": {}}
         if function == "Plan":

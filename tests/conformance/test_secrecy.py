@@ -8,6 +8,7 @@ import pickle
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,9 @@ def log() -> Iterator[io.StringIO]:
 def told(error: KolumnError) -> str:
     """Return everything an error can be made to say."""
     lines = traceback.format_exception(error)
-    return "\n".join([*lines, repr(error), str(error), repr(error.args), json.dumps(error.details), repr(vars(error))])
+    return "\n".join(
+        [*lines, repr(error), str(error), repr(error.args), json.dumps(error.details), repr(vars(error))]
+    )
 
 
 def test_settings_stay_secret(
@@ -41,7 +44,6 @@ def test_settings_stay_secret(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KOLUMN_TEST_PLANTED", PLANTED)
     assert target.secrets, "every target plants something"
-    taken = 0
     for name, value in [*target.secrets.items(), ("no_such_password", "${KOLUMN_TEST_PLANTED}")]:
         provider = load(target.provider)
         planted = {**settings, name: value}
@@ -52,9 +54,12 @@ def test_settings_stay_secret(
         except KolumnError as error:
             assert PLANTED not in told(error), name
         else:
-            taken += 1
             client = Client(provider)
-            answers = [client.call("Ping"), client.call("GetState"), client.call("DiscoverResources", {"resource_type": ""})]
+            answers = [
+                client.call("Ping"),
+                client.call("GetState"),
+                client.call("DiscoverResources", {"resource_type": ""}),
+            ]
             assert PLANTED not in json.dumps(answers), name
         assert PLANTED not in repr(provider)
         assert PLANTED not in repr(vars(provider))
@@ -79,10 +84,11 @@ def test_secrets_in_configuration_stay_out_of_errors_and_logs(
         {**table.config, "columns": [{"name": "a", "type": "TEXT", "check": f"no_such('{hidden}')"}]},
     ]
     for config in broken:
-        for function, request in {
+        calls: dict[str, Any] = {
             "CreateResource": {"resource_type": table.type, "name": table.name, "config": config},
             "Apply": {"resources": [wanted(table.type, table.name, config)]},
-        }.items():
+        }
+        for function, request in calls.items():
             try:
                 answer = client.call(function, request)
             except KolumnError as error:

@@ -29,7 +29,11 @@ def test_state_has_the_shape_of_the_specification(target: Target, state: Any) ->
     assert state["metadata"]["serial"] == 1
     assert len(state["resources"]) == len(target.samples)
     for each in state["resources"]:
-        assert set(each) <= {*("type", "name", "provider", "status", "config", "state", "metadata"), "created_at", "updated_at"}
+        assert set(each) <= {
+            *("type", "name", "provider", "status", "config", "state", "metadata"),
+            "created_at",
+            "updated_at",
+        }
         sample = target.sample(each["type"].removeprefix(f"{target.provider}_"))
         assert each["type"] == f"{target.provider}_{sample.type}"
         assert each["provider"] == target.provider

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from tools.provider_reference import reference, with_reference
 
 from kolumn.config import evaluate, load
 from kolumn.config.functions import FUNCTIONS
@@ -20,7 +21,6 @@ from kolumn.host.validation import validate
 from tests.command import environment, executable
 from tests.docs import documents
 from tests.docs.documents import ROOT, Block, Files
-from tools.provider_reference import reference, with_reference
 
 KNOWN = {"", "more", "table", "locals", "same", "run", "new"}
 PLANNED = {"PROVIDER_STATUS.md"}

@@ -51,6 +51,16 @@ def test_ignored_paths_keep_what_is_live() -> None:
     assert keep(wanted, BEFORE, ["no.such", "columns.none.type"]) == wanted
 
 
+def test_ignored_paths_may_be_spelled_as_blocks_and_name_whole_elements() -> None:
+    wanted = {"name": "users", "columns": [{"name": "id", "type": "bigint"}, {"name": "new"}]}
+    live = {"name": "users", "columns": [{"name": "id", "type": "int"}]}
+    for path in ("column.id.type", 'column["id"].type', "columns.id", "columns[0].type"):
+        kept = keep(wanted, live, [path])
+        assert kept["columns"] == [{"name": "id", "type": "int"}, {"name": "new"}]
+    assert keep(wanted, live, ["columns.new"])["columns"] == [{"name": "id", "type": "bigint"}]
+    assert keep(wanted, live, ["column"])["columns"] == live["columns"]
+
+
 def test_an_ignored_element_stays_although_configuration_lacks_it() -> None:
     wanted = {"name": "users", "columns": [{"name": "id", "type": "int"}]}
     kept = keep(wanted, BEFORE, ["columns.email"])

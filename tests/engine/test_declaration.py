@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kolumn.contract.errors import Problem, ValidationError
-from kolumn.engine.declaration import attribute, config, length, object_type, one_of, parse, singular
+from kolumn.contract.schema import singular
+from kolumn.engine.declaration import attribute, config, length, object_type, one_of, parse
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from kolumn.cli.main import main
 from tests import command, dumps
 
-FILES = 1_000 if os.environ.get("KOLUMN_SOAK") else 200
+FILES = 1_000 if command.SOAK else 200
 SECRET = "Pl4netarium-hunter2-newt"
+VARIABLE = "KOLUMN_VAR_password"
 
-VALID = '''
+VALID = """
 variable "prefix" {
   type    = string
   default = "shop"
@@ -107,7 +108,7 @@ output "pin" {
   value     = var.password
   sensitive = true
 }
-'''
+"""
 
 SENSITIVE = VALID[VALID.index('variable "password"') : VALID.index("locals")]
 """The block that makes the planted secret one; where it is broken nothing is planted."""
@@ -115,12 +116,76 @@ SENSITIVE = VALID[VALID.index('variable "password"') : VALID.index("locals")]
 TOKENS = re.findall(r'\s+|"(?:[^"\\]|\\.)*"|\w+|<<-?\w+|.', VALID)
 SOLID = [at for at, token in enumerate(TOKENS) if not token.isspace()]
 STRAY = (
-    *("{", "}", "[", "]", "(", ")", '"', "${", "%{", "<<EOT", "=", "=>", "...", ".", ",", "?", ":", "!", "&&", "\0", "\\", "/*"),
-    *("#", "null", "true", "each.key", "count.index", "self", "var.nope", "local.nope", "sqlite_table.nope.id", "module.x.y"),
-    *("path.module", "file(\"/etc/shadow\")", "templatefile(\"x\", {})", "1/0", "9" * 400, '"' + "x" * 5000 + '"', "é", "\ud800"),
-    *("for", "if", "regex(\"(\", \"x\")", "jsondecode(\"{\")", "[" * 500, "(" * 500 + "1" + ")" * 500, "-" * 300, "!" * 300),
-    *("sqlite_tabel", "create", "provider", "depends_on", "lifecycle", "dynamic", '"DROP TABLE customer; --"', "range(1e9)"),
-    *('join("", [for a in range(1000) : join("", [for b in range(1000) : "xxxxxxxxxx"])])', "format(\"%999999999d\", 1)"),
+    *(
+        "{",
+        "}",
+        "[",
+        "]",
+        "(",
+        ")",
+        '"',
+        "${",
+        "%{",
+        "<<EOT",
+        "=",
+        "=>",
+        "...",
+        ".",
+        ",",
+        "?",
+        ":",
+        "!",
+        "&&",
+        "\0",
+        "\\",
+        "/*",
+    ),
+    *(
+        "#",
+        "null",
+        "true",
+        "each.key",
+        "count.index",
+        "self",
+        "var.nope",
+        "local.nope",
+        "sqlite_table.nope.id",
+        "module.x.y",
+    ),
+    *(
+        "path.module",
+        'file("/etc/shadow")',
+        'templatefile("x", {})',
+        "1/0",
+        "9" * 400,
+        '"' + "x" * 5000 + '"',
+        "é",
+        "\ud800",
+    ),
+    *(
+        "for",
+        "if",
+        'regex("(", "x")',
+        'jsondecode("{")',
+        "[" * 500,
+        "(" * 500 + "1" + ")" * 500,
+        "-" * 300,
+        "!" * 300,
+    ),
+    *(
+        "sqlite_tabel",
+        "create",
+        "provider",
+        "depends_on",
+        "lifecycle",
+        "dynamic",
+        '"DROP TABLE customer; --"',
+        "range(1e9)",
+    ),
+    *(
+        'join("", [for a in range(1000) : join("", [for b in range(1000) : "xxxxxxxxxx"])])',
+        'format("%999999999d", 1)',
+    ),
 )
 
 
@@ -167,19 +232,21 @@ class Project:
         self.file = folder / "main.kl"
         self.file.write_text(VALID)
         with closing(sqlite3.connect(folder / "shop.db")) as database:
-            database.executescript("CREATE TABLE customer (id INTEGER PRIMARY KEY); INSERT INTO customer VALUES (1), (2);")
+            database.executescript(
+                "CREATE TABLE customer (id INTEGER PRIMARY KEY); INSERT INTO customer VALUES (1), (2);"
+            )
         self.before = self.dump()
 
     def dump(self) -> object:
         return dumps.schema(self.folder / "shop.db"), dumps.checksums(self.folder / "shop.db")
 
     def run(self, *words: str) -> tuple[int, str]:
-        """Run the command in this process, which is some fifty times faster, and return exit code and output."""
+        """Run the command in this process, which is much faster, and return exit code and output."""
         said = io.StringIO()
         here = Path.cwd()
         os.chdir(self.folder)
         planted = SENSITIVE.encode() in self.file.read_bytes()
-        os.environ["KOLUMN_VAR_password"] = SECRET if planted else "harmless"
+        os.environ[VARIABLE] = SECRET if planted else "harmless"
         signal.signal(signal.SIGALRM, _never_ends)
         signal.setitimer(signal.ITIMER_REAL, HANG)
         try:
@@ -190,7 +257,7 @@ class Project:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             os.chdir(here)
-            del os.environ["KOLUMN_VAR_password"]
+            del os.environ[VARIABLE]
         return code, said.getvalue()
 
     def write(self, text: str) -> None:
@@ -226,7 +293,12 @@ def test_the_valid_file_is_valid(project: Project) -> None:
 
 @pytest.mark.soak
 @settings(max_examples=FILES, deadline=None)
-@given(text=broken(), words=st.sampled_from([["validate"], ["plan"], ["plan", "--sql"], ["validate", "--json"], ["plan", "--json"]]))
+@given(
+    text=broken(),
+    words=st.sampled_from(
+        [["validate"], ["plan"], ["plan", "--sql"], ["validate", "--json"], ["plan", "--json"]]
+    ),
+)
 def test_broken_files(project: Project, text: str, words: list[str]) -> None:
     project.write(text)
     code, said = project.run(*words)
@@ -278,7 +350,7 @@ def test_files_with_random_bytes_inside(project: Project, at: int, data: bytes) 
         "locals {\n  a = local.b\n  b = local.a\n}\n",
         "locals {\n  a0 = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
         + "".join(f"  a{n} = concat({', '.join([f'local.a{n - 1}'] * 10)})\n" for n in range(1, 9))
-        + "}\noutput \"o\" { value = length(local.a8) }\n",
+        + '}\noutput "o" { value = length(local.a8) }\n',
         'create "sqlite_table" "x" { count = 1000000000 }',
         'create "sqlite_table" "x" { count = -1 }',
         'create "sqlite_table" "x" { count = "many" }',
@@ -312,12 +384,29 @@ def test_secrets_stay_in_the_project(tmp_path: Path) -> None:
     (tmp_path / "main.kl").write_text(VALID)
     said = ""
     for words in (
-        *(["validate"], ["plan", "--sql"], ["plan", "--json"], ["plan", "--out", "saved.plan"], ["show", "saved.plan"]),
-        *(["apply", "--auto-approve", "--sql"], ["apply", "--auto-approve", "--json"], ["output"], ["output", "--json"]),
-        *(["state", "list"], ["state", "show", "sqlite_table.customer"], ["state", "pull"], ["show"], ["graph"]),
+        *(
+            ["validate"],
+            ["plan", "--sql"],
+            ["plan", "--json"],
+            ["plan", "--out", "saved.plan"],
+            ["show", "saved.plan"],
+        ),
+        *(
+            ["apply", "--auto-approve", "--sql"],
+            ["apply", "--auto-approve", "--json"],
+            ["output"],
+            ["output", "--json"],
+        ),
+        *(
+            ["state", "list"],
+            ["state", "show", "sqlite_table.customer"],
+            ["state", "pull"],
+            ["show"],
+            ["graph"],
+        ),
         *(["plan", "--log-level", "debug"], ["apply", "--auto-approve", "--log-level", "debug"]),
     ):
-        ended = command.run(tmp_path, *words, variables={"KOLUMN_VAR_password": SECRET})
+        ended = command.run(tmp_path, *words, variables={VARIABLE: SECRET})
         assert ended.returncode == 0, ended.stdout + ended.stderr
         said += ended.stdout + ended.stderr
     assert SECRET not in said

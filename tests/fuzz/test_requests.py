@@ -1,10 +1,11 @@
-"""Whatever comes in at CallFunction, a response or a KolumnError of a category comes out, in time, and what is
-refused has changed nothing."""
+"""Whatever comes in at CallFunction, a response or an error of a category comes out, in time.
+
+What was refused has changed nothing.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,11 +22,12 @@ from kolumn.contract.functions import FUNCTIONS
 from kolumn.contract.logs import subscribe
 from kolumn.contract.secrets import SecureString
 from kolumn.host.providers import load
+from tests import command
 from tests.client import Client, wanted
 from tests.fuzz.mutation import mutated
 from tests.targets import SQLITE
 
-REQUESTS = 5_500 if os.environ.get("KOLUMN_SOAK") else 400
+REQUESTS = 5_500 if command.SOAK else 400
 EXPECTED = {
     *("unsupported_function", "invalid_message", "missing_field", "not_found", "broken_dependent"),
     "foreign_key_violation",
@@ -42,17 +44,27 @@ def valid() -> list[tuple[str, Any]]:
     """Return one valid request or more to each function, the more for those with much in them."""
     samples = SQLITE.samples
     resources = [wanted(each.type, each.name, each.config) for each in samples if each.type != "schema"]
-    changed = [wanted(each.type, each.name, each.changed, "update") for each in samples if each.type != "schema"]
+    changed = [
+        wanted(each.type, each.name, each.changed, "update") for each in samples if each.type != "schema"
+    ]
     deleted = [wanted(each.type, each.name, {}, "delete") for each in samples if each.type != "schema"]
-    secret = wanted("table", "vault", {"columns": [{"name": "a", "default": f"'{SECRET}'", "comment": SECRET}]})
+    secret = wanted(
+        "table", "vault", {"columns": [{"name": "a", "default": f"'{SECRET}'", "comment": SECRET}]}
+    )
     found: list[tuple[str, Any]] = [
         ("Plan", {"resources": resources, "options": {"detail": True}}),
         ("Plan", {"resources": changed}),
         ("Plan", {"resources": [*deleted, secret]}),
-        ("Apply", {"resources": changed, "options": {"detail": True, "fingerprint": "", "lock_timeout_seconds": 1}}),
+        (
+            "Apply",
+            {"resources": changed, "options": {"detail": True, "fingerprint": "", "lock_timeout_seconds": 1}},
+        ),
         ("Apply", {"resources": [secret, *changed[:2]]}),
         ("Apply", {"resources": deleted}),
-        ("DiscoverResources", {"resource_type": "table", "filters": {"name": ["a*", "book"], "schema": "main"}}),
+        (
+            "DiscoverResources",
+            {"resource_type": "table", "filters": {"name": ["a*", "book"], "schema": "main"}},
+        ),
         ("Ping", {}),
         ("Version", {}),
         ("GetState", {}),
@@ -85,7 +97,10 @@ def valid() -> list[tuple[str, Any]]:
         "updated_at": "2025-12-15T10:30:00Z",
     }
     found += [("SetState", {"state": state})] * 4
-    found += [(name, {"resource_type": "table", "resource_name": "author", "migration_id": "m"}) for name in FUNCTIONS]
+    found += [
+        (name, {"resource_type": "table", "resource_name": "author", "migration_id": "m"})
+        for name in FUNCTIONS
+    ]
     return found
 
 
@@ -94,16 +109,27 @@ class Arena:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
-        self.settings = {"path": str(folder / "shop.db"), "safe_destroy": False, "busy_timeout": 1}
+        self.settings: dict[str, Any] = {
+            "path": str(folder / "shop.db"),
+            "safe_destroy": False,
+            "busy_timeout": 1,
+        }
         self.template = folder / "template.db"
         self.client = Client(load("sqlite"))
         self.log: list[str] = []
         self.secret = SecureString(SECRET)
         with Client(load("sqlite")).configure(self.settings) as maker:
-            maker.apply(*(wanted(each.type, each.name, each.config) for each in SQLITE.samples if each.type != "schema"))
+            maker.apply(
+                *(
+                    wanted(each.type, each.name, each.config)
+                    for each in SQLITE.samples
+                    if each.type != "schema"
+                )
+            )
             SQLITE.execute(
                 self.settings,
-                "INSERT INTO author VALUES (1, 'Ann', 1950), (2, 'Bob', NULL); INSERT INTO book VALUES (1, 1, 'A', 2);",
+                "INSERT INTO author VALUES (1, 'Ann', 1950), (2, 'Bob', NULL);"
+                "INSERT INTO book VALUES (1, 1, 'A', 2);",
             )
         shutil.copy(self.settings["path"], self.template)
         self.clean = SQLITE.dump(self.settings)
@@ -140,7 +166,9 @@ def check(arena: Arena, function: str, data: bytes) -> None:
     started = time.monotonic()
     refused = True
     try:
-        answer = json.loads(arena.client.send(function, data, Context.background().with_timeout(PATIENCE / 2)))
+        answer = json.loads(
+            arena.client.send(function, data, Context.background().with_timeout(PATIENCE / 2))
+        )
     except KolumnError as error:
         assert type(error) in CATEGORIES.values()
         assert error.code != "internal_error", error

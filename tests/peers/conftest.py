@@ -1,4 +1,4 @@
-"""Cases that other projects wrote, read from beside the project: `../shared/peers`, or where KOLUMN_PEERS says."""
+"""Cases that other projects wrote, beside the project in `../shared/peers` or where KOLUMN_PEERS says."""
 
 from __future__ import annotations
 
@@ -18,4 +18,6 @@ def peers() -> Path:
     for place in places:
         if (place / "evolve.py").is_file():
             return place
-    pytest.skip(f"the cases of other projects are not here ({places[0]}, ...); KOLUMN_PEERS can name their folder")
+    pytest.skip(
+        f"the cases of other projects are not here ({places[0]}, ...); KOLUMN_PEERS can name their folder"
+    )

@@ -1,4 +1,4 @@
-"""Somebody else's database with all its rows, taken into configuration and changed (Chinook, a music shop)."""
+"""Somebody else's database with all its rows, taken into configuration and changed: Chinook, a music shop."""
 
 from __future__ import annotations
 
@@ -12,13 +12,40 @@ import pytest
 
 from tests import command, dumps
 
+WRITTEN_BY = """
+  column "WrittenBy" {
+    type         = "TEXT"
+    default      = "'unknown'"
+    renamed_from = "Composer"
+  }
+"""
+MILLISECONDS = """
+  column "Milliseconds" {
+    type     = "BIGINT"
+    not_null = true
+    check    = "Milliseconds > 0"
+  }
+"""
+RATING = """
+
+  column "Rating" {
+    type     = "INTEGER"
+    not_null = true
+    default  = 3
+    check    = "Rating BETWEEN 1 AND 5"
+  }
+}
+"""
+
 
 @pytest.fixture(scope="module")
 def chinook(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `chinook.db`, all rows in it, and its configuration, under management."""
     folder = tmp_path_factory.mktemp("chinook")
     with closing(sqlite3.connect(folder / "chinook.db")) as database:
-        database.executescript("BEGIN;" + (peers / "databases/sqlite/chinook.sql").read_text(encoding="utf-8-sig") + "COMMIT;")
+        database.executescript(
+            "BEGIN;" + (peers / "databases/sqlite/chinook.sql").read_text(encoding="utf-8-sig") + "COMMIT;"
+        )
     command.done(folder, "import", "sqlite", "--url", "sqlite:///chinook.db", "--out", ".")
     for file in folder.glob("*.kl"):
         text = file.read_text()
@@ -40,7 +67,7 @@ def edit(folder: Path, table: str, *changes: tuple[str, str]) -> None:
     """Replace text, by pattern, inside the block of one table."""
     for file in folder.glob("*.kl"):
         text = file.read_text()
-        found = re.search(rf'create "sqlite_table" "{table}" \{{\n.*?\n\}}\n', text, re.DOTALL)
+        found = re.search(rf'create "sqlite_table" "(?i:{table})" \{{\n.*?\n\}}\n', text, re.DOTALL)
         if found is None:
             continue
         block = found[0]
@@ -57,12 +84,18 @@ def column(name: str) -> str:
     return rf'\n  column "{name}" \{{\n.*?\n  \}}\n'
 
 
-def test_import_writes_what_is_formatted_and_changes_nothing(chinook: Path, peers: Path, tmp_path: Path) -> None:
+def test_import_writes_what_is_formatted_and_changes_nothing(
+    chinook: Path, peers: Path, tmp_path: Path
+) -> None:
     command.done(chinook, "fmt", "--check")
     assert command.run(chinook, "plan", "--detailed-exitcode").returncode == 0
     with closing(sqlite3.connect(tmp_path / "untouched.db")) as database:
-        database.executescript("BEGIN;" + (peers / "databases/sqlite/chinook.sql").read_text(encoding="utf-8-sig") + "COMMIT;")
-    assert dumps.schema(chinook / "chinook.db", ordered=True) == dumps.schema(tmp_path / "untouched.db", ordered=True)
+        database.executescript(
+            "BEGIN;" + (peers / "databases/sqlite/chinook.sql").read_text(encoding="utf-8-sig") + "COMMIT;"
+        )
+    assert dumps.schema(chinook / "chinook.db", ordered=True) == dumps.schema(
+        tmp_path / "untouched.db", ordered=True
+    )
     assert dumps.checksums(chinook / "chinook.db") == dumps.checksums(tmp_path / "untouched.db")
     assert sum(count for count, _ in dumps.checksums(chinook / "chinook.db").values()) > 15_000
 
@@ -91,33 +124,53 @@ def test_what_import_writes_reimports_to_the_same(project: Path) -> None:
 def test_columns_added_altered_dropped_and_renamed_under_data(project: Path) -> None:
     file = project / "chinook.db"
     before = dumps.checksums(file)
-    tracks = dumps.rows(file, "Track", ["TrackId", "Name", "AlbumId", "Milliseconds", "UnitPrice", "Composer"])
+    tracks = dumps.rows(
+        file, "Track", ["TrackId", "Name", "AlbumId", "Milliseconds", "UnitPrice", "Composer"]
+    )
     invoices = dumps.rows(file, "Invoice", ["InvoiceId", "CustomerId", "InvoiceDate", "Total", "BillingCity"])
     names = dumps.rows(file, "Artist", ["ArtistId", "Name"])
     edit(
         project,
         "Track",
         (column("Bytes"), "\n"),
-        (column("Composer"), '\n  column "WrittenBy" {\n    type         = "TEXT"\n    default      = "\'unknown\'"\n    renamed_from = "Composer"\n  }\n'),
-        (column("Milliseconds"), '\n  column "Milliseconds" {\n    type     = "BIGINT"\n    not_null = true\n    check    = "Milliseconds > 0"\n  }\n'),
-        (r"\n\}\n$", '\n\n  column "Rating" {\n    type     = "INTEGER"\n    not_null = true\n    default  = 3\n    check    = "Rating BETWEEN 1 AND 5"\n  }\n}\n'),
+        (column("Composer"), WRITTEN_BY),
+        (column("Milliseconds"), MILLISECONDS),
+        (r"\n\}\n$", RATING),
     )
-    edit(project, "Invoice", (r'\n  column "BillingCity" \{\n', '\n  column "BillingCity" {\n    not_null = true\n    default = "\'?\'"\n'))
-    edit(project, "Artist", (r'\n  column "Name" \{\n', '\n  column "Name" {\n    collation = "NOCASE"\n'))
-    edit(project, "Genre", (r'create "sqlite_table" "Genre" \{\n', 'create "sqlite_table" "Genre" {\n  comment = "what it sounds like"\n'))
+    edit(
+        project,
+        "Invoice",
+        (r'  column "BillingCity" \{', "\\g<0>\n    not_null = true\n    default = \"'?'\""),
+    )
+    edit(project, "Artist", (r'  column "Name" \{', '\\g<0>\n    collation = "NOCASE"'))
+    edit(project, "Genre", (r"^create [^\n]*\n", '\\g<0>  comment = "what it sounds like"\n'))
     planned = command.document(project, "plan")["plan"]
-    risks = [risk["message"] for each in planned["resources"] for step in each["steps"] for risk in step["risks"] if risk["kind"] == "data_loss"]
+    risks = [
+        risk["message"]
+        for each in planned["resources"]
+        for step in each["steps"]
+        for risk in step["risks"]
+        if risk["kind"] == "data_loss"
+    ]
     assert len(risks) == 1
     assert "Bytes" in risks[0]
     command.done(project, "apply", "--auto-approve")
     assert command.run(project, "plan", "--detailed-exitcode").returncode == 0
     assert dumps.sound(file) == []
     after = dumps.checksums(file)
-    assert {table: count for table, (count, _) in after.items()} == {table: count for table, (count, _) in before.items()}
+    assert {table: count for table, (count, _) in after.items()} == {
+        table: count for table, (count, _) in before.items()
+    }
     assert {table for table in after if after[table] != before[table]} == {"track"}
-    assert dumps.rows(file, "Track", ["TrackId", "Name", "AlbumId", "Milliseconds", "UnitPrice", "WrittenBy"]) == tracks
+    assert (
+        dumps.rows(file, "Track", ["TrackId", "Name", "AlbumId", "Milliseconds", "UnitPrice", "WrittenBy"])
+        == tracks
+    )
     assert dumps.rows(file, "Track", ["Rating"]) == [(3,)] * len(tracks)
-    assert dumps.rows(file, "Invoice", ["InvoiceId", "CustomerId", "InvoiceDate", "Total", "BillingCity"]) == invoices
+    assert (
+        dumps.rows(file, "Invoice", ["InvoiceId", "CustomerId", "InvoiceDate", "Total", "BillingCity"])
+        == invoices
+    )
     assert dumps.rows(file, "Artist", ["ArtistId", "Name"]) == names
     with closing(sqlite3.connect(file)) as database, pytest.raises(sqlite3.IntegrityError):
         database.execute("UPDATE Track SET Rating = 9")

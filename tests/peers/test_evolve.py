@@ -1,11 +1,8 @@
-"""Schema changes from other projects: import, apply, and an independent dump decides (see evolve.py itself)."""
+"""Schema changes from other projects: import, apply, and an independent dump decides (see evolve.py)."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
-import random
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +13,6 @@ import pytest
 from tests import command
 
 HERE = Path(__file__).parent
-PAIRS = 150 if os.environ.get("KOLUMN_SOAK") else 16
 
 
 def evolve(peers: Path, report: Path, *cases: Path) -> list[dict[str, Any]]:
@@ -48,32 +44,20 @@ def wrong(found: list[dict[str, Any]]) -> str:
     )
 
 
+@pytest.mark.soak
 def test_every_case_comes_out_the_same(peers: Path, tmp_path: Path) -> None:
-    found = evolve(peers, tmp_path / "report.json", peers / "databases" / "sqlite", peers / "sqldef" / "sqlite.yml")
+    found = evolve(
+        peers, tmp_path / "report.json", peers / "databases" / "sqlite", peers / "sqldef" / "sqlite.yml"
+    )
     assert not wrong(found), wrong(found)
     assert sum(each["verdict"] == "same" for each in found) >= 30
 
 
+@pytest.mark.skipif(
+    not command.SOAK, reason="the same cases without processes are in test_crossed.py; `make soak` runs these"
+)
 def test_cases_of_our_own(peers: Path, tmp_path: Path) -> None:
     """What SQLite can do and the others' cases leave out; none of them may be unusable."""
     found = evolve(peers, tmp_path / "report.json", HERE / "sqlite_features.yml")
     assert not wrong(found), wrong(found)
     assert {each["verdict"] for each in found} == {"same"}
-
-
-def test_any_schema_becomes_any_other(peers: Path, tmp_path: Path) -> None:
-    """The same schemas crossed: from each to others that have nothing to do with it."""
-    import yaml
-
-    schemas: list[str] = []
-    for file in (peers / "sqldef" / "sqlite.yml", HERE / "sqlite_features.yml"):
-        for case in yaml.safe_load(file.read_text()).values():
-            if not (case.get("error") or case.get("offline")):
-                schemas += filter(None, [case.get("current"), case.get("desired")])
-    pairs = random.Random(4).sample(list(itertools.permutations(range(len(schemas)), 2)), PAIRS)
-    crossed = {
-        f"{before} to {after}": {"current": schemas[before], "desired": schemas[after]} for before, after in pairs
-    }
-    (tmp_path / "crossed.yml").write_text(yaml.safe_dump(crossed))
-    found = evolve(peers, tmp_path / "report.json", tmp_path / "crossed.yml")
-    assert not wrong(found), wrong(found)

@@ -1,4 +1,4 @@
-"""Random SQLite schemas, as the configuration a person might write; names come from so few that any two overlap."""
+"""Random SQLite schemas, as configuration a person might write; names are so few that any two overlap."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ TABLES = ("alpha", "Beta", "gamma", "order")
 COLUMNS = ("a", "b", "C", "d", "two words", "key")
 TYPES = ("INTEGER", "TEXT", "REAL", "BLOB", "NUMERIC(10, 2)", "VARCHAR(20)", "INT", "")
 STRICT_TYPES = ("INTEGER", "TEXT", "REAL", "BLOB", "INT", "ANY")
-DEFAULTS = ("0", "-1", "1.5", "'x'", "'it''s'", "NULL", "CURRENT_TIMESTAMP", "(1 + 2)", "x'00ff'", "(lower('Q'))")
+DEFAULTS = (
+    "0",
+    "-1",
+    "1.5",
+    "'x'",
+    "'it''s'",
+    "NULL",
+    "CURRENT_TIMESTAMP",
+    "(1 + 2)",
+    "x'00ff'",
+    "(lower('Q'))",
+)
 COLLATIONS = ("", "", "NOCASE", "RTRIM", "BINARY")
 ACTIONS = ("no action", "restrict", "cascade", "set null", "set default")
 
@@ -58,7 +69,10 @@ def tables(draw: st.DrawFn, name: str) -> Table:
     key_kind = "table" if key_kind in ("column", "table") and len(names) < 2 else key_kind
     columns: list[Resource] = []
     for at, column_name in enumerate(names):
-        column: Resource = {"name": column_name, "type": draw(st.sampled_from(STRICT_TYPES if strict else TYPES))}
+        column: Resource = {
+            "name": column_name,
+            "type": draw(st.sampled_from(STRICT_TYPES if strict else TYPES)),
+        }
         if at == 0 and key_kind in ("rowid", "auto", "column"):
             column["type"] = "TEXT" if key_kind == "column" else "INTEGER"
             column["primary_key"] = True
@@ -82,7 +96,8 @@ def tables(draw: st.DrawFn, name: str) -> Table:
     if key_kind == "table":
         parts = draw(st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True))
         config["primary_key"] = [
-            {"column": part, "order": "desc"} if draw(st.integers(0, 3)) == 0 else {"column": part} for part in parts
+            {"column": part, "order": "desc"} if draw(st.integers(0, 3)) == 0 else {"column": part}
+            for part in parts
         ]
     if key_kind in ("column", "table") and draw(st.booleans()):
         config["without_rowid"] = True
@@ -108,12 +123,19 @@ def tables(draw: st.DrawFn, name: str) -> Table:
 @st.composite
 def schemas(draw: st.DrawFn) -> list[Resource]:
     """Draw a schema: the entries of a Plan request that creates it."""
-    made = {name: draw(tables(name)) for name in draw(st.lists(st.sampled_from(TABLES), max_size=3, unique=True))}
+    names = draw(st.lists(st.sampled_from(TABLES), max_size=3, unique=True))
+    made: dict[str, Table] = {}
+    for name in names:
+        made[name] = draw(tables(name))
     targets = [name for name, table in made.items() if table.key]
     resources: list[Resource] = []
     for name, table in made.items():
         config = table.config
-        free = [column for column in config["columns"] if "generated" not in column and "primary_key" not in column]
+        free = [
+            column
+            for column in config["columns"]
+            if "generated" not in column and "primary_key" not in column
+        ]
         if free and targets and draw(st.booleans()):
             _refer(draw, config, draw(st.sampled_from(free)), draw(st.sampled_from(targets)), made)
         resources.append(_wanted("table", name, config))
@@ -121,13 +143,13 @@ def schemas(draw: st.DrawFn) -> list[Resource]:
             resources.append(_index(draw, f"{name}_i{at}", name, table))
         if draw(st.integers(0, 3)) == 0:
             resources.append(_trigger(draw, f"{name}_t", name, table))
-    if made and draw(st.booleans()):
+    if draw(st.booleans()) and made:
         resources += _views(draw, made)
     return draw(st.permutations(resources))
 
 
 def _refer(draw: st.DrawFn, config: Resource, column: Resource, target: str, made: dict[str, Table]) -> None:
-    actions = {
+    actions: Resource = {
         name: action
         for name in ("on_delete", "on_update")
         if (action := draw(st.sampled_from(ACTIONS))) != "no action"
@@ -186,14 +208,21 @@ def _trigger(draw: st.DrawFn, name: str, table: str, made: Table) -> Resource:
 def _views(draw: st.DrawFn, made: dict[str, Table]) -> list[Resource]:
     name = draw(st.sampled_from(sorted(made)))
     column = quoted(draw(st.sampled_from(made[name].columns)))
-    first: Resource = {"name": "seen", "definition": f"SELECT {column} AS v, count(*) AS n FROM {quoted(name)} GROUP BY 1"}
+    first: Resource = {
+        "name": "seen",
+        "definition": f"SELECT {column} AS v, count(*) AS n FROM {quoted(name)} GROUP BY 1",
+    }
     if draw(st.integers(0, 3)) == 0:
         first["columns"] = ["v", "n"]
     found = [_wanted("view", "seen", first)]
     if draw(st.booleans()):
         other = draw(st.sampled_from(sorted(made)))
         found.append(
-            _wanted("view", "overview", {"name": "overview", "definition": f"SELECT v FROM seen, {quoted(other)} AS o"})
+            _wanted(
+                "view",
+                "overview",
+                {"name": "overview", "definition": f"SELECT v FROM seen, {quoted(other)} AS o"},
+            )
         )
     return found
 

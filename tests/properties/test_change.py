@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,16 +9,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from kolumn.host.providers import load
-from tests import dumps
+from tests import command, dumps
 from tests.client import Client
 from tests.properties.configurations import Resource, contents, quoted, schemas, towards
 
-SOAK = bool(os.environ.get("KOLUMN_SOAK"))
-EXAMPLES = 1500 if SOAK else 60
+pytestmark = pytest.mark.soak
+EXAMPLES = 1500 if command.SOAK else 60
 
 
 @contextmanager
@@ -49,7 +49,9 @@ def refill(path: Path, rows: list[tuple[str, tuple[str, ...], tuple[Any, ...]]])
         for table, columns, values in rows:
             names, marks = ", ".join(map(quoted, columns)), ", ".join("?" * len(columns))
             try:
-                taken += connection.execute(f"INSERT INTO {quoted(table)} ({names}) VALUES ({marks})", values).rowcount
+                taken += connection.execute(
+                    f"INSERT INTO {quoted(table)} ({names}) VALUES ({marks})", values
+                ).rowcount
             except sqlite3.Error:
                 continue
     return taken
@@ -76,7 +78,12 @@ def test_what_is_discovered_is_what_is_there(schema: list[Resource]) -> None:
         found = client.done("DiscoverResources", {"resource_type": ""})["resources"]
         assert len(found) == len(schema)
         again = [
-            {"resource_type": each["type"], "name": each["name"], "config": each["config"], "action": "create"}
+            {
+                "resource_type": each["type"],
+                "name": each["name"],
+                "config": each["config"],
+                "action": "create",
+            }
             for each in found
         ]
         with Client(load("sqlite")).configure({"path": str(path)}) as newcomer:
@@ -114,7 +121,7 @@ def test_any_schema_becomes_any_other_and_goes_back(before: list[Resource], afte
 @settings(max_examples=EXAMPLES * 2)
 @given(data=st.data())
 def test_rows_survive(data: st.DataObject) -> None:
-    """A change under data either leaves every row that stays where it is, or is refused and changes nothing."""
+    """A change under data leaves every row of a table that stays, or is refused and changes nothing."""
     before, after = data.draw(schemas()), data.draw(schemas())
     with database() as (client, path):
         client.apply(*before)
@@ -172,7 +179,9 @@ def alike(old: Resource, new: Resource) -> list[str]:
 @settings(max_examples=EXAMPLES)
 @given(data=st.data())
 def test_renamed_columns_keep_their_values(data: st.DataObject) -> None:
-    before = data.draw(schemas().filter(lambda schema: any(each["resource_type"] == "table" for each in schema)))
+    before = data.draw(
+        schemas().filter(lambda schema: any(each["resource_type"] == "table" for each in schema))
+    )
     tables = [each for each in before if each["resource_type"] == "table"]
     with database() as (client, path):
         client.apply(*before)
@@ -192,10 +201,13 @@ def test_renamed_columns_keep_their_values(data: st.DataObject) -> None:
             for each in chosen["config"]["columns"]
         ]
         after = [
-            {**each, "config": {**each["config"], "columns": columns}} if each is chosen else each for each in before
+            {**each, "config": {**each["config"], "columns": columns}} if each is chosen else each
+            for each in before
         ]
         plan = client.plan(*after, detail=True)
-        assert not [risk for step in plan["steps"] for risk in step.get("risks", []) if risk["kind"] == "data_loss"]
+        assert not [
+            risk for step in plan["steps"] for risk in step.get("risks", []) if risk["kind"] == "data_loss"
+        ]
         client.apply(*after)
         assert dumps.rows(path, chosen["name"], ["renamed"]) == held
         assert facts(path) == fresh(after)
@@ -211,5 +223,9 @@ def mentioned(name: str, schema: list[Resource], column: Resource) -> bool:
 def _without(config: Resource, column: Resource) -> Resource:
     if "columns" not in config:
         return config
-    rest = [{**each, "name": ""} if each is column else each for each in config["columns"] if isinstance(each, dict)]
+    rest = [
+        {**each, "name": ""} if each is column else each
+        for each in config["columns"]
+        if isinstance(each, dict)
+    ]
     return {**config, "columns": rest}

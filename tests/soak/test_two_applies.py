@@ -148,7 +148,9 @@ def test_two_projects_on_one_database(tmp_path: Path) -> None:
 def test_a_database_that_somebody_writes_to_is_waited_for(folder: Path, tmp_path: Path) -> None:
     command.done(folder, "apply", "--auto-approve")
     text = (folder / "main.kl").read_text()
-    (folder / "main.kl").write_text(text.replace('"TEXT"\n', '"TEXT"\n    not_null = true\n    default = "\'\'"\n'))
+    (folder / "main.kl").write_text(
+        text.replace('"TEXT"\n', '"TEXT"\n    not_null = true\n    default = "\'\'"\n')
+    )
     with closing(sqlite3.connect(folder / "shop.db", isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         writer.execute("INSERT INTO thing VALUES (1, 'x')")

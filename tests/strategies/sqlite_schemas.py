@@ -10,23 +10,72 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 TYPES = (
-    "", "INTEGER", "integer", "INT", "TEXT", "text", "REAL", "BLOB", "NUMERIC", "VARCHAR(20)", "varchar (255)",
-    "DECIMAL(10, 2)", "DOUBLE PRECISION", "BLOB SUB_TYPE TEXT", "TIMESTAMP WITH TIME ZONE", "UNSIGNED BIG INT",
-    "boolean", "datetime(6)", '"odd type"',
-)  # fmt: skip
+    "",
+    "INTEGER",
+    "integer",
+    "INT",
+    "TEXT",
+    "text",
+    "REAL",
+    "BLOB",
+    "NUMERIC",
+    "VARCHAR(20)",
+    "varchar (255)",
+    "DECIMAL(10, 2)",
+    "DOUBLE PRECISION",
+    "BLOB SUB_TYPE TEXT",
+    "TIMESTAMP WITH TIME ZONE",
+    "UNSIGNED BIG INT",
+    "boolean",
+    "datetime(6)",
+    '"odd type"',
+)
 STRICT_TYPES = ("INTEGER", "INT", "TEXT", "REAL", "BLOB", "ANY")
 DEFAULTS = (
-    "0", "-1", "+ 5", "1.5e3", "NULL", "'it''s'", "''", "x'00FF'", "CURRENT_TIMESTAMP", "current_date", "true",
-    "(1 + 2)", "(datetime('now', 'localtime'))", '"quoted"', "bare", "( 'a' || 'b' )",
-)  # fmt: skip
+    "0",
+    "-1",
+    "+ 5",
+    "1.5e3",
+    "NULL",
+    "'it''s'",
+    "''",
+    "x'00FF'",
+    "CURRENT_TIMESTAMP",
+    "current_date",
+    "true",
+    "(1 + 2)",
+    "(datetime('now', 'localtime'))",
+    '"quoted"',
+    "bare",
+    "( 'a' || 'b' )",
+)
 PLAIN_NAMES = ("id", "a", "b", "c", "name", "Email", "user_id", "createdAt", "x1")
-ODD_NAMES = ("order", "group", "a b", "ü", "日本", 'quo"te', "dot.ted", "(paren", "key", "-- no comment", "Select")
+ODD_NAMES = (
+    "order",
+    "group",
+    "a b",
+    "ü",
+    "日本",
+    'quo"te',
+    "dot.ted",
+    "(paren",
+    "key",
+    "-- no comment",
+    "Select",
+)
 COLLATIONS = ("NOCASE", "RTRIM", "binary")
 CONFLICTS = ("", "", "", " ON CONFLICT REPLACE", " on conflict ignore", " ON CONFLICT ROLLBACK")
 ACTIONS = (
-    "", " ON DELETE CASCADE", " on delete set null", " ON UPDATE CASCADE ON DELETE NO ACTION", " ON DELETE RESTRICT",
-    " DEFERRABLE INITIALLY DEFERRED", " ON DELETE SET DEFAULT DEFERRABLE", " MATCH FULL", " NOT DEFERRABLE",
-)  # fmt: skip
+    "",
+    " ON DELETE CASCADE",
+    " on delete set null",
+    " ON UPDATE CASCADE ON DELETE NO ACTION",
+    " ON DELETE RESTRICT",
+    " DEFERRABLE INITIALLY DEFERRED",
+    " ON DELETE SET DEFAULT DEFERRABLE",
+    " MATCH FULL",
+    " NOT DEFERRABLE",
+)
 
 
 def identifier(name: str, style: int) -> str:
@@ -75,7 +124,9 @@ def tables(draw: st.DrawFn, name: str, others: tuple[str, ...] = ()) -> TableTex
         clauses = []
         if generated:
             always = draw(st.sampled_from(("GENERATED ALWAYS AS", "AS", "generated always as")))
-            clauses.append(f"{always} ({q(names[0])} || 'x'){draw(st.sampled_from(('', ' VIRTUAL', ' STORED')))}")
+            clauses.append(
+                f"{always} ({q(names[0])} || 'x'){draw(st.sampled_from(('', ' VIRTUAL', ' STORED')))}"
+            )
         else:
             plain.append(column)
             if place == 0 and key == "column":
@@ -90,14 +141,22 @@ def tables(draw: st.DrawFn, name: str, others: tuple[str, ...] = ()) -> TableTex
             if draw(st.integers(0, 5)) == 0:
                 clauses.append(_named(draw, q) + "UNIQUE" + conflict)
         if draw(st.integers(0, 2)) == 0:
-            clauses.append(draw(st.sampled_from(("NOT NULL", "not null", "NULL", "CONSTRAINT nn NOT NULL ON CONFLICT FAIL"))))
+            clauses.append(
+                draw(
+                    st.sampled_from(
+                        ("NOT NULL", "not null", "NULL", "CONSTRAINT nn NOT NULL ON CONFLICT FAIL")
+                    )
+                )
+            )
         if draw(st.integers(0, 4)) == 0:
             clauses.append(_named(draw, q) + draw(_checks(q(column))))
         if draw(st.integers(0, 6)) == 0:
             clauses.append("COLLATE " + draw(st.sampled_from(COLLATIONS)))
         clauses = draw(st.permutations(clauses))
         elements.append(" ".join(part for part in (q(column), kind, *clauses) if part))
-    elements += draw(_constraints(q, name, others, tuple(names), tuple(plain), keyed if key == "table" else "", conflict))
+    elements += draw(
+        _constraints(q, name, others, tuple(names), tuple(plain), keyed if key == "table" else "", conflict)
+    )
     options = [text for text, given in (("STRICT", strict), ("WITHOUT ROWID", without_rowid)) if given]
     body = draw(_layouts(elements))
     tail = f" {', '.join(draw(st.permutations(options)))}" if options else ""
@@ -131,7 +190,14 @@ def _checks(draw: st.DrawFn, column: str) -> str:
 
 @st.composite
 def _constraints(
-    draw: st.DrawFn, q: object, name: str, others: tuple[str, ...], names: tuple[str, ...], plain: tuple[str, ...], key: str, conflict: str
+    draw: st.DrawFn,
+    q: object,
+    name: str,
+    others: tuple[str, ...],
+    names: tuple[str, ...],
+    plain: tuple[str, ...],
+    key: str,
+    conflict: str,
 ) -> list[str]:
     quote = q  # type: ignore[assignment]
     found = []
@@ -158,11 +224,16 @@ def _layouts(draw: st.DrawFn, elements: list[str]) -> str:
     if kind == 1:
         return " (\n  " + ",\n  ".join(elements) + "\n)"
     if kind == 2:
-        lines = [f"  {text}{',' if at < len(elements) - 1 else ''} -- note {at}" for at, text in enumerate(elements)]
+        lines = [
+            f"  {text}{',' if at < len(elements) - 1 else ''} -- note {at}"
+            for at, text in enumerate(elements)
+        ]
         return " ( -- about the table\n" + "\n".join(lines) + "\n)"
     if kind == 3:
         return "\n(\n\t" + "\n\t, ".join(elements) + "\n\t/* the end */\n)"
-    spaced = (text if any(quote in text for quote in "'\"`[") else text.replace(" ", "  ") for text in elements)
+    spaced = (
+        text if any(quote in text for quote in "'\"`[") else text.replace(" ", "  ") for text in elements
+    )
     return f" ({' ,'.join(spaced)})"
 
 
@@ -179,19 +250,39 @@ def schemas(draw: st.DrawFn, most: int = 4) -> list[str]:
         last = '"' + table.columns[-1].replace('"', '""') + '"'
         if draw(st.booleans()):
             unique = draw(st.sampled_from(("", "", "UNIQUE ")))
-            part = draw(st.sampled_from((column, f"{column} DESC", f"{column} collate nocase", f"lower({last})", f"{last}, {column} ASC")))
-            where = draw(st.sampled_from(("", "", f" WHERE {column} IS NOT NULL", f"\nwhere {column} > 1 -- few\n")))
+            part = draw(
+                st.sampled_from(
+                    (
+                        column,
+                        f"{column} DESC",
+                        f"{column} collate nocase",
+                        f"lower({last})",
+                        f"{last}, {column} ASC",
+                    )
+                )
+            )
+            where = draw(
+                st.sampled_from(("", "", f" WHERE {column} IS NOT NULL", f"\nwhere {column} > 1 -- few\n"))
+            )
             space = draw(st.sampled_from((" ", "\n  ")))
             statements.append(f"CREATE {unique}INDEX idx_{place}{space}ON {target} ({part}){where}")
         if draw(st.integers(0, 2)) == 0:
             listed = draw(st.sampled_from(("", " (p, q)")))
-            statements.append(f"CREATE VIEW view_{place}{listed} AS\n  SELECT {column} AS p, 1 AS q FROM {target} -- v\n  WHERE {last} <> ''")
+            statements.append(
+                f"CREATE VIEW view_{place}{listed} AS\n  SELECT {column} AS p, 1 AS q"
+                f" FROM {target} -- v\n  WHERE {last} <> ''"
+            )
         if draw(st.integers(0, 2)) == 0:
             timing = draw(st.sampled_from(("", "AFTER ", "before ")))
             event = draw(st.sampled_from(("INSERT", "delete", f"UPDATE OF {column}", "UPDATE")))
-            when = draw(st.sampled_from(("", " WHEN 1 < 2", " FOR EACH ROW", " for each row\nwhen case when 1 then 1 end = 1")))
+            when = draw(
+                st.sampled_from(
+                    ("", " WHEN 1 < 2", " FOR EACH ROW", " for each row\nwhen case when 1 then 1 end = 1")
+                )
+            )
             statements.append(
                 f"CREATE TRIGGER trg_{place} {timing}{event} ON {target}{when} BEGIN\n"
-                f"  SELECT CASE WHEN 1 THEN 'a;b' END; -- note\n  UPDATE {target} SET {column} = {column};\nEND"
+                f"  SELECT CASE WHEN 1 THEN 'a;b' END; -- note\n"
+                f"  UPDATE {target} SET {column} = {column};\nEND"
             )
     return statements

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 FOLDER: Final = Path(".kolumn") / "cache"
 FILE: Final = "project.json"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def read(configuration: Configuration) -> Project | None:
         folders = tuple(map(Path, head.folders))
         if head.digest != digest(configuration.folder, configuration.arguments, folders):
             return None
-        return msgspec.json.decode(data[head_end + 1 :], type=Project)
+        return msgspec.json.decode(memoryview(data)[head_end + 1 :], type=Project)
     except (OSError, ValueError, RecursionError):
         return None
 

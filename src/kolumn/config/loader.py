@@ -14,6 +14,7 @@ from kolumn.config.diagnostics import Fault, Source
 from kolumn.config.positions import parse_source
 from kolumn.config.variables import Input, collect_inputs
 from kolumn.contract.errors import Location, Problem, ValidationError
+from kolumn.contract.schema import singular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -213,10 +214,11 @@ def split_path(path: str) -> tuple[str | int, ...]:
 
 
 def _spelled(declared: Resource, steps: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """Return the steps in the spelling the block uses for columns."""
-    if not steps or steps[0] not in ("column", "columns"):
+    """Return the steps in the spelling the block uses: `columns` may be written as blocks `column`."""
+    if not steps or not isinstance(steps[0], str):
         return steps
-    written = next((name for name in ("column", "columns") if name in declared.entries), None)
+    block = singular(steps[0])
+    written = next((name for name in declared.entries if singular(str(name)) == block), None)
     if written is None:
         return steps
     rest = steps[1:]
@@ -224,7 +226,7 @@ def _spelled(declared: Resource, steps: tuple[str | int, ...]) -> tuple[str | in
     if rest and isinstance(value, dict) and isinstance(rest[0], int) and rest[0] < len(value):
         rest = (list(value)[rest[0]], *rest[1:])
     elif rest and isinstance(value, list) and isinstance(rest[0], str):
-        names = [item.get("name") if isinstance(item, dict) else None for item in value]
-        if rest[0] in names:
-            rest = (names.index(rest[0]), *rest[1:])
+        given = [item.get("name") if isinstance(item, dict) else None for item in value]
+        if rest[0] in given:
+            rest = (given.index(rest[0]), *rest[1:])
     return (written, *rest)

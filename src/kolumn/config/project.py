@@ -7,10 +7,11 @@ str, int, float, bool, None); key order is the order in the file and is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
-from kolumn.contract.errors import Location  # noqa: TC001 - the cache decodes by these types
+import msgspec
+
+from kolumn.contract.errors import Location
 
 
 class Unknown:
@@ -26,8 +27,21 @@ UNKNOWN: Final = Unknown()
 """The only Unknown. It occurs in values only when a project is evaluated without a discover callback."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lifecycle:
+class _Part(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Base of what follows: immutable, compared by value, shown without what may hold secrets.
+
+    Thousands of them come out of the cache in every command; as Structs they do so in half the time.
+    """
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset()
+    """Fields left out where an object is shown."""
+
+    def __repr__(self) -> str:
+        shown = (name for name in self.__struct_fields__ if name not in self.HIDDEN)
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
+
+class Lifecycle(_Part, frozen=True, omit_defaults=True):
     """The `lifecycle` block of a resource."""
 
     prevent_destroy: bool = False
@@ -35,14 +49,15 @@ class Lifecycle:
     """Attribute paths whose differences are left alone; `("all",)` for every one."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderConfig:
+class ProviderConfig(_Part, frozen=True, omit_defaults=True):
     """A `provider` block, evaluated."""
+
+    HIDDEN = frozenset({"config"})
 
     type: str
     """Provider name, e.g. `sqlite`."""
     alias: str = ""
-    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    config: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """Settings as evaluated; may hold secrets."""
     location: Location | None = None
 
@@ -52,9 +67,10 @@ class ProviderConfig:
         return f"{self.type}.{self.alias}" if self.alias else self.type
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceConfig:
+class ResourceConfig(_Part, frozen=True, omit_defaults=True):
     """One instance of a `create` block, evaluated."""
+
+    HIDDEN = frozenset({"config"})
 
     address: str
     """Unique in the project: `sqlite_table.users`, `module.shop.sqlite_table.users["eu"]`."""
@@ -64,7 +80,7 @@ class ResourceConfig:
     """The address without the type, unique per type: `users`, `module.shop.users["eu"]`."""
     provider: str
     """Address of its provider: `sqlite`, `sqlite.replica`."""
-    config: Mapping[str, Any] = field(repr=False)
+    config: Mapping[str, Any]
     """Attributes and blocks; may hold secrets, see `sensitive`.
 
     `name` is always there; left out, it is the block's label.
@@ -77,16 +93,17 @@ class ResourceConfig:
     location: Location | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DiscoverConfig:
+class DiscoverConfig(_Part, frozen=True, omit_defaults=True):
     """A `discover` block, evaluated: the host asks the provider and hands back what it found."""
+
+    HIDDEN = frozenset({"filters"})
 
     address: str
     """`discover.existing` or, in a module, `module.shop.discover.existing`."""
     type: str
     name: str
     provider: str
-    filters: Mapping[str, Any] = field(repr=False)
+    filters: Mapping[str, Any]
     """The block's attributes and blocks; `name` is there only when it was written."""
     location: Location | None = None
 
@@ -95,18 +112,18 @@ Discover: TypeAlias = Callable[[DiscoverConfig], Mapping[str, Any]]
 """Asks a provider what exists and returns it; the keys are what `discover.NAME.key` can name."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutputValue:
+class OutputValue(_Part, frozen=True, omit_defaults=True):
     """An `output` block of the root module, evaluated."""
 
+    HIDDEN = frozenset({"value"})
+
     name: str
-    value: Any = field(repr=False)
+    value: Any
     sensitive: bool = False
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(_Part, frozen=True, omit_defaults=True):
     """A `moved` block: the resource at `source` is now called `target`."""
 
     source: str
@@ -114,20 +131,21 @@ class Moved:
     location: Location | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(_Part, frozen=True, omit_defaults=True):
     """Everything a folder of configuration says."""
+
+    HIDDEN = frozenset({"secrets", "state"})
 
     folder: str
     providers: tuple[ProviderConfig, ...] = ()
     resources: tuple[ResourceConfig, ...] = ()
     outputs: tuple[OutputValue, ...] = ()
     moved: tuple[Moved, ...] = ()
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    secrets: tuple[str, ...] = ()
     """Texts that must not be shown: the values of sensitive variables."""
     required_version: str = ""
     """Versions of Kolumn the project accepts, e.g. `>= 0.1`."""
-    required_providers: Mapping[str, Any] = field(default_factory=dict)
+    required_providers: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """As written in `required_providers`: provider name -> version constraint or map."""
-    state: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    state: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """Settings of the `state` block, as written."""

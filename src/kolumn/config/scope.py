@@ -238,7 +238,7 @@ class Scope:
             raise Fault(f"There is no path.{name[:60]}.", hint=hint, code="unknown_reference")
         return step_into(os.path.abspath(folders[name]), rest, frame)  # noqa: PTH100 - links kept
 
-    def _repeated(self, steps: tuple[Step, ...], frame: Frame) -> Any:  # noqa: ARG002 - a resolver
+    def _repeated(self, steps: tuple[Step, ...], frame: Frame) -> Any:
         raise Fault(
             "each and count exist only in a block with for_each or count.",
             hint="each belongs to for_each, count to count.",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kolumn.config.syntax import Spans, Traversal
     from kolumn.config.types import VariableType
 
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """A value given for a variable from outside."""
@@ -122,7 +123,7 @@ def _from_file(
 class _NoNames:
     """Resolver of a variable file: it refers to nothing."""
 
-    def resolve(self, traversal: Traversal, frame: Frame) -> Any:  # noqa: ARG002 - the protocol's signature
+    def resolve(self, traversal: Traversal, frame: Frame) -> Any:
         raise Fault(
             "A variable file holds values only, no references.",
             traversal.start,

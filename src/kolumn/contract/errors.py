@@ -178,5 +178,6 @@ class PermissionError(KolumnError):  # noqa: A001 - the specification's name (9.
 
 
 CATEGORIES: Mapping[str, type[KolumnError]] = {
-    kind.category: kind for kind in (ValidationError, ConnectionError, OperationError, StateError, PermissionError)
+    kind.category: kind
+    for kind in (ValidationError, ConnectionError, OperationError, StateError, PermissionError)
 }

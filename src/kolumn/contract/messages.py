@@ -217,8 +217,8 @@ class PlanResponse(Message, frozen=True, kw_only=True):
     steps: tuple[PlanStep, ...] = ()
     fingerprint: str = ""
     unmanaged: tuple[str, ...] = ()
-    """Extension, with `detail` and where there are steps: `type identity` of each live object that neither the
-    request nor the state means."""
+    """Extension, with `detail` and where there are steps: `type identity` of each live object that neither
+    the request nor the state means."""
 
 
 class ApplyResult(Message, frozen=True, kw_only=True):

@@ -66,3 +66,12 @@ class ProviderSchema(Message, frozen=True, kw_only=True):
     """One of `kolumn.contract.functions.Category`."""
     description: str = always(str)
     resource_types: tuple[ResourceTypeDefinition, ...] = always(tuple)
+
+
+def singular(word: str) -> str:
+    """Return the block name of a list attribute: `columns` -> `column`, `indexes` -> `index`."""
+    if word.endswith("ies"):
+        return word[:-3] + "y"
+    if word.endswith(("xes", "sses", "shes", "ches")):
+        return word[:-2]
+    return word.removesuffix("s")

@@ -46,7 +46,7 @@ def run(context: Context, session: Session, plan: Plan, *, keep_partial: bool = 
     An apply of more than one transaction is noted in the session's journal, step by step.
     """
     groups = list(_groups(plan.steps, session.capabilities.transactional_ddl))
-    notes = _Notes(session.journal if len(groups) > 1 else None)
+    notes = _Notes(session.journal, needed=len(groups) > 1)
     done: list[Executed] = []
     at = -1
     try:
@@ -61,20 +61,24 @@ def run(context: Context, session: Session, plan: Plan, *, keep_partial: bool = 
                 at = -1
             done += ran
             notes.write(context, group, "done")
-        notes.end(context)
     except KolumnError as error:
         failed = plan.owners[at] if at >= 0 else None
         HandlerLogger.error("apply failed", error=error.message, resource=str(failed or ""))
         standing, problem = (list(done), "") if keep_partial else _undo(session, plan, done, notes)
         return Outcome(executed=tuple(standing), error=error, failed=failed, undo_error=problem)
+    try:
+        notes.end(Context.background())
+    except KolumnError as error:  # all steps stand; the next apply forgets these notes
+        HandlerLogger.warn("the journal could not be cleared", error=error.message)
     return Outcome(executed=tuple(done))
 
 
 class _Notes:
     """One apply's entries in the journal, if it needs one."""
 
-    def __init__(self, journal: Journal | None) -> None:
-        self._journal = journal
+    def __init__(self, journal: Journal | None, *, needed: bool) -> None:
+        self._journal = journal if needed else None
+        self._former = journal
         self._apply = uuid.uuid4().hex
 
     def begin(self, context: Context, plan: Plan) -> None:
@@ -88,8 +92,9 @@ class _Notes:
             self._journal.note(context, self._apply, at + 1, status)
 
     def end(self, context: Context) -> None:
-        if self._journal is not None:
-            self._journal.end(context)
+        """Forget the notes, those that an interrupted apply left as well: what it was about is done."""
+        if self._former is not None and (self._journal is not None or self._former.unfinished(context)):
+            self._former.end(context)
 
 
 def _groups(steps: Sequence[Step], transactional: bool) -> Iterator[list[int]]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kolumn.contract.schema import singular
+
 
 def attribute_changes(
     before: Mapping[str, Any], after: Mapping[str, Any], renamed: Mapping[str, str] | None = None
@@ -69,29 +71,27 @@ def _by_name(value: Any) -> dict[str, Any] | None:
 def keep(wanted: Mapping[str, Any], live: Mapping[str, Any], paths: Sequence[str]) -> dict[str, Any]:
     """Return `wanted` with what `live` has at each of `paths`; `all` keeps everything live.
 
-    A path that neither has changes nothing. Elements of lists are addressed by name or position.
+    A path that neither has changes nothing. Elements of lists are addressed by name or position, `*` is
+    each of them; a list may be named as its blocks are: `column.email.default`.
     """
     if "all" in paths:
         return dict(live)
     kept = dict(wanted)
     for path in paths:
-        kept = _keep(kept, live, path.replace("[", ".").replace("]", "").split("."))
+        kept = _keep(kept, live, path.replace("[", ".").replace("]", "").replace('"', "").split("."))
     return kept
 
 
 def _keep(wanted: Any, live: Any, parts: Sequence[str]) -> Any:
-    head, rest = parts[0], parts[1:]
     if isinstance(wanted, list):
-        return [
-            _keep(element, _element(live, element, at), rest) if rest and _is(element, at, head) else element
-            for at, element in enumerate(wanted)
-        ] + ([] if rest or _element_named(wanted, head) else _live_only(live, head))
+        return _keep_elements(wanted, live if isinstance(live, list) else [], parts[0], parts[1:])
     if not isinstance(wanted, Mapping) or not isinstance(live, Mapping):
         return wanted
     kept = dict(wanted)
-    if rest:
-        if head in kept and head in live:
-            kept[head] = _keep(kept[head], live[head], rest)
+    head = next((key for key in (*kept, *live) if singular(str(key)) == singular(parts[0])), parts[0])
+    if len(parts) > 1:
+        if head in live:
+            kept[head] = _keep(kept.get(head, type(live[head])()), live[head], parts[1:])
     elif head in live:
         kept[head] = live[head]
     else:
@@ -99,26 +99,33 @@ def _keep(wanted: Any, live: Any, parts: Sequence[str]) -> Any:
     return kept
 
 
+def _keep_elements(wanted: list[Any], live: list[Any], head: str, rest: Sequence[str]) -> list[Any]:
+    kept = []
+    for at, element in enumerate(wanted):
+        if not _is(element, at, head):
+            kept.append(element)
+            continue
+        held = _counterpart(live, element, at)
+        if rest:
+            kept.append(_keep(element, held, rest))
+        elif held is not None:
+            kept.append(held)
+    if not rest:
+        named = {each.get("name") for each in wanted if isinstance(each, Mapping)}
+        kept += [
+            each
+            for at, each in enumerate(live)
+            if isinstance(each, Mapping) and each.get("name") not in named and _is(each, at, head)
+        ]
+    return kept
+
+
 def _is(element: Any, at: int, head: str) -> bool:
     return head in ("*", str(at)) or (isinstance(element, Mapping) and element.get("name") == head)
 
 
-def _element(live: Any, element: Any, at: int) -> Any:
-    if not isinstance(live, list):
-        return None
+def _counterpart(live: list[Any], element: Any, at: int) -> Any:
     if isinstance(element, Mapping) and "name" in element:
-        return next(
-            (each for each in live if isinstance(each, Mapping) and each.get("name") == element["name"]), None
-        )
+        same = (each for each in live if isinstance(each, Mapping) and each.get("name") == element["name"])
+        return next(same, None)
     return live[at] if at < len(live) else None
-
-
-def _element_named(elements: list[Any], name: str) -> bool:
-    return any(isinstance(each, Mapping) and each.get("name") == name for each in elements)
-
-
-def _live_only(live: Any, name: str) -> list[Any]:
-    found = isinstance(live, list) and [
-        each for each in live if isinstance(each, Mapping) and each.get("name") == name
-    ]
-    return found or []

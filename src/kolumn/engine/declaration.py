@@ -33,7 +33,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from kolumn.contract.errors import Problem, ValidationError
-from kolumn.contract.schema import AttributeSchema, AttributeType, ObjectType, ValidatorSpec
+from kolumn.contract.schema import AttributeSchema, AttributeType, ObjectType, ValidatorSpec, singular
 
 M = TypeVar("M")
 
@@ -96,15 +96,6 @@ def length(*, minimum: int = 0, maximum: int | None = None) -> ValidatorSpec:
 
 
 NOT_EMPTY = ValidatorSpec(type="length", value={"min": 1}, message="must not be empty")
-
-
-def singular(word: str) -> str:
-    """Return the block name of a list attribute: `columns` -> `column`, `indexes` -> `index`."""
-    if word.endswith("ies"):
-        return word[:-3] + "y"
-    if word.endswith(("xes", "sses", "shes", "ches")):
-        return word[:-2]
-    return word.removesuffix("s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +208,8 @@ class _Parser:
         values: dict[str, Any] = {}
         taken = 0
         for each in fields:
-            where = f"{path}{each.name}"
             if each.kind == "models":
+                where = f"{path}{each.name}"
                 keys = [key for key in dict.fromkeys((each.name, each.block)) if key in config]
                 taken += len(keys)
                 keys = [key for key in keys if config[key] is not None]
@@ -233,14 +224,14 @@ class _Parser:
                 taken += 1
                 raw = config[each.name]
                 if raw is not None:
-                    values[each.name] = self._value(each, raw, where)
+                    values[each.name] = self._value(each, raw, f"{path}{each.name}")
                     continue
             if each.about.required:
                 self._problems.append(
                     Problem(
                         f"{each.name} is required",
                         code="missing_attribute",
-                        path=where,
+                        path=f"{path}{each.name}",
                         hint=f"Add {each.name}: {each.about.description[:1].lower()}"
                         f"{each.about.description[1:]}.",
                     )
@@ -295,11 +286,13 @@ class _Parser:
         wanted = ""
         match each.kind:
             case "str":
-                if isinstance(raw, bool):
+                if isinstance(raw, str):
+                    pass
+                elif isinstance(raw, bool):
                     value = "true" if raw else "false"
                 elif isinstance(raw, int | float):
                     value = str(raw)
-                elif not isinstance(raw, str):
+                else:
                     wanted = "a string"
             case "int":
                 whole = isinstance(raw, str) and re.fullmatch(r"-?\d{1,18}", raw) is not None
@@ -449,6 +442,8 @@ def _place(order: tuple[str, ...]) -> Callable[[str], int]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, (str, int)):  # nearly always; a union is made anew at every call
+        return value
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -57,4 +57,4 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
     """Digest of the steps and of what the catalogue says of everything they touch."""
     unmanaged: tuple[Ref, ...] = ()
-    """What is live and meant neither by the request nor by the state; only looked for where there are steps."""
+    """What is live and meant neither by request nor state; only looked for where there are steps."""

@@ -67,14 +67,14 @@ class Planner:
 
         The database is read once. Raises ValidationError with every fault of every resource.
         """
-        items = self._items(resources)
+        items, problems = self._items(resources)
         context.check()
         live = self._catalog.scan(context)
         for item in items:
             item.unchanged = self._is_unchanged(item, live)
-        if all(item.unchanged for item in items):
+        if not problems and all(item.unchanged for item in items):
             return Plan(changes=tuple(_unchanged(item) for item in items))
-        self._resolve(items, live)
+        self._resolve(items, live, problems)
         context.check()
         operations, owners = self._operations(items, live)
         if not operations:
@@ -85,7 +85,8 @@ class Planner:
             )
         return self._arrange(context, items, live, operations, owners)
 
-    def _items(self, resources: Sequence[PlanResource]) -> list[_Item]:
+    def _items(self, resources: Sequence[PlanResource]) -> tuple[list[_Item], list[Problem]]:
+        """Return what is asked for, and the faults of what cannot be: unknown types, repeated names."""
         items: list[_Item] = []
         problems: list[Problem] = []
         seen: set[ResourceKey] = set()
@@ -100,11 +101,10 @@ class Planner:
                 problems.append(
                     Problem(f"{key} is asked for twice", code="duplicate_resource", resource=str(key))
                 )
+                continue
             seen.add(key)
             items.append(_Item(resource, key, handler, self._state.get(key)))
-        if problems:
-            raise ValidationError.of(problems)
-        return items
+        return items, problems
 
     def _is_unchanged(self, item: _Item, live: Snapshot) -> bool:
         """Whether the same configuration was applied before and the catalogue still says the same."""
@@ -118,9 +118,11 @@ class Planner:
         item.ref = managed.ref
         return True
 
-    def _resolve(self, items: list[_Item], live: Snapshot) -> None:
-        """Build the models, wanted and live, of every item. Raises ValidationError with all faults."""
-        problems: list[Problem] = []
+    def _resolve(self, items: list[_Item], live: Snapshot, problems: list[Problem]) -> None:
+        """Build the models, wanted and live, of every item.
+
+        Raises ValidationError with all faults, those in `problems` first.
+        """
         for item in items:
             if item.unchanged:
                 continue

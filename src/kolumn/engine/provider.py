@@ -203,7 +203,7 @@ def _guarded(
         raise
     except RecursionError:
         raise ValidationError(f"the {function} request is nested too deeply", code="too_deep") from None
-    except Exception as error:  # noqa: BLE001 - the boundary of the contract
+    except Exception as error:
         DispatchLogger.error("internal error", function=function, error=repr(error))
         raise OperationError(
             f"internal error in {function}: {type(error).__name__}: {error}. "

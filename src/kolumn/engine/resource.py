@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 
 class Ref(NamedTuple):
@@ -35,27 +35,35 @@ class Model(Protocol):
         """Name of the object in the database."""
 
 
+Owner = Callable[[Ref, Any], Ref | None]
+"""Says which object another one belongs to and goes with, e.g. an index to its table; None for neither."""
+
+
 class Snapshot:
     """What a database holds, read at one moment; immutable, and cheap until a model is asked for.
 
     `digests` has one entry per object: a digest of what the catalogue says of it, so that two
     readings can be compared without building models. `load` builds the model of one object.
+    `attached` lists what belongs to an object, `owner` says the same of one model.
     """
 
-    __slots__ = ("_cache", "_digests", "_layers", "_load")
+    __slots__ = ("_attached", "_attached_layers", "_cache", "_digests", "_layers", "_load", "_owner")
 
     def __init__(
         self,
         digests: Mapping[Ref, str],
         load: Callable[[Ref], Any],
         *,
-        _layers: tuple[Mapping[Ref, Any], ...] = (),
-        _cache: dict[Ref, Any] | None = None,
+        attached: Mapping[Ref, tuple[Ref, ...]] | None = None,
+        owner: Owner = lambda ref, model: None,  # noqa: ARG005 - what stands alone
     ) -> None:
         self._digests = digests
         self._load = load
-        self._layers = _layers
-        self._cache: dict[Ref, Any] = {} if _cache is None else _cache
+        self._attached: Mapping[Ref, tuple[Ref, ...]] = {} if attached is None else attached
+        self._owner = owner
+        self._layers: tuple[Mapping[Ref, Any], ...] = ()
+        self._attached_layers: tuple[Mapping[Ref, tuple[Ref, ...]], ...] = ()
+        self._cache: dict[Ref, Any] = {}
 
     def __contains__(self, ref: Ref) -> bool:
         for layer in self._layers:
@@ -81,25 +89,46 @@ class Snapshot:
     def refs(self, *types: str) -> Iterator[Ref]:
         """Yield the objects of the given types (all without any), in a stable order."""
         names = set(self._digests).union(*self._layers)
-        for ref in sorted(names):
-            if (not types or ref.type in types) and ref in self:
+        for ref in sorted(ref for ref in names if not types or ref.type in types):
+            if ref in self:
                 yield ref
+
+    def attached(self, owner: Ref) -> tuple[Ref, ...]:
+        """Return what belongs to `owner`, spelled as the catalogue's owners are."""
+        for layer in self._attached_layers:
+            if owner in layer:
+                return layer[owner]
+        return self._attached.get(owner, ())
 
     def with_changes(self, changes: Mapping[Ref, Any]) -> Snapshot:
         """Return a snapshot in which each ref has the given model, or is gone where that is None."""
-        # A layer is merged with the one below when it has grown as large: n changes make log n layers.
-        layers = self._layers
-        while layers and len(layers[0]) <= len(changes):
-            changes = {**layers[0], **changes}
-            layers = layers[1:]
-        return Snapshot(self._digests, self._load, _layers=(changes, *layers), _cache=self._cache)
+        changed = Snapshot(self._digests, self._load, attached=self._attached, owner=self._owner)
+        changed._layers = _stacked(changes, self._layers)
+        changed._attached_layers = _stacked(self._moved(changes), self._attached_layers)
+        changed._cache = self._cache
+        return changed
+
+    def _moved(self, changes: Mapping[Ref, Any]) -> Mapping[Ref, tuple[Ref, ...]]:
+        """Return what then belongs to each owner that gains or loses something."""
+        moved: dict[Ref, tuple[Ref, ...]] = {}
+        for ref, model in changes.items():
+            live = self.get(ref)
+            before = self._owner(ref, live) if live is not None else None
+            after = self._owner(ref, model) if model is not None else None
+            if before != after:
+                for owner, kept in ((before, ()), (after, (ref,))):
+                    if owner is not None:
+                        others = moved.get(owner, self.attached(owner))
+                        moved[owner] = (*(other for other in others if other != ref), *kept)
+        return moved
 
 
-def fingerprint(snapshot: Snapshot, refs: Iterable[Ref]) -> str:
-    """Return a digest of what the catalogue says of `refs`, absent ones included."""
-    import hashlib
+V = TypeVar("V")
 
-    digest = hashlib.sha256()
-    for ref in sorted(refs):
-        digest.update(f"{ref}\0{snapshot.digest(ref)}\n".encode())
-    return digest.hexdigest()
+
+def _stacked(changes: Mapping[Ref, V], layers: tuple[Mapping[Ref, V], ...]) -> tuple[Mapping[Ref, V], ...]:
+    """Put `changes` on `layers`; one as large as the next is merged with it: n changes make log n layers."""
+    while layers and len(layers[0]) <= len(changes):
+        changes = {**layers[0], **changes}
+        layers = layers[1:]
+    return (changes, *layers)

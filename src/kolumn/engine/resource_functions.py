@@ -72,7 +72,7 @@ class ResourceFunctions:
         plan = self.planner.plan(context, request.resources)
         detail = request.options is not None and request.options.detail
         warnings = list(plan.warnings)
-        if journal := self.session.journal:
+        if plan.steps and (journal := self.session.journal):
             warnings += filter(None, [interruption(journal.unfinished(context))])
         if self.safe_destroy and (refused := next(_destructive(plan), None)):
             warnings.append(f"{refused}: apply will refuse this plan, since {SAFE_DESTROY_HINT}")

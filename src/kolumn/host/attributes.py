@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import re
 
+from kolumn.contract.schema import singular
+
 _STEP = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
-
-
-def singular(word: str) -> str:
-    """Return the block name of a list attribute: `columns` -> `column`, `indexes` -> `index`."""
-    if word.endswith("ies"):
-        return word[:-3] + "y"
-    if word.endswith(("xes", "sses", "shes", "ches")):
-        return word[:-2]
-    return word.removesuffix("s")
 
 
 def steps(path: str) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ from kolumn.config.cache import load_project
 from kolumn.config.configuration import Configuration as Files
 from kolumn.config.project import DiscoverConfig, Project
 from kolumn.contract.errors import Location, Problem, ValidationError
+from kolumn.host import requirements
 from kolumn.host.providers import Fleet
+from kolumn.host.providers import load as load_provider
 
 if TYPE_CHECKING:
     from kolumn.contract.secrets import SecureString
@@ -58,6 +60,7 @@ def evaluate(
         return _discover(block, fleet)
 
     files, project = load_project(folder, arguments=variables, environ=environment, discover=discover)
+    requirements.check(project, _installed_version)
     for provider in project.providers:
         fleet.declare(provider)
     return Configuration(project, files, _guarded(project))
@@ -72,7 +75,15 @@ def check(
 
     files = load(folder, arguments=variables, environ=environment)
     project = evaluate_files(files, None)
+    requirements.check(project, _installed_version)
     return Configuration(project, files, _guarded(project))
+
+
+def _installed_version(provider: str) -> str | None:
+    try:
+        return load_provider(provider).schema().version
+    except ValidationError:
+        return None
 
 
 def _guarded(project: Project) -> tuple[SecureString, ...]:

@@ -14,9 +14,8 @@ from kolumn.config.project import ProviderConfig
 from kolumn.config.writer import Labelled, Unlabelled, WrittenProvider, WrittenResource, write_project
 from kolumn.contract import messages as m
 from kolumn.contract.errors import PermissionError, ValidationError
-from kolumn.contract.schema import AttributeSchema, ObjectType
+from kolumn.contract.schema import AttributeSchema, ObjectType, singular
 from kolumn.host.addresses import bare_type, prefixed_type
-from kolumn.host.attributes import singular
 from kolumn.host.providers import Fleet, load, url_variables
 
 SPLIT_ABOVE = 60

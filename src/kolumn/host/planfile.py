@@ -151,7 +151,8 @@ def refuse_stale(saved: SavedPlan, plan: ProjectPlan, project: Project, lineage:
     for address in sorted({*before, *after}):
         old, new = before.get(address), after.get(address)
         asked = [
-            {} if each is None else {_name(item): item for item in each.resources} for each in (old, new)
+            {} if each is None else {_name(item): _data(item) for item in each.resources}
+            for each in (old, new)
         ]
         changed += [
             name for name in sorted({*asked[0], *asked[1]}) if asked[0].get(name) != asked[1].get(name)

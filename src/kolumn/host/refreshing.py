@@ -119,9 +119,14 @@ def _change(
 
 
 def _differences(before: dict[str, Any], after: dict[str, Any]) -> tuple[Difference, ...]:
-    """Return top-level attributes that differ; how a list differs inside is the provider's to say."""
+    """Return top-level attributes that differ; how a list differs inside is the provider's to say.
+
+    `renamed_from` is a wish of the configuration, which no database knows.
+    """
     return tuple(
         Difference(key, shown(before.get(key)), after.get(key))
         for key in [*before, *(key for key in after if key not in before)]
-        if before.get(key) != after.get(key) and not isinstance(after.get(key, before.get(key)), list | dict)
+        if key != "renamed_from"
+        and before.get(key) != after.get(key)
+        and not isinstance(after.get(key, before.get(key)), list | dict)
     )

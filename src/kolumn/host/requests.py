@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -198,9 +198,11 @@ def _config(resource: ResourceConfig, before: states.Instance | None) -> Mapping
 
 
 def _keys(
-    addresses: Iterable[str], configured: Mapping[str, ResourceConfig], provider: str
+    addresses: Sequence[str], configured: Mapping[str, ResourceConfig], provider: str
 ) -> tuple[str, ...]:
     """Return `type name` of those addresses that the same provider has."""
+    if not addresses:
+        return ()
     found = [configured[address] for address in addresses if address in configured]
     return tuple(
         f"{bare_type(provider, each.type)} {each.name}" for each in found if each.provider == provider

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from kolumn.host.attributes import singular, steps
+from kolumn.contract.schema import singular
+from kolumn.host.attributes import steps
 
 SEAL = "kolumn_sensitive"
 """The one key of an object that stands for a sensitive value; its value is the digest."""

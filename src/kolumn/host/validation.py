@@ -10,9 +10,8 @@ from typing import Any
 
 from kolumn.config.project import UNKNOWN, ResourceConfig
 from kolumn.contract.errors import Problem, ValidationError
-from kolumn.contract.schema import ObjectType
+from kolumn.contract.schema import ObjectType, singular
 from kolumn.host.addresses import bare_type
-from kolumn.host.attributes import singular
 from kolumn.host.configuration import Configuration, check
 from kolumn.host.providers import load
 

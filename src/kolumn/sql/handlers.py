@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
@@ -40,13 +41,14 @@ class SQLHandler(DeclaredHandler[S], Generic[S]):
         self.normalizer = Normalizer(dialect)
         self.description = description or self.description
         self.renames = self.type in dialect.renames
+        again = functools.lru_cache(maxsize=1024)  # the same few types and defaults stand in every table
         self._checks: Mapping[str, Callable[[str], str | None]] = {
             "identifier": dialect.check_identifier,
             "column": dialect.check_identifier,
             "schema": dialect.check_identifier,
-            "type": dialect.check_type,
-            "expression": dialect.check_expression,
-            "default": dialect.check_expression,
+            "type": again(dialect.check_type),
+            "expression": again(dialect.check_expression),
+            "default": again(dialect.check_expression),
             "query": dialect.check_query,
             "body": dialect.check_body,
             "reference": self._check_reference,

@@ -38,7 +38,7 @@ class TableJournal:
         )
 
     def begin(self, context: Context, apply: str, descriptions: Sequence[str]) -> None:
-        """Note all steps as pending, in one go."""
+        """Note all steps as pending, in one go, in place of what an interrupted apply left."""
         create = (
             f"CREATE TABLE IF NOT EXISTS {self._table} (apply VARCHAR(64) NOT NULL, number INTEGER NOT NULL, "
             "description TEXT NOT NULL, status VARCHAR(16) NOT NULL, PRIMARY KEY (apply, number))"
@@ -46,7 +46,7 @@ class TableJournal:
         place = self._parameter
         insert = f"INSERT INTO {self._table} VALUES ({place}, {place}, {place}, 'pending')"
         with self._session.transaction(context, ()):
-            self._session.run(context, [Statement(create)])
+            self._session.run(context, [Statement(create), Statement(f"DELETE FROM {self._table}")])
             self._session.run(
                 context,
                 [

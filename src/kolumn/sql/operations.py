@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
-from typing import Any
+from typing import Any, ClassVar
 
 from kolumn.engine.operations import Alter, Operation
 from kolumn.sql import risks

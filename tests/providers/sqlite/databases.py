@@ -61,7 +61,12 @@ class Database:
         """Return the request that makes this database hold exactly `others`."""
         keys = {(each["type"], each["name"]) for each in others}
         wanted = [
-            {"resource_type": each["type"], "name": each["name"], "config": each["config"], "action": "create"}
+            {
+                "resource_type": each["type"],
+                "name": each["name"],
+                "config": each["config"],
+                "action": "create",
+            }
             for each in others
         ]
         return wanted + [
@@ -81,7 +86,12 @@ class Database:
 
     def table(self, name: str, **config: Any) -> dict[str, Any]:
         """Return the request of a table."""
-        return {"resource_type": "table", "name": name, "config": {"name": name, **config}, "action": "create"}
+        return {
+            "resource_type": "table",
+            "name": name,
+            "config": {"name": name, **config},
+            "action": "create",
+        }
 
 
 def text_of(path: Path, name: str) -> str:
@@ -91,7 +101,7 @@ def text_of(path: Path, name: str) -> str:
 
 def normal_text(text: str) -> str:
     """Return a view's or trigger's text without white space, quotes and case."""
-    for gone in (*" \t\n\"`[]",):
+    for gone in (*' \t\n"`[]',):
         text = text.replace(gone, "")
     return text.lower()
 
@@ -117,7 +127,13 @@ def fingerprint(path: Path) -> list[str]:
             for row in db.execute("SELECT * FROM pragma_foreign_key_list(?)", (name,)):
                 keys.setdefault(row[0], []).append(row[1:])
             lines += [f"{name} foreign key {sorted(rows, key=repr)!r}" for rows in keys.values()]
-            for _, index, unique, origin, partial in db.execute("SELECT * FROM pragma_index_list(?)", (name,)):
-                parts = db.execute("SELECT name, desc, coll, key FROM pragma_index_xinfo(?)", (index,)).fetchall()
-                lines.append(f"{name} index {index if origin == 'c' else origin} {unique} {partial} {parts!r}")
+            for _, index, unique, origin, partial in db.execute(
+                "SELECT * FROM pragma_index_list(?)", (name,)
+            ):
+                parts = db.execute(
+                    "SELECT name, desc, coll, key FROM pragma_index_xinfo(?)", (index,)
+                ).fetchall()
+                lines.append(
+                    f"{name} index {index if origin == 'c' else origin} {unique} {partial} {parts!r}"
+                )
     return sorted(lines)

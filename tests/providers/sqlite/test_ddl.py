@@ -34,28 +34,37 @@ def default_of(text: str | None) -> str | None:
     """Return a default as table_xinfo shows it: the text inside its parentheses."""
     if text is None:
         return None
-    return text.strip()[1:-1].strip() if len(without_outer_parentheses(tokenize(text))) < len(tokenize(text)) else text
+    return (
+        text.strip()[1:-1].strip()
+        if len(without_outer_parentheses(tokenize(text))) < len(tokenize(text))
+        else text
+    )
 
 
 def assert_agrees(connection: sqlite3.Connection, table: SQLiteTable) -> None:
     """Compare a model with everything SQLite's pragmas say about the table."""
     ask = connection.execute
-    listed = ask("SELECT wr, strict FROM pragma_table_list WHERE name = ? AND schema = 'main'", (table.name,)).fetchone()
+    listed = ask(
+        "SELECT wr, strict FROM pragma_table_list WHERE name = ? AND schema = 'main'", (table.name,)
+    ).fetchone()
     assert (bool(listed[0]), bool(listed[1])) == (table.without_rowid, table.strict)
-    rows = ask("SELECT name, type, \"notnull\", dflt_value, hidden FROM pragma_table_xinfo(?)", (table.name,)).fetchall()
+    rows = ask(
+        'SELECT name, type, "notnull", dflt_value, hidden FROM pragma_table_xinfo(?)', (table.name,)
+    ).fetchall()
     key = next((each for each in table.constraints() if isinstance(each, PrimaryKey)), None)
     key_is_not_null = table.without_rowid or (table.strict and table.rowid_column is None)
     in_key = {fold(part.column) for part in key.columns} if key else set()
     assert [row[0] for row in rows] == [column.name for column in table.columns]
     for (name, kind, not_null, default, hidden), column in zip(rows, table.columns, strict=True):
-        declared = unquote(column.type) if column.type[:1] in '"[`\'' else column.type
+        declared = unquote(column.type) if column.type[:1] in "\"[`'" else column.type
         assert kind.lower() == declared.lower()
         assert bool(not_null) == (column.not_null or (key_is_not_null and fold(name) in in_key))
         assert default == default_of(column.default)
         assert hidden == (0 if not column.generated else 3 if column.stored else 2)
-    assert [fold(row[0]) for row in ask("SELECT name FROM pragma_table_xinfo(?) WHERE pk > 0 ORDER BY pk", (table.name,))] == (
-        [fold(part.column) for part in key.columns] if key else []
-    )
+    assert [
+        fold(row[0])
+        for row in ask("SELECT name FROM pragma_table_xinfo(?) WHERE pk > 0 ORDER BY pk", (table.name,))
+    ] == ([fold(part.column) for part in key.columns] if key else [])
     assert_foreign_keys(connection, table)
     assert_keys(connection, table)
 
@@ -67,12 +76,9 @@ def assert_foreign_keys(connection: sqlite3.Connection, table: SQLiteTable) -> N
     theirs = []
     for rows in found.values():
         rows.sort(key=lambda row: row[1])
-        theirs.append(
-            (
-                fold(rows[0][2]), tuple(fold(row[3]) for row in rows), tuple(fold(row[4] or "") for row in rows),
-                rows[0][5].lower(), rows[0][6].lower(),
-            )  # fmt: skip
-        )
+        columns = tuple(fold(row[3]) for row in rows)
+        targets = tuple(fold(row[4] or "") for row in rows)
+        theirs.append((fold(rows[0][2]), columns, targets, rows[0][5].lower(), rows[0][6].lower()))
     ours = []
     for each in table.constraints():
         if isinstance(each, ForeignKey):
@@ -92,8 +98,12 @@ def assert_keys(connection: sqlite3.Connection, table: SQLiteTable) -> None:
         for each in table.constraints()
         if isinstance(each, Unique | PrimaryKey)
     }
-    for _, index, _, origin, _ in connection.execute("SELECT * FROM pragma_index_list(?)", (table.name,)).fetchall():
-        parts = connection.execute("SELECT name, desc FROM pragma_index_xinfo(?) WHERE key", (index,)).fetchall()
+    for _, index, _, origin, _ in connection.execute(
+        "SELECT * FROM pragma_index_list(?)", (table.name,)
+    ).fetchall():
+        parts = connection.execute(
+            "SELECT name, desc FROM pragma_index_xinfo(?) WHERE key", (index,)
+        ).fetchall()
         if origin != "c":
             assert tuple((fold(name), bool(desc)) for name, desc in parts) in ours
 
@@ -111,7 +121,9 @@ def test_random_schemas_are_read_as_sqlite_reads_them(statements: list[str]) -> 
                     'SELECT "unique" FROM pragma_index_list(?) WHERE name = ?', (model.table, model.name)
                 ).fetchone()
                 assert bool(unique) == model.unique
-                rows = connection.execute("SELECT name, desc FROM pragma_index_xinfo(?) WHERE key", (model.name,))
+                rows = connection.execute(
+                    "SELECT name, desc FROM pragma_index_xinfo(?) WHERE key", (model.name,)
+                )
                 assert [(fold(name or ""), bool(desc)) for name, desc in rows] == [
                     (fold(part.column), part.order == "desc") for part in model.columns
                 ]
@@ -161,7 +173,8 @@ def test_peers_schemas(name: str) -> None:
 
 
 ODD_TABLES = [
-    'CREATE TABLE t(a int, b int check(a) constraint x, constraint y unique(a) check(b>0) foreign key(a) references u)',
+    "CREATE TABLE t(a int, b int check(a) constraint x, constraint y unique(a) check(b>0))",
+    "CREATE TABLE t(a int, b int, unique(a) check(b>0) foreign key(a) references u, constraint z)",
     "CREATE TABLE t(a integer,b, primary key(a autoincrement))",
     "CREATE TABLE t(a,b, unique(a,b) on conflict ignore constraint z)",
     "CREATE TABLE t(a int,b int,primary key(a)) without rowid, strict, strict",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from kolumn.contract.errors import ValidationError
 from tests.providers.sqlite.databases import Database, ask, fingerprint, make, text_of
 from tests.strategies.sqlite_schemas import schemas
 
@@ -45,13 +46,14 @@ def test_an_import_applied_to_an_empty_file_is_the_same_schema(statements: list[
 
 SHOP = [
     "CREATE TABLE customers (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, email TEXT UNIQUE)",
-    "CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INTEGER REFERENCES customers(id) ON DELETE CASCADE, "
-    "total REAL, twice REAL AS (total * 2))",
+    """CREATE TABLE orders (id INTEGER PRIMARY KEY, total REAL, twice REAL AS (total * 2),
+    customer_id INTEGER REFERENCES customers(id) ON DELETE CASCADE)""",
     "CREATE TABLE notes (body TEXT, weight)",
     "CREATE TABLE log (line TEXT)",
     "CREATE INDEX orders_customer ON orders (customer_id)",
     "CREATE INDEX notes_upper ON notes (upper(body)) WHERE body <> ''",
-    "CREATE VIEW totals AS SELECT name, sum(total) AS total FROM customers JOIN orders ON customer_id = customers.id GROUP BY 1",
+    """CREATE VIEW totals AS SELECT name, sum(total) AS total
+    FROM customers JOIN orders ON customer_id = customers.id GROUP BY 1""",
     "CREATE TRIGGER orders_log AFTER INSERT ON orders BEGIN INSERT INTO log VALUES ('order ' || new.id); END",
     "CREATE TRIGGER notes_log AFTER INSERT ON notes BEGIN INSERT INTO log VALUES (new.body); END",
     "INSERT INTO customers (id, name, email) VALUES (3, 'Ada', 'ada@example.org'), (9, 'Bob', NULL)",
@@ -67,7 +69,9 @@ def shop(tmp_path: Path) -> Path:
 
 
 def config_of(database: Database, kind: str, name: str) -> dict[str, Any]:
-    return next(each["config"] for each in database.resources() if (each["type"], each["name"]) == (kind, name))
+    return next(
+        each["config"] for each in database.resources() if (each["type"], each["name"]) == (kind, name)
+    )
 
 
 def changed(database: Database, table: str, /, **columns: Any) -> dict[str, Any]:
@@ -79,7 +83,12 @@ def changed(database: Database, table: str, /, **columns: Any) -> dict[str, Any]
             del held[column]
         else:
             held[column] = {**held.get(column, {}), "name": column, **body}
-    return {"resource_type": "table", "name": table, "config": {**config, "columns": list(held.values())}, "action": "update"}
+    return {
+        "resource_type": "table",
+        "name": table,
+        "config": {**config, "columns": list(held.values())},
+        "action": "update",
+    }
 
 
 def apply(database: Database, *requests: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +119,10 @@ def test_a_rebuild_keeps_rows_rowids_and_everything_on_the_table(shop: Path) -> 
 def test_a_rebuild_of_a_parent_leaves_its_children_and_its_sequence(shop: Path) -> None:
     with Database(shop) as database:
         apply(database, changed(database, "customers", name={"type": "VARCHAR(40)", "collation": "NOCASE"}))
-    assert ask(shop, "SELECT id, customer_id, total, twice FROM orders") == [(1, 3, 10.5, 21.0), (2, 3, 4.0, 8.0)]
+    assert ask(shop, "SELECT id, customer_id, total, twice FROM orders ORDER BY id") == [
+        (1, 3, 10.5, 21.0),
+        (2, 3, 4.0, 8.0),
+    ]
     assert ask(shop, "SELECT seq FROM sqlite_sequence WHERE name = 'customers'") == [(9,)]
     assert ask(shop, "SELECT * FROM totals") == [("Ada", 14.5)]
     assert ask(shop, "PRAGMA foreign_key_check") == []
@@ -139,7 +151,11 @@ def test_columns_are_added_dropped_and_renamed_in_place(shop: Path) -> None:
         dropped = changed(database, "notes", seen=None)
         assert "DROP COLUMN" in sql_of(database.steps(dropped))
         apply(database, dropped)
-    assert ask(shop, "SELECT rowid, body, mass FROM notes ORDER BY rowid") == [(5, "five", b"\x05"), (6, None, "7"), (70, "seventy", 70)]
+    assert ask(shop, "SELECT rowid, body, mass FROM notes ORDER BY rowid") == [
+        (5, "five", b"\x05"),
+        (6, None, "7"),
+        (70, "seventy", 70),
+    ]
 
 
 def test_a_renamed_table_is_followed_by_what_mentions_it(shop: Path) -> None:
@@ -156,7 +172,11 @@ def test_a_renamed_table_is_followed_by_what_mentions_it(shop: Path) -> None:
 def test_values_that_no_longer_fit_fail_and_change_nothing(shop: Path) -> None:
     before = fingerprint(shop), ask(shop, "SELECT * FROM notes")
     with Database(shop) as database:
-        for change in ({"not_null": True}, {"check": "length(body) < 5"}, {"unique": True, "check": "body <> 'five'"}):
+        for change in (
+            {"not_null": True},
+            {"check": "length(body) < 5"},
+            {"unique": True, "check": "body <> 'five'"},
+        ):
             done = database.apply(changed(database, "notes", body=change))
             assert not done["success"]
             assert "notes" in done["error"]
@@ -165,10 +185,35 @@ def test_values_that_no_longer_fit_fail_and_change_nothing(shop: Path) -> None:
     assert [name for (name,) in ask(shop, "SELECT name FROM sqlite_schema WHERE name LIKE 'kolumn%'")] == []
 
 
+def test_rows_stay_although_every_column_goes(tmp_path: Path) -> None:
+    path = make(
+        tmp_path / "x.db",
+        ["CREATE TABLE t (a INT PRIMARY KEY) WITHOUT ROWID", "INSERT INTO t VALUES (1), (2)"],
+    )
+    with Database(path) as database:
+        config = {
+            "name": "t",
+            "columns": [{"name": "b", "type": "TEXT", "default": "'new'", "check": "b <> ''"}],
+        }
+        answer = database.apply({"resource_type": "table", "name": "t", "config": config, "action": "update"})
+        assert answer["success"]
+        assert ask(path, "SELECT b FROM t") == [("new",), ("new",)]
+        config = {
+            "name": "t",
+            "columns": [{"name": "c", "type": "INT", "primary_key": True}],
+            "without_rowid": True,
+        }
+        answer = database.apply({"resource_type": "table", "name": "t", "config": config, "action": "update"})
+        assert not answer["success"]
+        assert ask(path, "SELECT b FROM t") == [("new",), ("new",)]
+
+
 def test_a_conflict_clause_does_not_swallow_rows(tmp_path: Path) -> None:
     path = make(tmp_path / "a.db", ["CREATE TABLE t (a, b)", "INSERT INTO t VALUES (1, 'x'), (1, 'y')"])
     with Database(path) as database:
-        request = database.table("t", columns=["a", "b"], uniques=[{"columns": ["a"], "on_conflict": "replace"}])
+        request = database.table(
+            "t", columns=["a", "b"], uniques=[{"columns": ["a"], "on_conflict": "replace"}]
+        )
         request["config"]["columns"] = [{"name": "a"}, {"name": "b"}]
         done = database.apply(request)
     assert not done["success"]
@@ -178,8 +223,20 @@ def test_a_conflict_clause_does_not_swallow_rows(tmp_path: Path) -> None:
 def test_tables_that_refer_to_each_other_come_and_go_together(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     with Database(path) as database:
-        chicken = database.table("chicken", columns=[{"name": "id", "type": "INTEGER", "primary_key": True}, {"name": "egg", "references": "egg(id)"}])
-        egg = database.table("egg", columns=[{"name": "id", "type": "INTEGER", "primary_key": True}, {"name": "layer", "references": "chicken(id)"}])
+        chicken = database.table(
+            "chicken",
+            columns=[
+                {"name": "id", "type": "INTEGER", "primary_key": True},
+                {"name": "egg", "references": "egg(id)"},
+            ],
+        )
+        egg = database.table(
+            "egg",
+            columns=[
+                {"name": "id", "type": "INTEGER", "primary_key": True},
+                {"name": "layer", "references": "chicken(id)"},
+            ],
+        )
         apply(database, chicken, egg)
         ask(path, "INSERT INTO chicken VALUES (1, 1)")
         ask(path, "INSERT INTO egg VALUES (1, 1)")
@@ -190,7 +247,9 @@ def test_tables_that_refer_to_each_other_come_and_go_together(tmp_path: Path) ->
 
 def test_dropping_a_parent_whose_children_stay_is_refused(shop: Path) -> None:
     with Database(shop) as database:
-        done = database.apply({"resource_type": "table", "name": "customers", "config": {}, "action": "delete"})
+        done = database.apply(
+            {"resource_type": "table", "name": "customers", "config": {}, "action": "delete"}
+        )
     assert not done["success"]
     assert "orders" in done["error"] or "totals" in done["error"]
     assert ask(shop, "SELECT count(*) FROM customers") == [(1,)]
@@ -200,7 +259,12 @@ def test_a_changed_view_keeps_its_triggers(tmp_path: Path) -> None:
     trigger = "CREATE TRIGGER gone INSTEAD OF DELETE ON v BEGIN DELETE FROM t WHERE a = old.a; END"
     path = make(tmp_path / "a.db", ["CREATE TABLE t (a, b)", "CREATE VIEW v AS SELECT a FROM t", trigger])
     with Database(path) as database:
-        view = {"resource_type": "view", "name": "v", "config": {"name": "v", "definition": "SELECT a, b FROM t"}, "action": "update"}
+        view = {
+            "resource_type": "view",
+            "name": "v",
+            "config": {"name": "v", "definition": "SELECT a, b FROM t"},
+            "action": "update",
+        }
         apply(database, view)
     assert text_of(path, "gone") == trigger
 
@@ -235,7 +299,12 @@ def test_the_undo_of_every_step_brings_the_schema_back(shop: Path) -> None:
     with Database(shop, apply_mode="step") as database:
         good = changed(database, "notes", body={"check": "length(body) > 1"})
         bad = changed(database, "customers", email={"not_null": True, "check": "email <> 'ada@example.org'"})
-        index = {"resource_type": "index", "name": "z", "config": {"name": "z", "table": "log", "columns": ["line"]}, "action": "create"}
+        index = {
+            "resource_type": "index",
+            "name": "z",
+            "config": {"name": "z", "table": "log", "columns": ["line"]},
+            "action": "create",
+        }
         done = database.apply(index, good, bad)
         assert not done["success"]
     assert fingerprint(shop) == before
@@ -244,11 +313,18 @@ def test_the_undo_of_every_step_brings_the_schema_back(shop: Path) -> None:
 
 def test_an_attached_file_is_a_schema(tmp_path: Path) -> None:
     path = tmp_path / "main.db"
-    schema = {"resource_type": "schema", "name": "archive", "config": {"name": "archive", "path": "archive.db"}, "action": "create"}
+    schema = {
+        "resource_type": "schema",
+        "name": "archive",
+        "config": {"name": "archive", "path": "archive.db"},
+        "action": "create",
+    }
     table = {
-        "resource_type": "table", "name": "old", "action": "create",
+        "resource_type": "table",
+        "name": "old",
+        "action": "create",
         "config": {"name": "old", "schema": "archive", "columns": [{"name": "a", "check": "a > 0"}]},
-    }  # fmt: skip
+    }
     with Database(path) as database:
         apply(database, schema, table)
     with Database(path) as database:
@@ -257,3 +333,77 @@ def test_an_attached_file_is_a_schema(tmp_path: Path) -> None:
         apply(database, schema, changed_table)
         assert database.apply({**schema, "action": "delete", "config": {}})["success"]
     assert text_of(tmp_path / "archive.db", "old").count("NOT NULL") == 1
+
+
+@pytest.mark.parametrize("kind", ["table", "view", "index", "trigger"])
+@pytest.mark.parametrize("name", ["sqlite_mine", "Kolumn_mine"])
+def test_names_that_others_keep_for_themselves(tmp_path: Path, kind: str, name: str) -> None:
+    rest: dict[str, dict[str, Any]] = {
+        "table": {"columns": [{"name": "a"}]},
+        "view": {"definition": "SELECT 1"},
+        "index": {"table": "t", "columns": ["a"]},
+        "trigger": {"table": "t", "timing": "after", "events": ["insert"], "body": "SELECT 1;"},
+    }
+    with Database(tmp_path / "a.db") as database, pytest.raises(ValidationError, match="reserved"):
+        database.apply(
+            {"resource_type": kind, "name": name, "config": {"name": name, **rest[kind]}, "action": "create"}
+        )
+
+
+def test_what_sqlite_lacks_is_refused_with_what_to_do_instead(tmp_path: Path) -> None:
+    with Database(tmp_path / "a.db") as database:
+        for kind in ("function", "sequence", "user", "role", "grant"):
+            with pytest.raises(ValidationError, match=f"sqlite has no {kind}: ") as caught:
+                database.apply(
+                    {"resource_type": f"sqlite_{kind}", "name": "x", "config": {}, "action": "create"}
+                )
+            assert caught.value.code == "refused_resource_type"
+
+
+def test_comments_live_in_the_stored_statement(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with Database(path) as database:
+        columns = [
+            {"name": "a", "type": "INT", "comment": "the first"},
+            {"name": "b", "comment": "two\nlines"},
+        ]
+        apply(database, database.table("t", columns=columns, comment="all about t"))
+        more = [*columns, {"name": "c", "comment": "added"}]
+        apply(database, database.table("t", columns=more, comment="all about t"))
+        apply(database, database.table("t", columns=more[1:], comment="less"))
+        found = config_of(database, "table", "t")
+    assert found["comment"] == "less"
+    assert [(each["name"], each["comment"]) for each in found["columns"]] == [
+        ("b", "two\nlines"),
+        ("c", "added"),
+    ]
+
+
+def test_a_column_spelled_in_other_letters_is_renamed(shop: Path) -> None:
+    with Database(shop) as database:
+        config = config_of(database, "table", "notes")
+        config["columns"][0]["name"] = "Body"
+        steps = database.steps(
+            {"resource_type": "table", "name": "notes", "config": config, "action": "update"}
+        )
+        assert "RENAME COLUMN body TO Body" in sql_of(steps)
+        apply(database, {"resource_type": "table", "name": "notes", "config": config, "action": "update"})
+    assert ask(shop, "SELECT name FROM pragma_table_info('notes')") == [("Body",), ("weight",)]
+    assert ask(shop, "SELECT Body FROM notes WHERE rowid = 5") == [("five",)]
+
+
+def test_a_rebuild_is_not_refused_for_faults_that_are_none(tmp_path: Path) -> None:
+    """SQLite 3.40's integrity_check looks for NULLs in the wrong columns of a table without rowid."""
+    columns = "a INTEGER NOT NULL, b INTEGER NOT NULL, c INTEGER, k INTEGER"
+    path = make(
+        tmp_path / "x.db",
+        [
+            f"CREATE TABLE t ({columns}, PRIMARY KEY (k)) WITHOUT ROWID",
+            "INSERT INTO t VALUES (0, 0, NULL, 0)",
+        ],
+    )
+    with Database(path) as database:
+        request = changed(database, "t", a={"type": "TEXT"})
+        done = database.apply(request)
+    assert done["success"], done["error"]
+    assert ask(path, "SELECT * FROM t") == [("0", 0, None, 0)]

@@ -39,10 +39,18 @@ def places(text: str) -> list[tuple[str, dict[str, Any]]]:
     """Return a configuration for every attribute that takes a piece of SQL."""
     plain = [{"name": "a"}]
     return [
-        _table(type=text), _table(default=text), _table(check=text), _table(generated=text), _table(collation=text),
-        _table(references=text), _table(on_delete=text), _table(match=text, references="victim(a)"),
-        _table(primary_key=True, primary_key_order=text), _table(unique=True, unique_conflict=text),
-        _table(check="a > 0", check_name=text), _table(comment=text),
+        _table(type=text),
+        _table(default=text),
+        _table(check=text),
+        _table(generated=text),
+        _table(collation=text),
+        _table(references=text),
+        _table(on_delete=text),
+        _table(match=text, references="victim(a)"),
+        _table(primary_key=True, primary_key_order=text),
+        _table(unique=True, unique_conflict=text),
+        _table(check="a > 0", check_name=text),
+        _table(comment=text),
         ("table", {"name": text, "columns": plain}),
         ("table", {"name": "t", "columns": [{"name": text}]}),
         ("table", {"name": "t", "columns": plain, "schema": text}),
@@ -51,7 +59,10 @@ def places(text: str) -> list[tuple[str, dict[str, Any]]]:
         ("table", {"name": "t", "columns": plain, "statement": text}),
         ("table", {"name": "t", "columns": plain, "checks": [text]}),
         ("table", {"name": "t", "columns": plain, "uniques": [{"columns": [text]}]}),
-        ("table", {"name": "t", "columns": plain, "primary_key": {"columns": [{"column": "a", "collation": text}]}}),
+        (
+            "table",
+            {"name": "t", "columns": plain, "primary_key": {"columns": [{"column": "a", "collation": text}]}},
+        ),
         ("table", {"name": "t", "columns": plain, "foreign_keys": [{"columns": ["a"], "references": text}]}),
         ("table", {"name": "t", "using": "fts5", "arguments": [text]}),
         ("table", {"name": "t", "using": text, "arguments": ["a"]}),
@@ -63,14 +74,26 @@ def places(text: str) -> list[tuple[str, dict[str, Any]]]:
         ("view", {"name": "v", "definition": text}),
         ("view", {"name": "v", "definition": f"SELECT 1 {text}"}),
         ("view", {"name": "v", "definition": "SELECT 1", "columns": [text]}),
-        ("trigger", {"name": "g", "table": "victim", "timing": "after", "events": [text], "body": "SELECT 1;"}),
-        ("trigger", {"name": "g", "table": "victim", "timing": text, "events": ["insert"], "body": "SELECT 1;"}),
-        ("trigger", {"name": "g", "table": text, "timing": "after", "events": ["insert"], "body": "SELECT 1;"}),
-        ("trigger", {"name": "g", "table": "victim", "events": ["insert"], "when": text, "body": "SELECT 1;"}),
+        (
+            "trigger",
+            {"name": "g", "table": "victim", "timing": "after", "events": [text], "body": "SELECT 1;"},
+        ),
+        (
+            "trigger",
+            {"name": "g", "table": "victim", "timing": text, "events": ["insert"], "body": "SELECT 1;"},
+        ),
+        (
+            "trigger",
+            {"name": "g", "table": text, "timing": "after", "events": ["insert"], "body": "SELECT 1;"},
+        ),
+        (
+            "trigger",
+            {"name": "g", "table": "victim", "events": ["insert"], "when": text, "body": "SELECT 1;"},
+        ),
         ("trigger", {"name": "g", "table": "victim", "events": ["insert"], "body": f"SELECT 1; END; {text}"}),
         ("trigger", {"name": "g", "table": "victim", "events": [f"update of {text}"], "body": "SELECT 1;"}),
         ("schema", {"name": text, "path": "other.db"}),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("attack", ATTACKS)

@@ -15,7 +15,14 @@ from pathlib import Path
 import pytest
 
 from kolumn.contract.context import Context
-from kolumn.contract.errors import ConnectionError, KolumnError, OperationError, PermissionError, StateError, ValidationError
+from kolumn.contract.errors import (
+    ConnectionError,
+    KolumnError,
+    OperationError,
+    PermissionError,
+    StateError,
+    ValidationError,
+)
 from kolumn.engine.operations import Statement
 from kolumn.providers.sqlite.resources import REFUSED
 from kolumn.providers.sqlite.session import SQLiteSession
@@ -54,9 +61,10 @@ def test_cancelling_stops_a_running_statement(tmp_path: Path) -> None:
 def test_a_deadline_stops_a_running_statement_and_rolls_back(tmp_path: Path) -> None:
     path = make(tmp_path / "a.db", ["CREATE TABLE t (a)"])
     opened = session(path)
-    with pytest.raises(OperationError) as caught, opened.transaction(Context.background().with_timeout(0.3), ()):
-        opened.run(Context.background(), [Statement("INSERT INTO t VALUES (1)")])
-        opened.query(Context.background().with_timeout(0.3), Statement(ENDLESS))
+    context = Context.background().with_timeout(0.3)
+    statements = [Statement("INSERT INTO t VALUES (1)"), Statement(ENDLESS)]
+    with pytest.raises(OperationError) as caught, opened.transaction(context, ()):
+        opened.run(context, statements)
     assert caught.value.code == "deadline_exceeded"
     assert ask(path, "SELECT * FROM t") == []
     opened.run(Context.background(), [Statement("INSERT INTO t VALUES (2)")])
@@ -73,7 +81,10 @@ def test_waiting_for_a_lock_ends_with_who_holds_it(tmp_path: Path) -> None:
         sys.stdin.read()
     """
     other = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", textwrap.dedent(program)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert other.stdin is not None
     assert other.stdout is not None
@@ -82,7 +93,7 @@ def test_waiting_for_a_lock_ends_with_who_holds_it(tmp_path: Path) -> None:
         with pytest.raises(OperationError) as caught:
             session(path, busy_timeout=0.2).run(Context.background(), [Statement("INSERT INTO t VALUES (1)")])
         assert caught.value.code == "database_locked"
-        if os.path.exists("/proc/locks") and "POSIX" in Path("/proc/locks").read_text():
+        if Path("/proc/locks").exists() and "POSIX" in Path("/proc/locks").read_text():
             assert str(other.pid) in caught.value.message or "another connection" in caught.value.message
         waiting = Context.background()
         threading.Timer(0.2, waiting.cancel).start()
@@ -106,15 +117,21 @@ def test_one_apply_at_a_time_and_the_holder_is_named(tmp_path: Path) -> None:
             sys.stdin.read()
     """
     other = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-c", textwrap.dedent(program)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
+    )
     assert other.stdin is not None
     assert other.stdout is not None
     mine = session(path, busy_timeout=0.2)
     try:
         assert other.stdout.readline() == "ready\n"
-        with pytest.raises(StateError, match=f"process {other.pid} on ") as caught, mine.lock(Context.background(), "apply"):
+        with (
+            pytest.raises(StateError, match=f"process {other.pid} on ") as caught,
+            mine.lock(Context.background(), "apply"),
+        ):
             pass
         assert caught.value.code == "locked"
         with mine.lock(Context.background(), "something else"):
@@ -166,9 +183,9 @@ def test_errors_have_their_category(tmp_path: Path) -> None:
 def test_a_transaction_that_fails_leaves_the_pragmas_as_they_were(tmp_path: Path) -> None:
     opened = session(make(tmp_path / "a.db", ["CREATE TABLE t (a)"]))
     context = Context.background()
-    with pytest.raises(RuntimeError), opened.transaction(context, ()):
-        opened.run(context, [Statement("INSERT INTO t VALUES (1)"), Statement("PRAGMA legacy_alter_table=ON")])
-        raise RuntimeError
+    texts = ("INSERT INTO t VALUES (1)", "PRAGMA legacy_alter_table=ON", "SELECT * FROM nothing")
+    with pytest.raises(OperationError, match="nothing"), opened.transaction(context, ()):
+        opened.run(context, map(Statement, texts))
     assert opened.query(context, Statement("PRAGMA legacy_alter_table")) == [(0,)]
     assert opened.query(context, Statement("PRAGMA foreign_keys")) == [(1,)]
     assert opened.query(context, Statement("SELECT * FROM t")) == []
@@ -177,7 +194,11 @@ def test_a_transaction_that_fails_leaves_the_pragmas_as_they_were(tmp_path: Path
 def test_old_violations_do_not_stand_in_the_way(tmp_path: Path) -> None:
     path = make(
         tmp_path / "a.db",
-        ["CREATE TABLE p (id INTEGER PRIMARY KEY)", "CREATE TABLE c (p REFERENCES p(id), x)", "INSERT INTO c VALUES (9, 1)"],
+        [
+            "CREATE TABLE p (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE c (p REFERENCES p(id), x)",
+            "INSERT INTO c VALUES (9, 1)",
+        ],
     )
     with Database(path) as database:
         columns = [{"name": "p", "references": "p(id)"}, {"name": "x", "check": "x > 0"}]
@@ -192,12 +213,16 @@ def test_old_violations_do_not_stand_in_the_way(tmp_path: Path) -> None:
         ({"path": "a.db", "url": "sqlite:///b.db"}, {"path"}),
         ({"url": "postgresql://x/y"}, {"url"}),
         ({"path": ":memory:"}, {"path"}),
-        ({"path": "a.db", "busy_timeout": -1, "journal_mode": "fast", "apply_mode": "x", "nonsense": 1},
-         {"busy_timeout", "journal_mode", "apply_mode", "nonsense"}),
-        ({"path": "a.db", "metadata_schema": "m", "attach": {"main": "b.db", "x": 5}},
-         {"metadata_schema", "attach.main", "attach.x"}),
+        (
+            {"path": "a.db", "busy_timeout": -1, "journal_mode": "fast", "apply_mode": "x", "nonsense": 1},
+            {"busy_timeout", "journal_mode", "apply_mode", "nonsense"},
+        ),
+        (
+            {"path": "a.db", "metadata_schema": "m", "attach": {"main": "b.db", "x": 5}},
+            {"metadata_schema", "attach.main", "attach.x"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_settings_report_every_fault_at_once(config: dict[str, object], paths: set[str]) -> None:
     with pytest.raises(ValidationError) as caught:
         parse_settings(config)

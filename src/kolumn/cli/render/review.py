@@ -217,7 +217,7 @@ def _unsaid(review: Review) -> Iterator[str]:
     risks = {risk.message for change in review.changes for step in change.steps for risk in step.risks}
     adopted = any(change.adopted or change.action == "adopt" for change in review.changes)
     for warning in review.warnings:
-        if any(message and message in warning for message in risks):
+        if any(message and f"{message} (" in warning for message in risks):
             continue
         if adopted and warning.endswith("exists already and is adopted"):
             continue

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os.path
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,7 +36,12 @@ _SHADOWS: Mapping[str, tuple[str, ...]] = {
 """By module: the endings of its shadow tables' names, from each module's documentation."""
 
 _VIRTUAL = re.compile(r"CREATE\s+VIRTUAL\s+TABLE", re.IGNORECASE)
-_UNNAMED_HIDDEN = ("sqlite_", METADATA_PREFIX)
+_OTHERS = " ".join(
+    f"AND {column} NOT LIKE {literal(prefix.replace('_', '!_') + '%')} ESCAPE '!'"
+    for column in ("name", "tbl_name")
+    for prefix in ("sqlite_", METADATA_PREFIX)
+)
+"""Leaves out SQLite's own objects and Kolumn's; LIKE folds case as SQLite's names do."""
 
 
 class Entry(NamedTuple):
@@ -75,7 +81,7 @@ class SQLiteCatalog:
                 digests[ref] = hashlib.blake2b(
                     entry.sql.encode("utf-8", "replace"), digest_size=16
                 ).hexdigest()
-            if folded:
+            if folded and folded not in self._session.lent:
                 ref = Ref("schema", folded)
                 models[ref] = SQLiteSchema(name=schema, path=_relative(file, self._session.file.parent))
                 digests[ref] = hashlib.blake2b(str(file).encode(), digest_size=16).hexdigest()
@@ -83,22 +89,23 @@ class SQLiteCatalog:
         def load(ref: Ref) -> Any:
             return models[ref] if ref.type == "schema" else model_of(entries[ref])
 
-        return Snapshot(digests, load)
+        attached: dict[Ref, tuple[Ref, ...]] = defaultdict(tuple)
+        for ref, entry in entries.items():
+            if entry.kind in ("index", "trigger"):
+                attached[Ref("table", fold(entry.table), ref.schema)] += (ref,)
+        return Snapshot(digests, load, attached=attached, owner=_owner)
 
     def _read(self, context: Context, schema: str, folded: str) -> list[Entry]:
         rows = self._session.query(
             context,
             Statement(
-                f"SELECT type, name, tbl_name, sql FROM {quote(schema)}.sqlite_schema WHERE sql IS NOT NULL"
+                f"SELECT type, name, tbl_name, sql FROM {quote(schema)}.sqlite_schema"
+                f" WHERE sql IS NOT NULL {_OTHERS}"
             ),
         )
         hidden = self._shadows(context, schema, rows)
         return [
-            Entry(kind, name, table, sql, folded)
-            for kind, name, table, sql in rows
-            if not fold(name).startswith(_UNNAMED_HIDDEN)
-            and not fold(table).startswith(_UNNAMED_HIDDEN)
-            and table not in hidden
+            Entry(kind, name, table, sql, folded) for kind, name, table, sql in rows if table not in hidden
         ]
 
     def _shadows(self, context: Context, schema: str, rows: Iterable[tuple[Any, ...]]) -> frozenset[str]:
@@ -119,6 +126,11 @@ class SQLiteCatalog:
         return frozenset(found)
 
 
+def _owner(ref: Ref, model: Any) -> Ref | None:
+    """Return the table an index or trigger goes with; a view counts as one."""
+    return Ref("table", fold(model.table), ref.schema) if ref.type in ("index", "trigger") else None
+
+
 def model_of(entry: Entry) -> Any:
     """Return the model of a row of sqlite_schema. Raises OperationError naming the object."""
     model = _parse(entry.kind, entry.name, entry.sql)
@@ -135,8 +147,8 @@ def _parse(kind: str, name: str, sql: str) -> Any:
         return ddl.parse(kind, sql)
     except ddl.Unreadable as error:
         raise OperationError(
-            f"the stored definition of {kind} {name} is not understood: {error}. Please report it; until then "
-            "the object can be left out of Kolumn's configuration.",
+            f"the stored definition of {kind} {name} is not understood: {error}. Please report it; "
+            "until then the object can be left out of Kolumn's configuration.",
             code="unreadable_definition",
             details={"object": f"{kind} {name}", "statement": sql[:2000]},
         ) from error

@@ -29,7 +29,7 @@ from kolumn.providers.sqlite.tokens import (
     tokenize,
     unquote,
 )
-from kolumn.sql.model import Table
+from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Table, Unique
 from kolumn.sql.normal import Normalizer
 from kolumn.sql.operations import AddColumn, AlterTable, DropColumn, RebuildTable, RenameColumn
 
@@ -75,7 +75,7 @@ class SQLiteCompiler:
         inverse = operation.inverse()
         undo = None
         if inverse is not None:
-            undo = tuple(self._statements(inverse, live.with_changes(operation.effect()))[0])
+            undo = tuple(self._statements(inverse, live.with_changes(operation.effect()), exact=True)[0])
             undo += tuple(_lost_with(operation, live))
         rebuilds = isinstance(operation, RebuildTable)
         table = isinstance(getattr(operation, "model", None), SQLiteTable) or isinstance(
@@ -102,7 +102,10 @@ class SQLiteCompiler:
             )
         ]
 
-    def _statements(self, operation: Operation, live: Snapshot) -> tuple[list[Statement], list[Risk]]:
+    def _statements(
+        self, operation: Operation, live: Snapshot, *, exact: bool = False
+    ) -> tuple[list[Statement], list[Risk]]:
+        """Return what to run; `exact`: columns must come in the order wanted, as undoing needs it."""
         match operation:
             case Create(model=SQLiteSchema() as schema):
                 return list(_attach(schema)), []
@@ -115,7 +118,11 @@ class SQLiteCompiler:
             case Rename(before=before, after=after):
                 return [Statement(f"ALTER TABLE {_full(before)} RENAME TO {quote(after.name)}")], []
             case AlterTable():
-                statements = None if isinstance(operation, RebuildTable) else self._in_place(operation, live)
+                statements = (
+                    None
+                    if isinstance(operation, RebuildTable)
+                    else self._in_place(operation, live, exact=exact)
+                )
                 if statements is not None:
                     return statements, []
                 return self._rebuild(operation, live)
@@ -146,7 +153,9 @@ class SQLiteCompiler:
         words = f"copies every row of table {after.name} into a new table"
         return list(rebuild(before, after, dependents, renamed)), [Risk("table_rewrite", words)]
 
-    def _in_place(self, operation: AlterTable, live: Snapshot) -> list[Statement] | None:
+    def _in_place(
+        self, operation: AlterTable, live: Snapshot, *, exact: bool = False
+    ) -> list[Statement] | None:
         """Return the ALTER TABLE that makes exactly this change, None if there is none."""
         before, after = _table(operation.before), _table(operation.after)
         if before.using or after.using:
@@ -155,7 +164,9 @@ class SQLiteCompiler:
             case RenameColumn(old=old, new=new):
                 alteration = f"RENAME COLUMN {quote(old)} TO {quote(new)}"
                 return [Statement(f"ALTER TABLE {_full(before)} {alteration}")]
-            case AddColumn(column=column) if _can_add(_column(column), after):
+            case AddColumn(column=column) if _can_add(_column(column)):
+                if exact and after.columns[-1].name != column.name:
+                    return None
                 alteration = f"ADD COLUMN {render.column_definition(_column(column), comment=True)}"
             case DropColumn(column=column) if _can_drop(_column(column), operation, live):
                 alteration = f"DROP COLUMN {quote(column.name)}"
@@ -196,11 +207,11 @@ def _groups(chain: list[AlterTable]) -> Iterator[list[AlterTable]]:
         yield group
 
 
-def _can_add(column: SQLiteColumn, after: SQLiteTable) -> bool:
+def _can_add(column: SQLiteColumn) -> bool:
     """Whether ADD COLUMN takes the column even if the table has rows (https://sqlite.org/lang_altertable.html)."""
-    if column.primary_key or column.unique or (column.generated and (column.stored or column.not_null)):
+    if "*/" in column.comment:
         return False
-    if after.columns[-1].name != column.name:
+    if column.primary_key or column.unique or (column.generated and (column.stored or column.not_null)):
         return False
     tokens = tokenize(column.default or "NULL")
     if tokens[0].word in ("+", "-"):
@@ -225,8 +236,7 @@ def _can_drop(column: SQLiteColumn, operation: AlterTable, live: Snapshot) -> bo
     for other in before.columns:
         if other is not column and (_mentions(other.check, name) or _mentions(other.generated, name)):
             return False
-    constraints = dataclasses.replace(before, columns=()).constraints()
-    if any(_mentions(repr(constraint), name) for constraint in constraints):
+    if any(_constraint_uses(each, name) for each in dataclasses.replace(before, columns=()).constraints()):
         return False
     for ref in live.refs("index", "trigger", "view"):
         if ref.schema == operation.subject.schema and _mentions(_text(live.get(ref)), name):
@@ -237,6 +247,16 @@ def _can_drop(column: SQLiteColumn, operation: AlterTable, live: Snapshot) -> bo
         if ref.schema == operation.subject.schema
         for target in live.get(ref).foreign_key_targets()
     )
+
+
+def _constraint_uses(constraint: Constraint, name: str) -> bool:
+    match constraint:
+        case PrimaryKey() | Unique():
+            return name in (fold(part.column) for part in constraint.columns)
+        case ForeignKey():
+            return name in map(fold, constraint.columns)
+        case Check():
+            return _mentions(constraint.expression, name)
 
 
 def _mentions(text: str, name: str) -> bool:
@@ -258,11 +278,8 @@ def _index_uses(index: SQLiteIndex, columns: set[str]) -> bool:
 
 def _dependents(table: Ref, live: Snapshot) -> Iterator[SQLiteIndex | SQLiteTrigger]:
     """Yield the indexes and triggers that go when a table or view is dropped."""
-    for ref in live.refs("index", "trigger"):
-        if ref.schema == table.schema:
-            model = live.get(ref)
-            if fold(model.table) == table.name:
-                yield model
+    for ref in live.attached(table._replace(type="table")):
+        yield live.get(ref)
 
 
 def _vanishing(operations: list[Operation], live: Snapshot) -> Iterator[Operation]:
@@ -299,7 +316,11 @@ def _attach(schema: SQLiteSchema) -> Iterator[Statement]:
 
 def _integrity_check(table: SQLiteTable) -> Statement:
     arguments = f"{literal(table.name)}, {literal(table.schema)}" if table.schema else literal(table.name)
-    return Statement(f"SELECT * FROM pragma_integrity_check({arguments}) WHERE integrity_check <> 'ok'")
+    query = f"SELECT * FROM pragma_integrity_check({arguments}) WHERE integrity_check <> 'ok'"
+    if table.without_rowid:
+        # SQLite 3.40 looks for NULLs in the wrong columns when the key is not the first one.
+        query += " AND integrity_check NOT LIKE 'NULL value in %'"
+    return Statement(query)
 
 
 def _full(model: Any) -> str:

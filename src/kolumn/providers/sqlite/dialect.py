@@ -136,7 +136,8 @@ class SQLiteDialect(Dialect):
 
         It does so in tables without rowid, and in strict ones unless the key is the rowid.
         """
-        assert isinstance(table, SQLiteTable)
+        if not isinstance(table, SQLiteTable):
+            return table
         implied = table.without_rowid or (table.strict and table.rowid_column is None)
         if not implied or table.primary_key is None:
             return table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,8 +14,6 @@ from kolumn.providers.sqlite.tokens import fold, quote
 
 Ask = Callable[..., list[tuple[Any, ...]]]
 """Runs a query with its parameters and returns its rows."""
-
-_number = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +116,7 @@ def _probe(ask: Ask, schema: str, table: str, event: str) -> str:
 
 def _why_not(ask: Ask, statement: str) -> str:
     try:
-        # Never the same text twice: the driver would take the program from its cache, and SQLite lists it
-        # without looking whether the schema it points into was changed, and freed, since.
-        ask(f"EXPLAIN /* {next(_number)} */ {statement}")
+        ask(f"EXPLAIN {statement}")
     except KolumnError as error:
         if error.code != "sql_error":
             raise

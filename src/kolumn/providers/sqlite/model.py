@@ -41,8 +41,9 @@ def _conflict(what: str) -> Any:
 
 def _statement(kind: str) -> Any:
     return attribute(
-        f"The CREATE {kind} statement as first written, comments and line breaks included. Used word for word "
-        "as long as it says the same as the other attributes; once they say something else, it is written anew",
+        f"The CREATE {kind} statement as first written, comments and line breaks included. Used word for "
+        "word as long as it says the same as the other attributes; when they say something else, it is "
+        "written anew",
         default="",
         compare=False,
     )
@@ -53,6 +54,20 @@ def _quoting() -> Any:
         "How identifiers are quoted in the stored statement", default="needed", compare=False,
         validators=[one_of(*QUOTINGS)],
     )  # fmt: skip
+
+
+_RESERVED_PREFIXES = {"sqlite_": "SQLite", "kolumn_": "Kolumn"}
+
+
+def _verify_name(name: str) -> Iterator[Problem]:
+    """Yield a fault for names that SQLite or Kolumn keep for themselves."""
+    for prefix, owner in _RESERVED_PREFIXES.items():
+        if fold(name).startswith(prefix):
+            yield Problem(
+                f"{name} is reserved: {owner} keeps names beginning with {prefix} for itself",
+                code="reserved_name",
+                path="name",
+            )
 
 
 @dataclass(frozen=True)
@@ -253,12 +268,7 @@ class SQLiteTable(model.Table):
             yield from fragments.statement_problems(self.statement, "TABLE", "statement")
 
     def _verify_names(self) -> Iterator[Problem]:
-        if fold(self.name).startswith("sqlite_"):
-            yield Problem(
-                f"{self.name} is reserved: SQLite keeps names beginning with sqlite_ for itself",
-                code="reserved_name",
-                path="name",
-            )
+        yield from _verify_name(self.name)
         seen: dict[str, str] = {}
         for column in self.columns:
             first = seen.setdefault(fold(column.name), column.name)
@@ -373,7 +383,8 @@ class SQLiteIndex(model.Index):
     statement: str = _statement("INDEX")
 
     def verify(self) -> Iterator[Problem]:
-        """Yield a fault unless `statement` is one."""
+        """Yield a name that is reserved, a statement that is none."""
+        yield from _verify_name(self.name)
         if self.statement:
             yield from fragments.statement_problems(self.statement, "INDEX", "statement")
 
@@ -385,7 +396,8 @@ class SQLiteView(model.View):
     statement: str = _statement("VIEW")
 
     def verify(self) -> Iterator[Problem]:
-        """Yield a fault unless `statement` is one."""
+        """Yield a name that is reserved, a statement that is none."""
+        yield from _verify_name(self.name)
         if self.statement:
             yield from fragments.statement_problems(self.statement, "VIEW", "statement")
 
@@ -397,7 +409,8 @@ class SQLiteTrigger(model.Trigger):
     statement: str = _statement("TRIGGER")
 
     def verify(self) -> Iterator[Problem]:
-        """Yield faults: several events, a statement that is none."""
+        """Yield faults: a reserved name, several events, a statement that is none."""
+        yield from _verify_name(self.name)
         if len(self.events) != 1:
             yield Problem(
                 "SQLite's triggers have exactly one event",

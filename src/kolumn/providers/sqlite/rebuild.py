@@ -12,9 +12,10 @@ from kolumn.engine.operations import Statement
 from kolumn.providers.sqlite import render
 from kolumn.providers.sqlite.faults import TEMPORARY_PREFIX
 from kolumn.providers.sqlite.model import SQLiteColumn, SQLiteIndex, SQLiteTable, SQLiteTrigger
-from kolumn.providers.sqlite.tokens import fold, literal, quote, tokenize, unquote
+from kolumn.providers.sqlite.tokens import WORD, fold, literal, quote, tokenize, unquote
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
+_CONSTANTS = frozenset({"NULL", "TRUE", "FALSE", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP"})
 
 
 def rebuild(
@@ -33,12 +34,11 @@ def rebuild(
     new = f"{TEMPORARY_PREFIX}{after.name}"
     yield Statement(render.create(after, schema=after.schema, name=new))
     targets, sources = _columns(before, after, renamed)
-    if targets:
-        # OR ABORT: a constraint's own ON CONFLICT clause could otherwise leave rows out without a word.
-        yield Statement(
-            f"INSERT OR ABORT INTO {where}{quote(new)} ({', '.join(targets)})\n"
-            f"SELECT {', '.join(sources)} FROM {where}{quote(before.name)}"
-        )
+    # OR ABORT: a constraint's own ON CONFLICT clause could otherwise leave rows out without a word.
+    yield Statement(
+        f"INSERT OR ABORT INTO {where}{quote(new)} ({', '.join(targets)})\n"
+        f"SELECT {', '.join(sources)} FROM {where}{quote(before.name)}"
+    )
     if before.autoincrement and after.autoincrement:
         yield Statement(f"DELETE FROM {where}sqlite_sequence WHERE name = {literal(new)}")
         yield Statement(
@@ -74,7 +74,21 @@ def _columns(before: SQLiteTable, after: SQLiteTable, renamed: dict[str, str]) -
     if new_rowid and old_rowid:
         targets.append(new_rowid)
         sources.append(old_rowid)
+    if not targets:
+        # No column is left of the old ones; the rows are, with the new columns' defaults.
+        column = next(each for each in after.columns if not each.generated)
+        targets.append(quote(column.name))
+        sources.append(_default(column))
     return targets, sources
+
+
+def _default(column: SQLiteColumn) -> str:
+    """Return a column's default as an expression: SQLite reads a lone word in DEFAULT as a text."""
+    if column.default is None:
+        return "NULL"
+    tokens = tokenize(column.default)
+    lone = len(tokens) == 1 and tokens[0].kind == WORD and tokens[0].word not in _CONSTANTS
+    return literal(unquote(tokens[0].text)) if lone else f"({column.default})"
 
 
 def _rowid_name(table: SQLiteTable) -> str:

@@ -6,11 +6,15 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
+from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.handler import Handler
+from kolumn.engine.operations import Operation
 from kolumn.providers.sqlite import render
 from kolumn.providers.sqlite.dialect import SQLiteDialect, normal_schema
 from kolumn.providers.sqlite.model import SQLiteIndex, SQLiteSchema, SQLiteTable, SQLiteTrigger, SQLiteView
+from kolumn.providers.sqlite.tokens import fold
 from kolumn.sql import handlers as sql
+from kolumn.sql.model import Table
 
 REFUSED: Mapping[str, str] = {
     "function": "it runs no code of its own; write the logic in a view, a trigger or the application.",
@@ -62,6 +66,19 @@ class SQLiteTableHandler(sql.TableHandler):
         table = super().parse(config, name)
         assert isinstance(table, SQLiteTable)
         return _main_is_default(table)
+
+    def diff(self, live: Table | None, wanted: Table | None) -> list[Operation]:
+        """Return the operations; a column's name in other case is a rename, as SQLite keeps the case."""
+        if live is not None and wanted is not None:
+            spelled = {fold(column.name): column.name for column in live.columns}
+            columns = tuple(
+                dataclasses.replace(column, renamed_from=spelled[fold(column.name)])
+                if spelled.get(fold(column.name), column.name) != column.name
+                else column
+                for column in wanted.columns
+            )
+            wanted = dataclasses.replace(wanted, columns=columns)
+        return super().diff(live, wanted)
 
     def config(self, model: Any) -> dict[str, Any]:
         """Return the configuration, with the whole statement only where it says more."""
@@ -124,6 +141,21 @@ class SQLiteSchemaHandler(sql.SchemaHandler):
 
     def __init__(self, dialect: SQLiteDialect) -> None:
         super().__init__(SQLiteSchema, dialect, self.description)
+
+    def replace(self, live: Any, wanted: Any) -> list[Operation]:
+        """Refuse another file under the same name: what that file holds is not known to this plan."""
+        raise ValidationError.of(
+            [
+                Problem(
+                    f"schema {wanted.name} is the file {live.path} and cannot become {wanted.path} in place",
+                    code="unsupported_change",
+                    path="path",
+                    resource=f"sqlite_schema.{wanted.name}",
+                    hint="Attach the other file under another name, or remove this schema and what is "
+                    "declared in it, apply, and declare it again.",
+                )
+            ]
+        )
 
 
 def handlers() -> Iterator[Handler[Any]]:

@@ -74,7 +74,8 @@ class SQLiteSession:
     def ping(self, context: Context) -> str:
         """Read the file's header; return product and version. Raises ConnectionError."""
         self.query(context, Statement("PRAGMA schema_version"))
-        return self.capabilities.server
+        missing = "" if self.exists else f" (the file {self._file} is not there yet)"
+        return self.capabilities.server + missing
 
     def close(self) -> None:
         """Close the connection; safe to call again."""
@@ -143,6 +144,11 @@ class SQLiteSession:
                     connection.execute(
                         f"PRAGMA foreign_keys={'ON' if self._settings.foreign_keys else 'OFF'}"
                     )
+
+    @property
+    def lent(self) -> frozenset[str]:
+        """The folded names of the files that settings attach: they are used here, and managed elsewhere."""
+        return frozenset(self._settings.attachments())
 
     def attachments(self, context: Context) -> dict[str, Path]:
         """Return the files attached as schemas, by folded name."""

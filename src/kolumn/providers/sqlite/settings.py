@@ -101,6 +101,13 @@ class SQLiteSettings:
                 )
             if not isinstance(path, str) or not path or "\0" in path:
                 yield Problem("must be the path of a file", code="wrong_type", path=f"attach.{schema}")
+            elif not self.attachments()[fold(schema)].is_file():
+                yield Problem(
+                    f"there is no file {path}",
+                    code="invalid_path",
+                    path=f"attach.{schema}",
+                    hint="Correct the path, or declare a sqlite_schema, which makes the file.",
+                )
 
 
 def _path_of(url: str) -> str:

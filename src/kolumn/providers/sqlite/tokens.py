@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 from kolumn.providers.sqlite.keywords import KEYWORDS
@@ -21,21 +22,6 @@ COMMENT = "comment"
 ILLEGAL = "illegal"
 
 _IGNORED = r"[ \t\n\f\r]++|--[^\n]*+|/\*(?s:.*?)(?:\*/|\Z)"
-_TOKEN = re.compile(
-    rf"""(?:{_IGNORED})*+(?:
-      (?P<word>(?![xX]')[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_$\u0080-\U0010ffff]*+)
-    | (?P<operator>->>|->|\|\||<<|>>|<=|>=|<>|==|!=|[-+*/%(),;=<>&|~]|\.(?![0-9]))
-    | (?P<string>'(?:[^']|'')*+')
-    | (?P<quoted>"(?:[^"]|"")*+"|`(?:[^`]|``)*+`|\[[^\]]*+\])
-    | (?P<number>(?:0[xX][0-9a-fA-F_]+|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9_]+)?)
-        (?![A-Za-z0-9_$\u0080-\U0010ffff]))
-    | (?P<blob>[xX]'(?:[0-9a-fA-F]{{2}})*')
-    | (?P<parameter>\?[0-9]*|[:@\#$][A-Za-z0-9_$\u0080-\U0010ffff]+)
-    | (?P<end>\Z)
-    | (?P<illegal>(?s:.))
-    )""",
-    re.VERBOSE,
-)
 _COMMENT = re.compile(
     r"""(?P<comment>--[^\n]*|/\*(?s:.*?)(?:\*/|\Z))|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]"""
 )
@@ -55,11 +41,31 @@ class Token(NamedTuple):
     """A word in upper case, an operator as it is, else empty: what the grammar looks at."""
 
 
+@cache
+def _token() -> re.Pattern[str]:
+    """Return the pattern of one token, compiled at first use: a plan with nothing to do has none."""
+    return re.compile(
+        rf"""(?:{_IGNORED})*+(?:
+          (?P<word>(?![xX]')[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_$\u0080-\U0010ffff]*+)
+        | (?P<operator>->>|->|\|\||<<|>>|<=|>=|<>|==|!=|[-+*/%(),;=<>&|~]|\.(?![0-9]))
+        | (?P<string>'(?:[^']|'')*+')
+        | (?P<quoted>"(?:[^"]|"")*+"|`(?:[^`]|``)*+`|\[[^\]]*+\])
+        | (?P<number>(?:0[xX][0-9a-fA-F_]+|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9_]+)?)
+            (?![A-Za-z0-9_$\u0080-\U0010ffff]))
+        | (?P<blob>[xX]'(?:[0-9a-fA-F]{{2}})*')
+        | (?P<parameter>\?[0-9]*|[:@\#$][A-Za-z0-9_$\u0080-\U0010ffff]+)
+        | (?P<end>\Z)
+        | (?P<illegal>(?s:.))
+        )""",
+        re.VERBOSE,
+    )
+
+
 def tokenize(text: str) -> list[Token]:
     """Return the tokens of `text` without white space and comments; malformed pieces come as ILLEGAL."""
     found = []
     new, kind_of = tuple.__new__, Token
-    for match in _TOKEN.finditer(text):
+    for match in _token().finditer(text):
         kind = match.lastgroup or "end"
         if kind == "end":
             break

@@ -27,7 +27,7 @@ def parse_index(text: str) -> SQLiteIndex:
 
 
 def parse_key_parts(cursor: Cursor) -> tuple[tuple[SQLiteKeyPart, ...], bool]:
-    """Read `(column or expression [COLLATE name] [ASC|DESC], ... [AUTOINCREMENT])`; say whether the last was there."""
+    """Read `(column or expression [COLLATE name] [ASC|DESC], ...)`; say if AUTOINCREMENT ends it."""
     cursor.expect("(")
     parts = [_parse_key_part(cursor)]
     while cursor.accept(","):

@@ -1,0 +1,19 @@
+"""PROVIDER_STATUS.md says what the providers say."""
+
+from __future__ import annotations
+
+from tools.provider_status import FILE, document, status
+
+from tests.targets import TARGETS
+
+
+def test_the_file_is_up_to_date() -> None:
+    assert FILE.read_text() == document(), "run `make docs`"
+
+
+def test_it_agrees_with_the_conformance_suite() -> None:
+    for name, target in TARGETS.items():
+        found = status(name)
+        assert set(found.missing) == target.missing
+        assert target.refused <= set(found.refused)
+        assert not target.missing_types & set(found.types)
