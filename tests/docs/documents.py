@@ -5,9 +5,9 @@
     ```hcl file=PATH        so does this, in a file of its own
     ```hcl table            the body of one table
     ```hcl locals           attributes of a locals block; what stands after `# =>` is the value as JSON
-    ```hcl save=PATH        written into the folder of the console examples
+    ```hcl save=PATH        written into the folder of the console examples; with `new`, into a new folder
     ```json same            the project before it, as JSON
-    ```console run          commands and what they print, `...` standing for anything; in the same folder
+    ```console run          commands and what they print, `...` for anything; in the same folder as before
     ```console run new      the same in a new folder
 
 Any other block is not run.
