@@ -154,6 +154,8 @@ class PlanOptions(Message, frozen=True, kw_only=True):
     """Apply: refuse with a StateError when the plan would now be another than the one it belongs to."""
     online: bool = False
     """Prefer the way that lets others read and write meanwhile, where the database has one."""
+    prune: bool = False
+    """Delete also every live object that neither the request nor the state means."""
     keep_partial: bool = False
     """On failure leave what was done and say what stands, instead of undoing it."""
     lock_timeout_seconds: int = 0

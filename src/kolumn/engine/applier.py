@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError
@@ -15,6 +14,9 @@ from kolumn.engine.journal import Journal, Status
 from kolumn.engine.operations import Step
 from kolumn.engine.plan import Plan, ResourceKey
 from kolumn.engine.session import Session
+
+_BATCH = 500
+"""Steps sent together at most, so that progress is told and a deadline is noticed in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +50,15 @@ def run(context: Context, session: Session, plan: Plan, *, keep_partial: bool = 
     groups = list(_groups(plan.steps, session.capabilities.transactional_ddl))
     notes = _Notes(session.journal, needed=len(groups) > 1)
     done: list[Executed] = []
-    at = -1
+    progress = _Progress(plan)
     try:
         notes.begin(context, plan)
         for group in groups:
-            ran: list[Executed] = []
-            at = group[0]
             notes.write(context, group, "started")
-            with session.transaction(context, [plan.steps[each] for each in group]):
-                for at in group:
-                    ran.append(_run(context, session, plan, at))
-                at = -1
-            done += ran
+            done += _run_group(context, session, plan, group, progress)
             notes.write(context, group, "done")
     except KolumnError as error:
-        failed = plan.owners[at] if at >= 0 else None
+        failed = progress.owner
         HandlerLogger.error("apply failed", error=error.message, resource=str(failed or ""))
         standing, problem = (list(done), "") if keep_partial else _undo(session, plan, done, notes)
         return Outcome(executed=tuple(standing), error=error, failed=failed, undo_error=problem)
@@ -71,6 +67,19 @@ def run(context: Context, session: Session, plan: Plan, *, keep_partial: bool = 
     except KolumnError as error:  # all steps stand; the next apply forgets these notes
         HandlerLogger.warn("the journal could not be cleared", error=error.message)
     return Outcome(executed=tuple(done))
+
+
+class _Progress:
+    """Which step of a plan is running; -1 while none is."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.at = -1
+
+    @property
+    def owner(self) -> ResourceKey | None:
+        """The resource whose step is running."""
+        return self._plan.owners[self.at] if self.at >= 0 else None
 
 
 class _Notes:
@@ -98,41 +107,108 @@ class _Notes:
 
 
 def _groups(steps: Sequence[Step], transactional: bool) -> Iterator[list[int]]:
-    numbered = enumerate(steps)
-    if not transactional:
-        yield from ([at] for at, _ in numbered)
-        return
-    for together, members in groupby(numbered, key=lambda each: each[1].transactional):
-        positions = [at for at, _ in members]
-        if together:
-            yield positions
+    """Yield the positions of the steps that share a transaction, or stand outside of any."""
+    group: list[int] = []
+    for at, step in enumerate(steps):
+        if transactional and step.transactional and not step.alone:
+            group.append(at)
+            continue
+        if group:
+            yield group
+            group = []
+        yield [at]
+    if group:
+        yield group
+
+
+def _run_group(
+    context: Context, session: Session, plan: Plan, group: Sequence[int], progress: _Progress
+) -> list[Executed]:
+    """Run a group in its transaction; again, where its steps allow, while others hold a lock it needs."""
+    steps = [plan.steps[at] for at in group]
+    attempts, pause = min(step.attempts for step in steps), max(step.pause for step in steps)
+    for attempt in range(1, attempts + 1):
+        ran: list[Executed] = []
+        try:
+            with session.transaction(context, steps):
+                for batch in _batches(plan.steps, group):
+                    ran += _run(context, session, plan, batch, progress)
+                progress.at = -1
+        except OperationError as error:
+            if error.code != "lock_timeout" or attempt == attempts:
+                raise
+            HandlerLogger.warn(
+                "a lock is held by others, trying again", attempt=attempt, of=attempts, pause=pause
+            )
+            context.wait(pause)
+            pause *= 2
         else:
-            yield from ([at] for at in positions)
+            break
+    return ran
 
 
-def _run(context: Context, session: Session, plan: Plan, at: int) -> Executed:
-    step = plan.steps[at]
+def _batches(steps: Sequence[Step], group: Sequence[int]) -> Iterator[list[int]]:
+    """Yield runs of steps that can be sent together; one with a check or a limit of its own ends a run."""
+    batch: list[int] = []
+    for at in group:
+        batch.append(at)
+        if steps[at].checks or steps[at].timeout is not None or len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _run(
+    context: Context, session: Session, plan: Plan, batch: Sequence[int], progress: _Progress
+) -> list[Executed]:
+    """Send the statements of all steps of a batch, then make the checks of the last one."""
     context.check()
-    limited = context.with_timeout(step.timeout) if step.timeout is not None else context
-    started = time.perf_counter_ns()
-    session.run(limited, step.statements)
+    limits = [step.timeout for at in batch if (step := plan.steps[at]).timeout is not None]
+    limited = context.with_timeout(min(limits)) if limits else context
+    statements = [statement for at in batch for statement in plan.steps[at].statements]
+    ends: list[int] = []
+    for at in batch:
+        ends.append((ends[-1] if ends else 0) + len(plan.steps[at].statements))
+    ran: list[Executed] = []
+    count, started = 0, time.perf_counter_ns()
+
+    def advance() -> None:
+        nonlocal started
+        while len(ran) < len(batch) and count >= ends[len(ran)]:
+            now = time.perf_counter_ns()
+            ran.append(Executed(batch[len(ran)], now - started))
+            started = now
+        progress.at = batch[min(len(ran), len(batch) - 1)]
+
+    def finished() -> None:
+        nonlocal count
+        count += 1
+        advance()
+
+    advance()
+    session.run(limited, statements, finished)
+    _check(limited, session, plan.steps[batch[-1]])
+    for executed in ran:
+        HandlerLogger.info(
+            "step",
+            number=executed.at + 1,
+            total=len(plan.steps),
+            resource=str(plan.owners[executed.at]),
+            description=plan.steps[executed.at].description,
+        )
+    return ran
+
+
+def _check(context: Context, session: Session, step: Step) -> None:
     for check in step.checks:
-        rows = session.query(limited, check)
+        rows = session.query(context, check)
         if rows:
             raise OperationError(
                 f"{step.description}: the check after it found {len(rows)} fault(s), the first: {rows[0]!r}",
                 code="check_failed",
                 details={"resource": str(step.subject)},
             )
-    duration = time.perf_counter_ns() - started
-    HandlerLogger.info(
-        "step",
-        number=at + 1,
-        total=len(plan.steps),
-        resource=str(plan.owners[at]),
-        description=step.description,
-    )
-    return Executed(at, duration)
 
 
 def _undo(

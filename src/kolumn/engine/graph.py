@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.operations import Create, Drop, Operation, Rename
@@ -18,17 +19,19 @@ def order(
 
     What an operation requires is provided before it; what depended on something is gone before that
     goes or changes, and comes back after it; a name is freed before it is taken again; operations on
-    one object keep the order given. `preferences` maps a position to positions that should come
-    first where nothing speaks against it; they never make a cycle.
+    one object keep the order given. What an operation only guesses to need (`Operation.guesses`) counts
+    unless that makes a cycle. `preferences` maps a position to positions that should come first where
+    nothing speaks against it; they never make a cycle either.
 
     Raises ValidationError (code `dependency_cycle`) naming the objects of a cycle.
     """
-    before = _edges(operations)
+    before, guessed = _edges(operations)
     wishes = {at: set(firsts) - {at} for at, firsts in (preferences or {}).items()}
-    return _sort(operations, before, wishes)
+    return _sort(operations, before, guessed, wishes)
 
 
-def _edges(operations: Sequence[Operation]) -> list[set[int]]:
+def _edges(operations: Sequence[Operation]) -> tuple[list[set[int]], set[tuple[int, int]]]:
+    """Return what comes before each operation, and which of these pairs (first, then) are only guessed."""
     provider: dict[Ref, int] = {}
     remover: dict[Ref, int] = {}
     alterers: dict[Ref, list[int]] = defaultdict(list)
@@ -40,37 +43,48 @@ def _edges(operations: Sequence[Operation]) -> list[set[int]]:
         for ref in operation.alters:
             alterers[ref].append(at)
     before: list[set[int]] = [set() for _ in operations]
+    known: set[tuple[int, int]] = set()
+    guessed: set[tuple[int, int]] = set()
     last_alteration: dict[Ref, int] = {}
+
+    def edge(first: int, then: int, ref: Ref, operation: Operation) -> None:
+        before[then].add(first)
+        (guessed if ref in operation.guesses else known).add((first, then))
+
     for at, operation in enumerate(operations):
         for ref in operation.requires:
             if ref in provider:
-                before[at].add(provider[ref])
+                edge(provider[ref], at, ref, operation)
         for ref in operation.releases:
             if ref in remover:
-                before[remover[ref]].add(at)
+                edge(at, remover[ref], ref, operation)
         for ref in operation.provides:
             if ref in remover:
-                before[at].add(remover[ref])
+                edge(remover[ref], at, ref, operation)
         for ref in operation.alters:
             if ref in provider:
-                before[at].add(provider[ref])
+                edge(provider[ref], at, ref, operation)
             if ref in last_alteration:
-                before[at].add(last_alteration[ref])
+                edge(last_alteration[ref], at, ref, operation)
             last_alteration[ref] = at
         if isinstance(operation, Create):
             for ref in operation.uses:
-                before[at].update(alterers.get(ref, ()))
+                for alterer in alterers.get(ref, ()):
+                    edge(alterer, at, ref, operation)
         elif isinstance(operation, Drop):
             for ref in operation.uses:
                 for alterer in alterers.get(ref, ()):
-                    before[alterer].add(at)
+                    edge(at, alterer, ref, operation)
     for at, firsts in enumerate(before):
         firsts.discard(at)
-    return before
+    return before, guessed - known
 
 
 def _sort(
-    operations: Sequence[Operation], before: list[set[int]], wishes: Mapping[int, set[int]]
+    operations: Sequence[Operation],
+    before: list[set[int]],
+    guessed: set[tuple[int, int]],
+    wishes: Mapping[int, set[int]],
 ) -> list[int]:
     waiting = [len(firsts) for firsts in before]
     hoping = [len(wishes.get(at, ())) for at in range(len(operations))]
@@ -83,14 +97,22 @@ def _sort(
         for first in firsts:
             fans[first].append(at)
     keys = [_key(operation, at) for at, operation in enumerate(operations)]
-    content: list[tuple[tuple[int, str, int], int]] = []
-    resigned: list[tuple[tuple[int, str, int], int]] = []
+    content: list[tuple[tuple[int, int, str, int], int]] = []
+    resigned: list[tuple[tuple[int, int, str, int], int]] = []
     for at in range(len(operations)):
         if not waiting[at]:
             heapq.heappush(resigned if hoping[at] else content, (keys[at], at))
     done: list[int] = []
     placed = [False] * len(operations)
-    while content or resigned:
+    while len(done) < len(operations):
+        if not content and not resigned:
+            first, at = _given_up(operations, before, guessed, placed)
+            before[at].remove(first)
+            after[first].remove(at)
+            waiting[at] -= 1
+            if not waiting[at]:
+                heapq.heappush(resigned if hoping[at] else content, (keys[at], at))
+            continue
         at = heapq.heappop(content or resigned)[1]
         if placed[at]:
             continue
@@ -104,26 +126,37 @@ def _sort(
             waiting[follower] -= 1
             if not waiting[follower]:
                 heapq.heappush(resigned if hoping[follower] else content, (keys[follower], follower))
-    if len(done) < len(operations):
-        raise _cycle(operations, before, placed)
     return done
 
 
-def _key(operation: Operation, at: int) -> tuple[int, str, int]:
+def _key(operation: Operation, at: int) -> tuple[int, int, str, int]:
     rank = 0 if isinstance(operation, Drop) else 1 if isinstance(operation, Rename) else 2
-    return (3 if isinstance(operation, Create) else rank, str(operation.subject), at)
+    rank = 3 if isinstance(operation, Create) else rank
+    return (operation.place, rank, str(operation.subject), at)
 
 
-def _cycle(
-    operations: Sequence[Operation], before: list[set[int]], placed: Sequence[bool]
-) -> ValidationError:
+def _given_up(
+    operations: Sequence[Operation],
+    before: list[set[int]],
+    guessed: set[tuple[int, int]],
+    placed: Sequence[bool],
+) -> tuple[int, int]:
+    """Return a pair (first, then) of a cycle that was only guessed. Raises ValidationError where none is."""
     at = next(index for index, done in enumerate(placed) if not done)
     path: list[int] = []
     while at not in path:
         path.append(at)
         at = min(first for first in before[at] if not placed[first])
+    cycle = [*path[path.index(at) :], at]
+    for then, first in pairwise(cycle):
+        if (first, then) in guessed:
+            return first, then
+    raise _cycle(operations, cycle)
+
+
+def _cycle(operations: Sequence[Operation], cycle: Sequence[int]) -> ValidationError:
     names: list[str] = []
-    for index in [*path[path.index(at) :], at]:
+    for index in cycle:
         name = str(operations[index].subject)
         if not names or names[-1] != name:
             names.append(name)

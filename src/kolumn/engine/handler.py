@@ -50,6 +50,12 @@ class Handler(Protocol[M]):
     def uses(self, model: M) -> frozenset[Ref]:
         """Return what must exist before the object can."""
 
+    def created(self, model: M) -> Create:
+        """Return the creation of the object."""
+
+    def dropped(self, model: M) -> Drop:
+        """Return the drop of the object."""
+
     def normal(self, model: M) -> M:
         """Return the normal form: two models with equal ones are the same to the database."""
 
@@ -129,6 +135,14 @@ class DeclaredHandler(Generic[M]):
         """Return nothing: the object stands alone."""
         return frozenset()
 
+    def created(self, model: M) -> Create:
+        """Return the creation of the object, after what it uses."""
+        return Create(subject=self.ref(model), model=model, uses=self.uses(model))
+
+    def dropped(self, model: M) -> Drop:
+        """Return the drop of the object, before what it uses."""
+        return Drop(subject=self.ref(model), model=model, uses=self.uses(model))
+
     def normal(self, model: M) -> M:
         """Return the model itself, without its hints."""
         return model
@@ -139,9 +153,9 @@ class DeclaredHandler(Generic[M]):
             return []
         if live is None:
             assert wanted is not None
-            return [Create(subject=self.ref(wanted), model=wanted, uses=self.uses(wanted))]
+            return [self.created(wanted)]
         if wanted is None:
-            return [Drop(subject=self.ref(live), model=live, uses=self.uses(live))]
+            return [self.dropped(live)]
         operations: list[Operation] = []
         before, after = self.ref(live), self.ref(wanted)
         if before != after and self.renames:
@@ -154,10 +168,7 @@ class DeclaredHandler(Generic[M]):
 
     def replace(self, live: M, wanted: M) -> list[Operation]:
         """Return the change between two models of one name: drop and create unless overridden."""
-        return [
-            Drop(subject=self.ref(live), model=live, uses=self.uses(live)),
-            Create(subject=self.ref(wanted), model=wanted, uses=self.uses(wanted)),
-        ]
+        return [self.dropped(live), self.created(wanted)]
 
     def follow(self, model: M, operation: Operation) -> M:
         """Return the model itself: it refers to nothing by name."""

@@ -40,6 +40,11 @@ class Operation:
     releases: frozenset[Ref] = NOTHING
     alters: frozenset[Ref] = NOTHING
     """Objects that stay but change: dependents dropped before, re-created after."""
+    guesses: frozenset[Ref] = NOTHING
+    """What of `requires` and `releases` was read out of a text and may mean something else: given up where it
+    would make a cycle."""
+    place: int = 0
+    """-1 for what should come before everything it can, e.g. an extension; 1 for what should come last."""
     risks: tuple[Risk, ...] = ()
 
     def describe(self) -> str:
@@ -186,6 +191,12 @@ class Step:
     """Queries that return no row when it worked."""
     timeout: float | None = None
     """Seconds after which its statements are stopped; None for the plan's deadline."""
+    alone: bool = False
+    """Whether it gets a transaction to itself, so that its locks are held for its own time only."""
+    attempts: int = 1
+    """How often it may be tried, in all, while others hold a lock it needs (error code `lock_timeout`)."""
+    pause: float = 1.0
+    """Seconds between the first two attempts; each further pause is twice as long."""
 
     @property
     def subject(self) -> Ref:

@@ -15,7 +15,7 @@ from kolumn.contract.messages import PlanResource
 from kolumn.engine import graph
 from kolumn.engine.changes import attribute_changes, keep
 from kolumn.engine.handler import Handler, Registry
-from kolumn.engine.operations import Create, Drop, Operation, Risk, Step
+from kolumn.engine.operations import Alter, Drop, Operation, Risk, Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.session import Catalog, Compiler
@@ -35,6 +35,8 @@ class _Item(msgspec.Struct):
     unchanged: bool = False
     orphan: Ref | None = None
     """What it was before its name changed without a word about renaming."""
+    pruned: bool = False
+    """Whether nobody asked for it by name."""
 
 
 class _Asked(NamedTuple):
@@ -62,20 +64,32 @@ class Planner:
         self._compiler = compiler
         self._state = state
 
-    def plan(self, context: Context, resources: Sequence[PlanResource]) -> Plan:
+    def plan(
+        self,
+        context: Context,
+        resources: Sequence[PlanResource],
+        *,
+        prune: bool = False,
+        online: bool = False,
+    ) -> Plan:
         """Return the plan that makes the database hold what `resources` says.
 
-        The database is read once. Raises ValidationError with every fault of every resource.
+        The database is read once. With `prune` whatever nobody names is deleted; `online` asks for steps
+        that let others work on (see `Compiler.compile`). Raises ValidationError with every fault of every
+        resource.
         """
         items, problems = self._items(resources)
         context.check()
         live = self._catalog.scan(context)
         for item in items:
             item.unchanged = self._is_unchanged(item, live)
-        if not problems and all(item.unchanged for item in items):
+        if not prune and not problems and all(item.unchanged for item in items):
             return Plan(changes=tuple(_unchanged(item) for item in items))
         self._resolve(items, live, problems)
+        if prune:
+            items += self._pruned(items, live)
         context.check()
+        self._settle(context, items)
         operations, owners = self._operations(items, live)
         if not operations:
             asked = _Asked.of(items)
@@ -83,7 +97,27 @@ class Planner:
                 changes=tuple(_change(item, "unchanged", asked) for item in items),
                 warnings=tuple(_warnings(items, ())),
             )
-        return self._arrange(context, items, live, operations, owners)
+        return self._arrange(context, items, live, operations, owners, online=online)
+
+    def _pruned(self, items: Sequence[_Item], live: Snapshot) -> Iterator[_Item]:
+        """Yield the deletion of everything live that nobody names."""
+        taken = {item.key for item in items}
+        for ref in self._unmanaged(items, live):
+            name = ref.identity
+            while ResourceKey(ref.type, name) in taken:
+                name += " (unmanaged)"
+            request = PlanResource(resource_type=ref.type, name=name, action="delete")
+            handler = self._registry.get(ref.type)
+            key = ResourceKey(ref.type, name)
+            yield _Item(request, key, handler, None, ref=ref, live=live.get(ref), pruned=True)
+
+    def _settle(self, context: Context, items: Sequence[_Item]) -> None:
+        """Give wanted models the live wording of what the database takes for the same."""
+        changed = [item for item in items if item.live is not None and item.wanted is not None]
+        pairs = [(item.handler, item.live, item.wanted) for item in changed]
+        if pairs:
+            for item, settled in zip(changed, self._catalog.settle(context, pairs), strict=True):
+                item.wanted = settled
 
     def _items(self, resources: Sequence[PlanResource]) -> tuple[list[_Item], list[Problem]]:
         """Return what is asked for, and the faults of what cannot be: unknown types, repeated names."""
@@ -213,9 +247,8 @@ class Planner:
             for operation in found:
                 owners.setdefault(operation.subject, item.key)
             operations += found
-        operations = self._compiler.consolidate(operations, live)
-        for operation in self._dependents(operations, live):
-            operations.append(operation)
+        operations = self._dependents(self._compiler.consolidate(operations, live), live)
+        for operation in operations:
             owners.setdefault(
                 operation.subject, ResourceKey(operation.subject.type, operation.subject.identity)
             )
@@ -241,26 +274,29 @@ class Planner:
                         effect[ref] = followed
         return effect
 
-    def _dependents(self, operations: Sequence[Operation], live: Snapshot) -> list[Operation]:
-        """Return the drops and re-creations of what stands in the way, and of what stands on that."""
-        touched = {ref for each in operations for ref in each.removes | each.provides | each.alters}
+    def _dependents(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
+        """Return the operations with the drops and re-creations of what stands in the way, and on that.
+
+        What is altered anyway is then dropped as it is and created as it should become.
+        """
+        gone = {ref for each in operations for ref in each.removes | each.provides}
+        altered = {ref for each in operations for ref in each.alters}
         queue = list(operations)
-        found: list[Operation] = []
+        kept = list(operations)
         while queue:
             for ref in self._compiler.depends(queue.pop(), live):
-                if ref in touched:
+                if ref in gone or ref not in live:
                     continue
-                touched.add(ref)
+                gone.add(ref)
                 handler = self._registry.get(ref.type)
-                model = live.get(ref)
-                uses = handler.uses(model)
-                pair: list[Operation] = [
-                    Drop(subject=ref, model=model, uses=uses),
-                    Create(subject=ref, model=model, uses=uses),
-                ]
-                found += pair
-                queue += pair[:1]
-        return found
+                model = wanted = live.get(ref)
+                for each in [each for each in kept if ref in altered and each.subject == ref]:
+                    assert isinstance(each, Alter), each
+                    wanted = each.after
+                    kept.remove(each)
+                kept += [dropped := handler.dropped(model), handler.created(wanted)]
+                queue.append(dropped)
+        return kept
 
     def _arrange(
         self,
@@ -269,6 +305,8 @@ class Planner:
         live: Snapshot,
         operations: list[Operation],
         owners: dict[Ref, ResourceKey],
+        *,
+        online: bool,
     ) -> Plan:
         keys = [_owner(operation, owners) for operation in operations]
         order = graph.order(operations, _preferences(items, operations, keys))
@@ -277,7 +315,9 @@ class Planner:
         state = live
         for at in order:
             context.check()
-            compiled = [_honest(step) for step in self._compiler.compile(operations[at], state)]
+            compiled = [
+                _honest(step) for step in self._compiler.compile(operations[at], state, online=online)
+            ]
             steps += compiled
             step_owners += [keys[at]] * len(compiled)
             state = state.with_changes(self._effect(operations[at], state))
@@ -303,7 +343,7 @@ class Planner:
             meant.update(ref for ref in (item.ref, item.orphan) if ref is not None)
             if item.wanted is not None and (former := item.handler.former(item.wanted)) is not None:
                 meant.add(former)
-        return (ref for ref in live.refs() if ref not in meant)
+        return (ref for ref in live.refs() if ref not in meant and ref not in live.aside)
 
 
 def find(live: Snapshot, handler: Handler[Any], name: str) -> Ref | None:

@@ -36,6 +36,8 @@ class Connection:
     compiler: Compiler
     safe_destroy: bool = True
     """Whether a delete must leave a way back (spec 8.3)."""
+    online: bool = False
+    """Whether changes are made so that others can work on (see `Compiler.compile`)."""
     query_timeout: float | None = None
     """Seconds a call may take when its caller sets no deadline; None without a limit."""
 
@@ -164,6 +166,7 @@ class BaseProvider(ABC):
                 planner=planner,
                 state=self._state,
                 safe_destroy=connection.safe_destroy,
+                online=connection.online,
             )
             return functions.call(function, context, request)
 

@@ -45,9 +45,22 @@ class Snapshot:
     `digests` has one entry per object: a digest of what the catalogue says of it, so that two
     readings can be compared without building models. `load` builds the model of one object.
     `attached` lists what belongs to an object, `owner` says the same of one model.
+    `dependents` lists what the catalogue says cannot stand without an object, or without a part of it such
+    as a column. `aside` are objects that count only where they are named: those that this database shares
+    with others, that every database has, or that are part of another object.
     """
 
-    __slots__ = ("_attached", "_attached_layers", "_cache", "_digests", "_layers", "_load", "_owner")
+    __slots__ = (
+        "_attached",
+        "_attached_layers",
+        "_cache",
+        "_dependents",
+        "_digests",
+        "_layers",
+        "_load",
+        "_owner",
+        "aside",
+    )
 
     def __init__(
         self,
@@ -56,7 +69,11 @@ class Snapshot:
         *,
         attached: Mapping[Ref, tuple[Ref, ...]] | None = None,
         owner: Owner = lambda ref, model: None,  # noqa: ARG005 - what stands alone
+        dependents: Mapping[Ref, tuple[Ref, ...]] | None = None,
+        aside: frozenset[Ref] = frozenset(),
     ) -> None:
+        self.aside = aside
+        self._dependents: Mapping[Ref, tuple[Ref, ...]] = {} if dependents is None else dependents
         self._digests = digests
         self._load = load
         self._attached: Mapping[Ref, tuple[Ref, ...]] = {} if attached is None else attached
@@ -100,9 +117,20 @@ class Snapshot:
                 return layer[owner]
         return self._attached.get(owner, ())
 
+    def dependents(self, ref: Ref) -> tuple[Ref, ...]:
+        """Return what the catalogue says depends on `ref`, an object or a part of one, as it was read."""
+        return self._dependents.get(ref, ())
+
     def with_changes(self, changes: Mapping[Ref, Any]) -> Snapshot:
         """Return a snapshot in which each ref has the given model, or is gone where that is None."""
-        changed = Snapshot(self._digests, self._load, attached=self._attached, owner=self._owner)
+        changed = Snapshot(
+            self._digests,
+            self._load,
+            attached=self._attached,
+            owner=self._owner,
+            dependents=self._dependents,
+            aside=self.aside,
+        )
         changed._layers = _stacked(changes, self._layers)
         changed._attached_layers = _stacked(self._moved(changes), self._attached_layers)
         changed._cache = self._cache

@@ -6,7 +6,7 @@ Creating, updating and deleting one resource is a plan of one; nothing changes a
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -53,6 +53,8 @@ class ResourceFunctions:
     planner: Planner
     state: StateStore
     safe_destroy: bool
+    online: bool = False
+    """Whether changes are made so that others can work on, unless a request says so itself."""
 
     def call(self, function: str, context: Context, request: Any) -> Message:
         """Run the function of that name."""
@@ -69,8 +71,9 @@ class ResourceFunctions:
 
     def plan(self, context: Context, request: m.PlanRequest) -> m.PlanResponse:
         """Return what Apply of the same request would do; changes nothing."""
-        plan = self.planner.plan(context, request.resources)
-        detail = request.options is not None and request.options.detail
+        options = request.options or m.PlanOptions()
+        plan = self._planned(context, request.resources, options)
+        detail = options.detail
         warnings = list(plan.warnings)
         if plan.steps and (journal := self.session.journal):
             warnings += filter(None, [interruption(journal.unfinished(context))])
@@ -97,7 +100,7 @@ class ResourceFunctions:
         if options.lock_timeout_seconds:
             lock_context = context.with_timeout(options.lock_timeout_seconds)
         with self.session.lock(lock_context, "apply"):
-            plan = self.planner.plan(context, request.resources)
+            plan = self._planned(context, request.resources, options)
             if options.fingerprint and options.fingerprint != plan.fingerprint:
                 raise StateError(
                     "the database changed since this plan was made, so applying it would do something else. "
@@ -110,6 +113,11 @@ class ResourceFunctions:
             live = self.catalog.scan(Context.background())
             self._record(plan, request, live, outcome)
         return self._applied(plan, outcome, live, detail=options.detail)
+
+    def _planned(self, context: Context, resources: Sequence[m.PlanResource], options: m.PlanOptions) -> Plan:
+        return self.planner.plan(
+            context, resources, prune=options.prune, online=self.online or options.online
+        )
 
     def _record(self, plan: Plan, request: m.PlanRequest, live: Snapshot, outcome: Outcome) -> None:
         """Keep in state what stands: after a failure only what was finished or had been managed before."""
@@ -232,7 +240,7 @@ class ResourceFunctions:
         live = self.catalog.scan(context)
         found = []
         for ref in live.refs(*types):
-            if not _passes(ref, filters):
+            if not _passes(ref, filters) or (not types and ref in live.aside):
                 continue
             config = self.registry.get(ref.type).config(live.get(ref))
             found.append(
@@ -247,7 +255,7 @@ class ResourceFunctions:
         """Apply one operation; raise what an apply of several reports in its results."""
         request = m.PlanRequest(resources=(resource,))
         with self.session.lock(context, "apply"):
-            plan = self.planner.plan(context, request.resources)
+            plan = self._planned(context, request.resources, m.PlanOptions())
             change = plan.changes[0]
             if resource.action == "create" and change.exists:
                 raise OperationError(

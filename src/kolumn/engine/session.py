@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kolumn.contract.provider import Context
+from kolumn.engine.handler import Handler
 from kolumn.engine.journal import Journal
 from kolumn.engine.operations import Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
@@ -27,6 +28,10 @@ class Capabilities:
     """Resource types the database lacks, each with what to do instead."""
 
 
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
 class Session(Protocol):
     """One configured connection (pool) to one database."""
 
@@ -44,8 +49,17 @@ class Session(Protocol):
     def transaction(self, context: Context, steps: Iterable[Step]) -> AbstractContextManager[None]:
         """Open a transaction in which `steps` can run; commit on success, roll back on error."""
 
-    def run(self, context: Context, statements: Iterable[Statement]) -> None:
-        """Run statements. Raises OperationError, ConnectionError or PermissionError."""
+    def run(
+        self,
+        context: Context,
+        statements: Iterable[Statement],
+        finished: Callable[[], None] = _nothing,
+    ) -> None:
+        """Run statements in as few round trips as the driver can; call `finished` after each that worked.
+
+        Raises OperationError, ConnectionError or PermissionError; the statement that failed is the one after
+        those that finished.
+        """
 
     def query(self, context: Context, statement: Statement) -> list[tuple[Any, ...]]:
         """Run one query and return its rows."""
@@ -63,6 +77,14 @@ class Catalog(Protocol):
     def scan(self, context: Context) -> Snapshot:
         """Read every object of every registered type in a fixed number of queries."""
 
+    def settle(self, context: Context, pairs: Sequence[tuple[Handler[Any], Any, Any]]) -> Sequence[Any]:
+        """Return each wanted model with the live one's wording wherever the database takes both for the same.
+
+        A pair is handler, live model, wanted model. Asked once per plan, for what seems to differ, so that
+        an expression spelled in another way than the catalogue spells it is no change. A database whose
+        catalogue keeps texts as they were written has nothing to add to the handlers' normal forms.
+        """
+
 
 class Compiler(Protocol):
     """Turns operations into steps for one database."""
@@ -70,8 +92,12 @@ class Compiler(Protocol):
     def consolidate(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
         """Merge operations this database must or can do at once, e.g. into one table rebuild."""
 
-    def compile(self, operation: Operation, live: Snapshot) -> list[Step]:
-        """Return the steps of one operation against the database as it is just before it."""
+    def compile(self, operation: Operation, live: Snapshot, *, online: bool = False) -> list[Step]:
+        """Return the steps of one operation against the database as it is just before it.
+
+        `online` asks for steps that let others go on reading and writing, at the price of not being one
+        transaction; a database with one way only takes that.
+        """
 
     def depends(self, operation: Operation, live: Snapshot) -> Iterable[Ref]:
         """Yield the objects that must be dropped before `operation` and re-created after it."""

@@ -165,7 +165,7 @@ class StateStore:
         now = Timestamp.utc_now()
         with self._lock:
             for change in changes:
-                if requests[change.key].action == "delete" or change.ref not in live:
+                if change.action == "delete" or change.ref not in live or change.key not in requests:
                     self._instances.pop(change.key, None)
                     continue
                 before = self._instances.get(change.key)

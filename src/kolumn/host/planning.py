@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from kolumn.config.project import Project
 from kolumn.contract import messages as m
@@ -19,7 +18,7 @@ from kolumn.host.requests import Requests, Scope
 from kolumn.host.results import Change, Review
 from kolumn.host.reviewing import changes, output_changes
 from kolumn.host.sealing import Veil, seal
-from kolumn.host.state import Instance, OutputRecord, ResourceRecord, State, instances
+from kolumn.host.state import OutputRecord, ResourceRecord, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,25 +138,22 @@ def _ask_one(
     address: str, requests: Requests, configuration: Configuration, fleet: Fleet, options: Options
 ) -> _Answer | None:
     resources = requests.resources.get(address, ())
-    pruned: frozenset[wanted.Key] = frozenset()
     client = fleet.get(address)
     if (raw := requests.state.providers.get(address)) is not None:
         client.set_state(raw)
-    if options.prune:
-        extra = _unmanaged(client, requests, address)
-        pruned = frozenset((address, bare_type(address, each.resource_type), each.name) for each in extra)
-        resources = (*resources, *extra)
-    if not resources:
+    if not resources and not options.prune:
         return None
     request = m.PlanRequest(
         resources=resources,
         options=m.PlanOptions(
-            detail=True, online=options.online, lock_timeout_seconds=math.ceil(options.lock_timeout)
+            detail=True,
+            online=options.online,
+            prune=options.prune,
+            lock_timeout_seconds=math.ceil(options.lock_timeout),
         ),
     )
     response = _ask(client, request, requests, configuration)
-    if options.prune:
-        request, response = _without_claimed(request, response, pruned, address)
+    pruned = _pruned(request, response, address) if options.prune else frozenset()
     unmanaged = None
     if options.count_unmanaged and not options.prune and response.steps:
         unmanaged = tuple(prefixed_type(address, each) for each in response.unmanaged)
@@ -212,83 +208,13 @@ def located(
     )
 
 
-def _unmanaged(client: Client, requests: Requests, provider: str) -> list[m.PlanResource]:
-    """Return deletes of the live objects that neither configuration nor state seems to name.
-
-    An object the configuration names in a spelling only the provider understands may be among them; the
-    provider leaves it alone, since the same request asks for it.
-    """
-
-    def name_in(config: Mapping[str, Any]) -> tuple[str, str]:
-        return (str(config.get("schema") or ""), str(config.get("name", "")))
-
-    kept = {
-        (bare_type(provider, each.type), identity)
-        for each in _instances(requests.state, provider)
-        if (identity := each.read_state().get("identity"))
-    }
-    asked = requests.resources.get(provider, ())
-    taken = {(bare_type(provider, each.resource_type), each.name) for each in asked}
-    named = {
-        (bare_type(provider, each.resource_type), name_in(each.config))
-        for each in asked
-        if each.action != "delete"
-    }
-    found = []
-    for live in client.discover():
-        type_ = bare_type(provider, live.type)
-        if (type_, live.state.get("identity", live.name)) in kept or (type_, name_in(live.config)) in named:
-            continue
-        name = live.name
-        while (type_, name) in taken:
-            name += " (unmanaged)"
-        found.append(
-            m.PlanResource(
-                resource_type=prefixed_type(provider, live.type),
-                name=name,
-                config=live.config,
-                action="delete",
-            )
-        )
-    return found
-
-
-def _instances(state: State, provider: str) -> Iterable[Instance]:
-    raw = state.providers.get(provider)
-    return instances(raw) if raw is not None else ()
-
-
-def _without_claimed(
-    request: m.PlanRequest, response: m.PlanResponse, pruned: frozenset[wanted.Key], provider: str
-) -> tuple[m.PlanRequest, m.PlanResponse]:
-    """Leave out the deletes that turned out to mean what the configuration names."""
-    import msgspec
-
-    idle = {
-        key
+def _pruned(request: m.PlanRequest, response: m.PlanResponse, provider: str) -> frozenset[wanted.Key]:
+    """Return what the provider deletes although nobody asked for it by name."""
+    asked = {(bare_type(provider, each.resource_type), each.name) for each in request.resources}
+    return frozenset(
+        (provider, type_, each.name)
         for each in response.resources
-        if each.action == "unchanged"
-        and (key := (provider, bare_type(provider, each.resource_type), each.name)) in pruned
-    }
-    if not idle:
-        return request, response
-    return (
-        msgspec.structs.replace(
-            request,
-            resources=tuple(
-                each
-                for each in request.resources
-                if (provider, bare_type(provider, each.resource_type), each.name) not in idle
-            ),
-        ),
-        msgspec.structs.replace(
-            response,
-            resources=tuple(
-                each
-                for each in response.resources
-                if (provider, bare_type(provider, each.resource_type), each.name) not in idle
-            ),
-        ),
+        if ((type_ := bare_type(provider, each.resource_type)), each.name) not in asked
     )
 
 

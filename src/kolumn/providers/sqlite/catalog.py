@@ -7,12 +7,13 @@ import hashlib
 import os.path
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import OperationError
+from kolumn.engine.handler import Handler
 from kolumn.engine.operations import Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.sqlite import ddl
@@ -60,6 +61,10 @@ class SQLiteCatalog:
 
     def __init__(self, session: SQLiteSession) -> None:
         self._session = session
+
+    def settle(self, context: Context, pairs: Sequence[tuple[Handler[Any], Any, Any]]) -> Sequence[Any]:
+        """Return the wanted models as they are: SQLite keeps every text as it was written."""
+        return [wanted for _, _, wanted in pairs]
 
     def scan(self, context: Context) -> Snapshot:
         """Return every table, index, view, trigger and attached file.

@@ -91,8 +91,11 @@ class SQLiteCompiler:
         """Yield nothing: views and triggers are bound when used, and a rebuild brings its own along."""
         return ()
 
-    def compile(self, operation: Operation, live: Snapshot) -> list[Step]:
-        """Return the step of one operation. Raises ValidationError for an index left without its column."""
+    def compile(self, operation: Operation, live: Snapshot, *, online: bool = False) -> list[Step]:
+        """Return the step of one operation. Raises ValidationError for an index left without its column.
+
+        `online` changes nothing: SQLite has one writer at a time, and readers wait for nobody.
+        """
         statements, risks = self._statements(operation, live)
         inverse = operation.inverse()
         undo = None

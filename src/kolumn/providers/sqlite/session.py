@@ -88,11 +88,17 @@ class SQLiteSession:
         """Run one query and return its rows."""
         return self._execute(context, self._open(context, write=False), statement)
 
-    def run(self, context: Context, statements: Iterable[Statement]) -> None:
+    def run(
+        self,
+        context: Context,
+        statements: Iterable[Statement],
+        finished: Callable[[], None] = lambda: None,
+    ) -> None:
         """Run statements, each on its own unless inside `transaction`."""
         connection = self._open(context, write=True)
         for statement in statements:
             self._execute(context, connection, statement)
+            finished()
 
     @contextlib.contextmanager
     def lock(self, context: Context, name: str) -> Iterator[None]:
