@@ -15,7 +15,7 @@ from kolumn.contract.messages import PlanResource
 from kolumn.engine import graph
 from kolumn.engine.changes import attribute_changes, keep
 from kolumn.engine.handler import Handler, Registry
-from kolumn.engine.operations import Alter, Drop, Operation, Risk, Step
+from kolumn.engine.operations import Alter, Create, Drop, Operation, Risk, Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.session import Catalog, Compiler
@@ -281,13 +281,17 @@ class Planner:
         """
         gone = {ref for each in operations for ref in each.removes | each.provides}
         altered = {ref for each in operations for ref in each.alters}
+        created = {each.subject for each in operations if isinstance(each, Create)}
         queue = list(operations)
         kept = list(operations)
         while queue:
-            for ref in self._compiler.depends(queue.pop(), live):
+            operation = queue.pop()
+            replaced = isinstance(operation, Drop) and operation.subject in created
+            for ref in self._compiler.depends(operation, live, replaced=replaced):
                 if ref in gone or ref not in live:
                     continue
                 gone.add(ref)
+                created.add(ref)
                 handler = self._registry.get(ref.type)
                 model = wanted = live.get(ref)
                 for each in [each for each in kept if ref in altered and each.subject == ref]:

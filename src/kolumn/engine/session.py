@@ -99,5 +99,8 @@ class Compiler(Protocol):
         transaction; a database with one way only takes that.
         """
 
-    def depends(self, operation: Operation, live: Snapshot) -> Iterable[Ref]:
-        """Yield the objects that must be dropped before `operation` and re-created after it."""
+    def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
+        """Yield the objects that must be dropped before `operation` and re-created after it.
+
+        `replaced` says that it is a drop whose object is created again in the same plan.
+        """

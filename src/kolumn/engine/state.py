@@ -165,11 +165,12 @@ class StateStore:
         now = Timestamp.utc_now()
         with self._lock:
             for change in changes:
-                if change.action == "delete" or change.ref not in live or change.key not in requests:
+                request = requests.get(change.key)  # None for what was pruned
+                if request is None or request.action == "delete" or change.ref not in live:
                     self._instances.pop(change.key, None)
                     continue
                 before = self._instances.get(change.key)
-                self._instances[change.key] = self._instance(change, requests[change.key], live, before, now)
+                self._instances[change.key] = self._instance(change, request, live, before, now)
             self._serial += 1
             self._fresh = False
             self._metadata["last_apply"] = str(now)

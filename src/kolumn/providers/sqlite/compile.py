@@ -87,7 +87,7 @@ class SQLiteCompiler:
                     return True
         return False
 
-    def depends(self, operation: Operation, live: Snapshot) -> Iterable[Ref]:
+    def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
         """Yield nothing: views and triggers are bound when used, and a rebuild brings its own along."""
         return ()
 
