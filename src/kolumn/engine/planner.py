@@ -51,7 +51,10 @@ class _Asked(NamedTuple):
         by_ref: dict[Ref, list[str]] = {}
         for item in items:
             if item.ref is not None:
-                by_ref.setdefault(item.ref, []).append(str(item.key))
+                model = item.wanted if item.wanted is not None else item.live
+                aliases = item.handler.aliases(model) if model is not None else ()
+                for ref in (item.ref, *aliases):
+                    by_ref.setdefault(ref, []).append(str(item.key))
         return cls(frozenset(str(item.key) for item in items), by_ref)
 
 
