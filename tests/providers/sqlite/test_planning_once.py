@@ -52,6 +52,9 @@ class Counted(Database):
         self.counted.configure(Context.background(), {"path": str(path), "safe_destroy": False})
         self.provider = self.counted
 
+    def __enter__(self) -> Counted:
+        return self
+
     @property
     def plans(self) -> int:
         return self.counted.compiler.plans
