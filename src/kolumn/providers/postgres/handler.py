@@ -155,7 +155,7 @@ class PostgresHandler(SQLHandler[M]):
         return self.definition_sql(rehearsed, server)
 
     def worded(self, wanted: M, rehearsed: M, found: M, known: frozenset[str]) -> M:
-        """Return `wanted` with those texts of `found`, what the server made of `rehearsed`, that are `known`."""
+        """Return `wanted` with the texts that `found`, what the server made of `rehearsed`, has `known`."""
         return worded(wanted, found, known)
 
     # Order

@@ -1,12 +1,12 @@
 """Asks the server how it would word what is wanted, so that another spelling is not taken for a change.
 
-PostgreSQL keeps expressions and queries as trees and spells them out in its own way: `price > 0` comes back as
-`(price > (0)::numeric)`. So what seems to differ is made in a schema of its own, in a transaction that is
+PostgreSQL keeps expressions and queries as trees and spells them out in its own way: `price > 0` comes back
+as `(price > (0)::numeric)`. So what seems to differ is made in a schema of its own, in a transaction that is
 rolled back, read there through the same catalogue queries as everything else, and compared again. Where the
 server's wording of a wanted text is one the live object has, the wanted model gets that wording.
 
-Nothing is asked about objects whose texts are equal already. Without the right to create a schema, or where an
-object cannot be made as things are (it uses what the same plan creates), the texts count as different.
+Nothing is asked about objects whose texts are equal already. Without the right to create a schema, or where
+an object cannot be made as things are (it uses what the same plan creates), the texts count as different.
 """
 
 from __future__ import annotations

@@ -41,11 +41,14 @@ def worded(wanted: Any, found: Any, known: frozenset[str]) -> Any:
             made = worded(mine, theirs, known)
         elif each.kind == "models" and len(mine) == len(theirs):
             made = tuple(worded(one, other, known) for one, other in zip(mine, theirs, strict=True))
-        elif each.about.grammar in SETTLED and mine and theirs:
-            if (isinstance(mine, str) and theirs in known) or (
-                isinstance(mine, tuple) and len(mine) == len(theirs) and known.issuperset(theirs)
-            ):
-                made = theirs
+        elif each.about.grammar in SETTLED and mine and theirs and _is_known(mine, theirs, known):
+            made = theirs
         if made != mine:
             changes[each.name] = made
     return dataclasses.replace(wanted, **changes) if changes else wanted
+
+
+def _is_known(mine: Any, theirs: Any, known: frozenset[str]) -> bool:
+    if isinstance(mine, str):
+        return theirs in known
+    return len(mine) == len(theirs) and known.issuperset(theirs)

@@ -1,4 +1,4 @@
-"""Enumerated types. https://www.postgresql.org/docs/current/sql-createtype.html"""
+"""Enumerated types (https://www.postgresql.org/docs/current/sql-createtype.html)."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _OWNER_OF_PUBLIC = "pg_database_owner"
 
 @dataclass(frozen=True)
 class PostgresSchema(Schema):
-    """A schema. `public` is there from the beginning; dropping and creating it anew is for the database's owner."""
+    """A schema. `public` is there from the beginning."""
 
     owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
     comment: str = attribute("Comment", default="")
