@@ -127,7 +127,7 @@ class Planner:
             items += self._pruned(items, live)
         context.check()
         self._settle(context, items)
-        operations, owners = self._operations(items, live)
+        operations, owners = self._operations(items, live, online=online)
         if not operations:
             asked = _Asked.of(items)
             return Plan(
@@ -265,7 +265,7 @@ class Planner:
         return find(live, item.handler, item.request.name)
 
     def _operations(
-        self, items: Sequence[_Item], live: Snapshot
+        self, items: Sequence[_Item], live: Snapshot, *, online: bool
     ) -> tuple[list[Operation], dict[Ref, ResourceKey]]:
         operations: list[Operation] = []
         owners: dict[Ref, ResourceKey] = {}
@@ -287,7 +287,7 @@ class Planner:
             for operation in found:
                 owners.setdefault(operation.subject, item.key)
             operations += found
-        operations = self._dependents(self._compiler.consolidate(operations, live), live)
+        operations = self._dependents(self._compiler.consolidate(operations, live, online=online), live)
         for operation in operations:
             owners.setdefault(
                 operation.subject, ResourceKey(operation.subject.type, operation.subject.identity)
