@@ -127,7 +127,7 @@ class Planner:
             items += self._pruned(items, live)
         context.check()
         self._settle(context, items)
-        operations, owners = self._operations(items, live, online=online)
+        operations, owners = self._operations(items, live, online=question.online)
         if not operations:
             asked = _Asked.of(items)
             return Plan(

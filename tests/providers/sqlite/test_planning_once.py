@@ -27,9 +27,11 @@ class Counting(SQLiteCompiler):
         super().__init__(SQLiteDialect())
         self.plans = 0
 
-    def consolidate(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
+    def consolidate(
+        self, operations: list[Operation], live: Snapshot, *, online: bool = False
+    ) -> list[Operation]:
         self.plans += 1
-        return super().consolidate(operations, live)
+        return super().consolidate(operations, live, online=online)
 
 
 class CountedProvider(SQLiteProvider):
