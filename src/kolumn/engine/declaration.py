@@ -49,6 +49,8 @@ class Attribute:
     validators: tuple[ValidatorSpec, ...] = ()
     hint: bool = False
     """A wish of the configuration rather than a fact of the database, e.g. `renamed_from`."""
+    kept: bool = False
+    """Whether the database's own value stands where configuration gives none, e.g. an owner."""
     grammar: str = ""
     """What a text is in the database's language, e.g. `expression`; empty for plain text.
 
@@ -68,15 +70,24 @@ def attribute(
     sensitive: bool = False,
     compare: bool = True,
     hint: bool = False,
+    kept: bool = False,
     grammar: str = "",
     validators: Sequence[ValidatorSpec] = (),
 ) -> Any:
     """Declare a field of a model; without `default` it is required.
 
-    `compare=False` keeps it out of equality: how a thing is written, not what it is.
+    `compare=False` keeps it out of equality: how a thing is written, not what it is. `kept` means that
+    leaving it out of the configuration leaves the database's value alone (see `with_kept`).
     """
     about = Attribute(
-        description, default is dataclasses.MISSING, computed, sensitive, tuple(validators), hint, grammar
+        description,
+        required=default is dataclasses.MISSING,
+        computed=computed,
+        sensitive=sensitive,
+        validators=tuple(validators),
+        hint=hint,
+        kept=kept,
+        grammar=grammar,
     )
     return dataclasses.field(
         default=default, compare=compare and not hint, kw_only=True, metadata={"attribute": about}
@@ -467,6 +478,46 @@ def former_names(model: Any) -> dict[str, str]:
                 if before:
                     found[f"{each.name}.{element.name}"] = before
     return found
+
+
+def with_kept(wanted: M, live: M) -> M:
+    """Return `wanted` with the live values of what configuration leaves alone, in its elements as well."""
+    kind = type(wanted)
+    if kind not in _KEPT:
+        _KEPT[kind] = tuple(
+            each
+            for each in declared_fields(kind)
+            if each.about.kept or (each.kind in ("model", "models") and _keeps(each.element))
+        )
+    changes: dict[str, Any] = {}
+    for each in _KEPT[kind]:
+        mine, theirs = getattr(wanted, each.name), getattr(live, each.name, each.default)
+        made: Any = mine
+        if each.about.kept:
+            made = theirs if mine == each.default else mine
+        elif each.kind == "model" and mine is not None and theirs is not None:
+            made = with_kept(mine, theirs)
+        elif each.kind == "models":
+            named = {getattr(element, "name", ""): element for element in theirs}
+            made = tuple(
+                with_kept(element, named[name])
+                if (name := getattr(element, "name", "")) and name in named
+                else element
+                for element in mine
+            )
+        if made != mine:
+            changes[each.name] = made
+    return dataclasses.replace(wanted, **changes) if changes else wanted  # type: ignore[type-var]
+
+
+_KEPT: dict[type[Any], tuple[DeclaredField, ...]] = {}
+
+
+def _keeps(model: type[Any]) -> bool:
+    return any(
+        each.about.kept or (each.kind in ("model", "models") and _keeps(each.element))
+        for each in declared_fields(model)
+    )
 
 
 Change = Callable[[str, str], str]

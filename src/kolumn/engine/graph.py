@@ -32,38 +32,40 @@ def order(
 
 def _edges(operations: Sequence[Operation]) -> tuple[list[set[int]], set[tuple[int, int]]]:
     """Return what comes before each operation, and which of these pairs (first, then) are only guessed."""
-    provider: dict[Ref, int] = {}
-    remover: dict[Ref, int] = {}
+    providers: dict[Ref, list[int]] = defaultdict(list)
+    removers: dict[Ref, list[int]] = defaultdict(list)
     alterers: dict[Ref, list[int]] = defaultdict(list)
     for at, operation in enumerate(operations):
         for ref in operation.provides:
-            provider.setdefault(ref, at)
+            providers[ref].append(at)
         for ref in operation.removes:
-            remover.setdefault(ref, at)
+            removers[ref].append(at)
         for ref in operation.alters:
             alterers[ref].append(at)
     before: list[set[int]] = [set() for _ in operations]
     known: set[tuple[int, int]] = set()
     guessed: set[tuple[int, int]] = set()
     last_alteration: dict[Ref, int] = {}
+    guessing = any(operation.guesses for operation in operations)
 
     def edge(first: int, then: int, ref: Ref, operation: Operation) -> None:
         before[then].add(first)
-        (guessed if ref in operation.guesses else known).add((first, then))
+        if guessing:
+            (guessed if ref in operation.guesses else known).add((first, then))
 
     for at, operation in enumerate(operations):
         for ref in operation.requires:
-            if ref in provider:
-                edge(provider[ref], at, ref, operation)
+            for provider in providers.get(ref, ()):
+                edge(provider, at, ref, operation)
         for ref in operation.releases:
-            if ref in remover:
-                edge(at, remover[ref], ref, operation)
+            for remover in removers.get(ref, ()):
+                edge(at, remover, ref, operation)
         for ref in operation.provides:
-            if ref in remover:
-                edge(remover[ref], at, ref, operation)
+            for remover in removers.get(ref, ()):
+                edge(remover, at, ref, operation)
         for ref in operation.alters:
-            if ref in provider:
-                edge(provider[ref], at, ref, operation)
+            for provider in providers.get(ref, ()):
+                edge(provider, at, ref, operation)
             if ref in last_alteration:
                 edge(last_alteration[ref], at, ref, operation)
             last_alteration[ref] = at

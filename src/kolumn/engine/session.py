@@ -89,7 +89,9 @@ class Catalog(Protocol):
 class Compiler(Protocol):
     """Turns operations into steps for one database."""
 
-    def consolidate(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
+    def consolidate(
+        self, operations: list[Operation], live: Snapshot, *, online: bool = False
+    ) -> list[Operation]:
         """Merge operations this database must or can do at once, e.g. into one table rebuild."""
 
     def compile(self, operation: Operation, live: Snapshot, *, online: bool = False) -> list[Step]:
@@ -99,5 +101,8 @@ class Compiler(Protocol):
         transaction; a database with one way only takes that.
         """
 
-    def depends(self, operation: Operation, live: Snapshot) -> Iterable[Ref]:
-        """Yield the objects that must be dropped before `operation` and re-created after it."""
+    def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
+        """Yield the objects that must be dropped before `operation` and re-created after it.
+
+        `replaced` says that it is a drop whose object is created again in the same plan.
+        """

@@ -13,27 +13,31 @@ import dataclasses
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from kolumn.contract.errors import Problem, ValidationError
+from kolumn.engine.declaration import declared_fields, with_kept
 from kolumn.engine.handler import DeclaredHandler
 from kolumn.engine.operations import Create, Drop, Operation, Rename
-from kolumn.engine.resource import Ref
+from kolumn.engine.resource import Model, Ref
 from kolumn.sql import risks
 from kolumn.sql.dialect import Dialect, Relation
 from kolumn.sql.differ import add_constraint, diff_table, drop_constraint, foreign_key_needs, key_ref
 from kolumn.sql.model import ForeignKey, Index, PrimaryKey, Schema, Table, Trigger, Unique, View, parse_event
 from kolumn.sql.normal import Normalizer
-from kolumn.sql.operations import RenameColumn
+from kolumn.sql.operations import AlterObject, RenameColumn
 from kolumn.sql.reference import parse_reference
 from kolumn.sql.renaming import with_column_renamed, with_table_renamed
 
-S = TypeVar("S", bound=Table | Index | View | Trigger | Schema)
+S = TypeVar("S", bound=Model)
 _ALWAYS_CONSTANT = frozenset({"null", "true", "false"})
 
 
 class SQLHandler(DeclaredHandler[S], Generic[S]):
     """A handler whose texts are in one SQL dialect."""
+
+    IN_PLACE: ClassVar[frozenset[str]] = frozenset()
+    """Attributes the database can change without making the object anew."""
 
     def __init__(self, model: builtins.type[S], dialect: Dialect, description: str = "") -> None:
         self.model = model
@@ -98,6 +102,38 @@ class SQLHandler(DeclaredHandler[S], Generic[S]):
         schema = getattr(model, "schema", "")
         name = self.dialect.normal_schema(schema) if schema else ""
         return frozenset({Ref("schema", name)}) if name else frozenset()
+
+    def diff(self, live: S | None, wanted: S | None) -> list[Operation]:
+        """Return the operations; what configuration leaves alone stays as it is."""
+        if live is not None and wanted is not None:
+            wanted = with_kept(wanted, live)
+        return super().diff(live, wanted)
+
+    def replace(self, live: S, wanted: S) -> list[Operation]:
+        """Return a change in place where all that differs can change in place, else a drop and a creation."""
+        before, after = self.normal(live), self.normal(wanted)
+        fields = tuple(
+            each.name
+            for each in declared_fields(self.model)
+            if not each.about.hint and getattr(before, each.name) != getattr(after, each.name)
+        )
+        if not self.changes_in_place(before, after, fields):
+            return super().replace(live, wanted)
+        return [
+            AlterObject(
+                subject=self.ref(wanted),
+                before=live,
+                after=wanted,
+                fields=fields,
+                requires=self.uses(wanted) - self.uses(live),
+                releases=self.uses(live) - self.uses(wanted),
+                guesses=self.guesses(live) | self.guesses(wanted),
+            )
+        ]
+
+    def changes_in_place(self, before: S, after: S, fields: tuple[str, ...]) -> bool:
+        """Whether the database can change all of `fields` of the object in place; models in normal form."""
+        return self.IN_PLACE.issuperset(fields)
 
     def follow(self, model: S, operation: Operation) -> S:
         """Return the model with its references to a renamed table or column as the database has them then."""
@@ -200,7 +236,7 @@ class TableHandler(SQLHandler[Table]):
         now = wanted
         for key in keys:
             now = now.without_constraint(key)
-        operations: list[Operation] = [Create(subject=subject, model=now, uses=uses)]
+        operations: list[Operation] = [_replaced(self.created(now), uses=uses, requires=uses)]
         for key in keys:
             added = add_constraint(now, key, self.normalizer, subject)
             now = wanted if key is keys[-1] else added.after
@@ -216,7 +252,7 @@ class TableHandler(SQLHandler[Table]):
             operations.append(_replaced(dropped, releases=dropped.releases | {subject}))
             now = dropped.after
         lost = tuple(risks.dropping_table(live))
-        return [*operations, Drop(subject=subject, model=now, uses=uses, risks=lost)]
+        return [*operations, _replaced(self.dropped(now), uses=uses, releases=uses, risks=lost)]
 
     def _foreign_keys(self, table: Table) -> list[ForeignKey]:
         """Return the foreign keys that are made after the table and dropped before it."""

@@ -16,6 +16,24 @@ from kolumn.sql.model import Column, Constraint, Table
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlterObject(Alter):
+    """Change attributes of an object in place; `fields` names them."""
+
+    fields: tuple[str, ...]
+
+    def describe(self) -> str:
+        """Return `alter <object>: <what>`."""
+        words = ", ".join(change_words(self.before, self.after, self.fields))
+        return f"alter {self.subject}" + (f": {words}" if words else "")
+
+    def inverse(self) -> Operation:
+        """Return the change back."""
+        return type(self)(
+            subject=self.subject, before=self.after, after=self.before, fields=self.fields, **back(self)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class AlterTable(Alter):
     """Change what a table is besides its columns and constraints; base of the changes inside a table."""
 
