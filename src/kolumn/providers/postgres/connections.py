@@ -7,7 +7,6 @@ import logging
 import select
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kolumn.contract.context import Context
@@ -15,6 +14,7 @@ from kolumn.contract.errors import ConnectionError, KolumnError
 from kolumn.contract.logs import ConnectionLogger
 from kolumn.engine.operations import Statement
 from kolumn.providers.postgres import faults
+from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.settings import PostgresSettings
 from kolumn.providers.postgres.wire import exchange
 
@@ -52,23 +52,6 @@ SELECT version(), current_user::text, session_user::text, current_database()::te
        current_setting('max_identifier_length')::int, pg_catalog.pg_is_in_recovery(),
        current_setting('server_version')
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    """What a server says about itself and about who is connected."""
-
-    version: int
-    """server_version_num, e.g. 150018."""
-    product: str
-    """Product and version for people, e.g. `PostgreSQL 15.18`."""
-    current_user: str
-    session_user: str
-    database: str
-    is_superuser: bool
-    max_identifier: int
-    """Bytes."""
-    is_standby: bool
 
 
 class Connections:
@@ -177,16 +160,14 @@ class Connections:
         statements.append(Statement(_FACTS))
         answers: dict[int, list[tuple[Any, ...]]] = {}
         exchange(context, connection, statements, answers.__setitem__)
-        ((said, user, session_user, database, superuser, identifier, standby, number),) = answers[
-            len(answers) - 1
-        ]
+        ((said, user, login, database, superuser, identifier, standby, number),) = answers[len(answers) - 1]
         if not said.startswith(("PostgreSQL ", "EnterpriseDB ")):
             raise faults.not_postgres(said)
         self._server = Server(
             version=version,
             product=f"PostgreSQL {number.split()[0]}",
-            current_user=user,
-            session_user=session_user,
+            user=user,
+            login=login,
             database=database,
             is_superuser=superuser,
             max_identifier=identifier,

@@ -17,8 +17,9 @@ from kolumn.engine.journal import Journal
 from kolumn.engine.operations import Statement, Step
 from kolumn.engine.session import Capabilities
 from kolumn.providers.postgres import faults
-from kolumn.providers.postgres.connections import Connections, Server, milliseconds
+from kolumn.providers.postgres.connections import Connections, milliseconds
 from kolumn.providers.postgres.journal import postgres_journal
+from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.settings import PostgresSettings
 from kolumn.providers.postgres.wire import Row, exchange
 from kolumn.providers.postgres.work import (
@@ -96,7 +97,7 @@ class PostgresSession:
     @property
     def current_user(self) -> str:
         """The role statements run as."""
-        return self.server(Context.background()).current_user
+        return self.server(Context.background()).user
 
     @property
     def database(self) -> str:
