@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 
@@ -27,10 +28,8 @@ def main() -> int:
     for name, value in server.programs.environment.items():
         print(f"          {name}={value}")
     print(f"log       {server.log}\nCtrl-C stops it.", flush=True)
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         signal.pause()
-    except KeyboardInterrupt:
-        pass
     return 0
 
 

@@ -183,7 +183,7 @@ def _given_version() -> int:
 
 
 def _unprivileged() -> tuple[list[str], str]:
-    """Return how to run a program as somebody else than root, and who then owns the files; PostgreSQL insists.
+    """Return how to run a program as somebody else than root, as PostgreSQL insists, and who owns its files.
 
     A namespace in which root is called 1000 needs no other user and leaves the files root's.
     """
