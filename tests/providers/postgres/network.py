@@ -28,7 +28,7 @@ class Link:
         self._server_spoke = False
 
     def cut_at(self, mark: bytes, when: Literal["before", "after"], *, for_good: bool = False) -> None:
-        """Break the connection that sends `mark`, once: before the server sees it, or after it has answered."""
+        """Break the connection that sends `mark`, once: before the server sees it or after it answered."""
         self._mark, self._when, self._goes_down = mark, when, for_good
 
     def accept(self) -> None:
