@@ -32,14 +32,14 @@ def order(
 
 def _edges(operations: Sequence[Operation]) -> tuple[list[set[int]], set[tuple[int, int]]]:
     """Return what comes before each operation, and which of these pairs (first, then) are only guessed."""
-    provider: dict[Ref, int] = {}
-    remover: dict[Ref, int] = {}
+    providers: dict[Ref, list[int]] = defaultdict(list)
+    removers: dict[Ref, list[int]] = defaultdict(list)
     alterers: dict[Ref, list[int]] = defaultdict(list)
     for at, operation in enumerate(operations):
         for ref in operation.provides:
-            provider.setdefault(ref, at)
+            providers[ref].append(at)
         for ref in operation.removes:
-            remover.setdefault(ref, at)
+            removers[ref].append(at)
         for ref in operation.alters:
             alterers[ref].append(at)
     before: list[set[int]] = [set() for _ in operations]
@@ -53,17 +53,17 @@ def _edges(operations: Sequence[Operation]) -> tuple[list[set[int]], set[tuple[i
 
     for at, operation in enumerate(operations):
         for ref in operation.requires:
-            if ref in provider:
-                edge(provider[ref], at, ref, operation)
+            for provider in providers.get(ref, ()):
+                edge(provider, at, ref, operation)
         for ref in operation.releases:
-            if ref in remover:
-                edge(at, remover[ref], ref, operation)
+            for remover in removers.get(ref, ()):
+                edge(at, remover, ref, operation)
         for ref in operation.provides:
-            if ref in remover:
-                edge(remover[ref], at, ref, operation)
+            for remover in removers.get(ref, ()):
+                edge(remover, at, ref, operation)
         for ref in operation.alters:
-            if ref in provider:
-                edge(provider[ref], at, ref, operation)
+            for provider in providers.get(ref, ()):
+                edge(provider, at, ref, operation)
             if ref in last_alteration:
                 edge(last_alteration[ref], at, ref, operation)
             last_alteration[ref] = at

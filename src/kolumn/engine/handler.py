@@ -50,6 +50,9 @@ class Handler(Protocol[M]):
     def uses(self, model: M) -> frozenset[Ref]:
         """Return what must exist before the object can."""
 
+    def aliases(self, model: M) -> frozenset[Ref]:
+        """Return further refs by which others may mean it, e.g. a function without its arguments."""
+
     def created(self, model: M) -> Create:
         """Return the creation of the object."""
 
@@ -135,13 +138,33 @@ class DeclaredHandler(Generic[M]):
         """Return nothing: the object stands alone."""
         return frozenset()
 
+    def aliases(self, model: M) -> frozenset[Ref]:
+        """Return nothing: the object has one ref."""
+        return frozenset()
+
+    def guesses(self, model: M) -> frozenset[Ref]:
+        """Return what of `uses` was read out of a text, and may mean something else."""
+        return frozenset()
+
     def created(self, model: M) -> Create:
         """Return the creation of the object, after what it uses."""
-        return Create(subject=self.ref(model), model=model, uses=self.uses(model))
+        return Create(
+            subject=self.ref(model),
+            model=model,
+            uses=self.uses(model),
+            guesses=self.guesses(model),
+            provides=self.aliases(model),
+        )
 
     def dropped(self, model: M) -> Drop:
         """Return the drop of the object, before what it uses."""
-        return Drop(subject=self.ref(model), model=model, uses=self.uses(model))
+        return Drop(
+            subject=self.ref(model),
+            model=model,
+            uses=self.uses(model),
+            guesses=self.guesses(model),
+            removes=self.aliases(model),
+        )
 
     def normal(self, model: M) -> M:
         """Return the model itself, without its hints."""

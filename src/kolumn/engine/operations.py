@@ -78,7 +78,14 @@ class Create(Operation):
 
     def inverse(self) -> Operation:
         """Return the drop of the same object."""
-        return Drop(subject=self.subject, model=self.model, uses=self.uses)
+        return Drop(
+            subject=self.subject,
+            model=self.model,
+            uses=self.uses,
+            guesses=self.guesses,
+            removes=self.provides,
+            place=-self.place,
+        )
 
     def effect(self) -> Mapping[Ref, Any]:
         """Return the new model."""
@@ -102,7 +109,14 @@ class Drop(Operation):
 
     def inverse(self) -> Operation:
         """Return the creation of the same object; data it held does not come back with it."""
-        return Create(subject=self.subject, model=self.model, uses=self.uses)
+        return Create(
+            subject=self.subject,
+            model=self.model,
+            uses=self.uses,
+            guesses=self.guesses,
+            provides=self.removes,
+            place=-self.place,
+        )
 
     def effect(self) -> Mapping[Ref, Any]:
         """Return that the object is gone."""
@@ -191,6 +205,8 @@ class Step:
     """Queries that return no row when it worked."""
     timeout: float | None = None
     """Seconds after which its statements are stopped; None for the plan's deadline."""
+    cleanup: tuple[Statement, ...] = ()
+    """What removes the remains of a step that failed half-way outside of a transaction."""
     alone: bool = False
     """Whether it gets a transaction to itself, so that its locks are held for its own time only."""
     attempts: int = 1

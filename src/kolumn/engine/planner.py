@@ -51,7 +51,10 @@ class _Asked(NamedTuple):
         by_ref: dict[Ref, list[str]] = {}
         for item in items:
             if item.ref is not None:
-                by_ref.setdefault(item.ref, []).append(str(item.key))
+                model = item.wanted if item.wanted is not None else item.live
+                aliases = item.handler.aliases(model) if model is not None else ()
+                for ref in (item.ref, *aliases):
+                    by_ref.setdefault(ref, []).append(str(item.key))
         return cls(frozenset(str(item.key) for item in items), by_ref)
 
 
@@ -90,7 +93,7 @@ class Planner:
             items += self._pruned(items, live)
         context.check()
         self._settle(context, items)
-        operations, owners = self._operations(items, live)
+        operations, owners = self._operations(items, live, online=online)
         if not operations:
             asked = _Asked.of(items)
             return Plan(
@@ -228,7 +231,7 @@ class Planner:
         return find(live, item.handler, item.request.name)
 
     def _operations(
-        self, items: Sequence[_Item], live: Snapshot
+        self, items: Sequence[_Item], live: Snapshot, *, online: bool
     ) -> tuple[list[Operation], dict[Ref, ResourceKey]]:
         operations: list[Operation] = []
         owners: dict[Ref, ResourceKey] = {}
@@ -247,7 +250,7 @@ class Planner:
             for operation in found:
                 owners.setdefault(operation.subject, item.key)
             operations += found
-        operations = self._dependents(self._compiler.consolidate(operations, live), live)
+        operations = self._dependents(self._compiler.consolidate(operations, live, online=online), live)
         for operation in operations:
             owners.setdefault(
                 operation.subject, ResourceKey(operation.subject.type, operation.subject.identity)

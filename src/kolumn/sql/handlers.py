@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import declared_fields, with_kept
 from kolumn.engine.handler import DeclaredHandler
-from kolumn.engine.operations import NOTHING, Create, Drop, Operation, Rename
+from kolumn.engine.operations import Create, Drop, Operation, Rename
 from kolumn.engine.resource import Model, Ref
 from kolumn.sql import risks
 from kolumn.sql.dialect import Dialect, Relation
@@ -102,20 +102,6 @@ class SQLHandler(DeclaredHandler[S], Generic[S]):
         schema = getattr(model, "schema", "")
         name = self.dialect.normal_schema(schema) if schema else ""
         return frozenset({Ref("schema", name)}) if name else frozenset()
-
-    def guesses(self, model: S) -> frozenset[Ref]:
-        """Return what of `uses` was read out of a text, and may mean something else."""
-        return NOTHING
-
-    def created(self, model: S) -> Create:
-        """Return the creation of the object, after what it uses."""
-        return Create(
-            subject=self.ref(model), model=model, uses=self.uses(model), guesses=self.guesses(model)
-        )
-
-    def dropped(self, model: S) -> Drop:
-        """Return the drop of the object, before what it uses."""
-        return Drop(subject=self.ref(model), model=model, uses=self.uses(model), guesses=self.guesses(model))
 
     def diff(self, live: S | None, wanted: S | None) -> list[Operation]:
         """Return the operations; what configuration leaves alone stays as it is."""
@@ -250,7 +236,7 @@ class TableHandler(SQLHandler[Table]):
         now = wanted
         for key in keys:
             now = now.without_constraint(key)
-        operations: list[Operation] = [Create(subject=subject, model=now, uses=uses)]
+        operations: list[Operation] = [_replaced(self.created(now), uses=uses, requires=uses)]
         for key in keys:
             added = add_constraint(now, key, self.normalizer, subject)
             now = wanted if key is keys[-1] else added.after
@@ -266,7 +252,7 @@ class TableHandler(SQLHandler[Table]):
             operations.append(_replaced(dropped, releases=dropped.releases | {subject}))
             now = dropped.after
         lost = tuple(risks.dropping_table(live))
-        return [*operations, Drop(subject=subject, model=now, uses=uses, risks=lost)]
+        return [*operations, _replaced(self.dropped(now), uses=uses, releases=uses, risks=lost)]
 
     def _foreign_keys(self, table: Table) -> list[ForeignKey]:
         """Return the foreign keys that are made after the table and dropped before it."""

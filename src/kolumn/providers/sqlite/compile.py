@@ -43,7 +43,9 @@ class SQLiteCompiler:
     def __init__(self, dialect: SQLiteDialect) -> None:
         self._normalizer = Normalizer(dialect)
 
-    def consolidate(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
+    def consolidate(
+        self, operations: list[Operation], live: Snapshot, *, online: bool = False
+    ) -> list[Operation]:
         """Merge the changes of a table that ALTER TABLE cannot make into one rebuild.
 
         Renamed columns stay apart: SQLite changes their name in everything that mentions it. Triggers of a

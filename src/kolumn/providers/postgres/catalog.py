@@ -1,0 +1,80 @@
+"""Reads PostgreSQL's system catalogues: a fixed number of queries, whatever the number of objects.
+
+Each resource type brings its own queries (`PostgresHandler.queries`); all run in one read-only transaction
+with an empty search path, so that everything is consistent and every name comes out with its schema.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from kolumn.contract.context import Context
+from kolumn.engine.handler import Handler
+from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.postgres import dependencies
+from kolumn.providers.postgres.handler import Entry, PostgresHandler
+from kolumn.providers.postgres.reading import COMMENTS, Reading
+from kolumn.providers.postgres.session import PostgresSession
+from kolumn.providers.postgres.settling import settle
+
+
+class PostgresCatalog:
+    """What one database holds."""
+
+    def __init__(
+        self, session: PostgresSession, handlers: Iterable[PostgresHandler[Any]], hidden: Sequence[str]
+    ) -> None:
+        self._session = session
+        self._handlers = {handler.type: handler for handler in handlers}
+        self._hidden = tuple(hidden)
+        """Schemas that are Kolumn's own."""
+
+    def scan(self, context: Context) -> Snapshot:
+        """Return everything users keep in the database; what belongs to extensions is theirs."""
+        reading = self.read(context)
+        entries: dict[Ref, Entry] = {}
+        for handler in self._handlers.values():
+            for entry in handler.entries(reading):
+                entries[entry.ref] = entry
+                reading.refs[entry.identity] = entry.ref
+        encode = msgspec.msgpack.Encoder().encode
+        digests = {
+            ref: hashlib.blake2b(encode(entry.row), digest_size=16).hexdigest()
+            for ref, entry in entries.items()
+        }
+        attached: dict[Ref, tuple[Ref, ...]] = defaultdict(tuple)
+        for ref, entry in entries.items():
+            if entry.owner is not None:
+                attached[entry.owner] += (ref,)
+        return Snapshot(
+            digests,
+            lambda ref: self._handlers[ref.type].build(entries[ref]),
+            attached=attached,
+            dependents=dependencies.dependents(reading),
+            aside=frozenset(ref for ref, entry in entries.items() if entry.aside),
+        )
+
+    def read(self, context: Context) -> Reading:
+        """Run every query of every resource type in one transaction."""
+        server = self._session.server(context)
+        queries: dict[str, str] = {"comments": COMMENTS, **dependencies.QUERIES}
+        for handler in self._handlers.values():
+            queries.update(handler.queries(server))
+        names = list(queries)
+        with self._session.read(context) as fetch:
+            found = fetch.fetch_many([self._shown(queries[name]) for name in names])
+        return Reading.of(server, dict(zip(names, found, strict=True)))
+
+    def _shown(self, query: str) -> str:
+        """Fill in what every query leaves out: the system's schemas and Kolumn's own."""
+        quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in self._hidden)
+        return query.replace("{user_schemas}", f"n.nspname !~ '^pg_' AND n.nspname NOT IN ({quoted})")
+
+    def settle(self, context: Context, pairs: Sequence[tuple[Handler[Any], Any, Any]]) -> Sequence[Any]:
+        """Ask the server which wanted texts it would store as the live ones (see `settling`)."""
+        return settle(context, self._session, self._session.server(context), pairs)

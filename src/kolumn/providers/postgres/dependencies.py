@@ -1,0 +1,97 @@
+"""What PostgreSQL itself knows to depend on what (`pg_depend`), in terms of resources.
+
+https://www.postgresql.org/docs/current/catalog-pg-depend.html
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from kolumn.engine.resource import Ref
+from kolumn.providers.postgres.reading import Reading
+
+QUERIES: Mapping[str, str] = {
+    "dependencies": """
+SELECT DISTINCT
+    CASE
+        WHEN r.oid IS NOT NULL AND r.rulename = '_RETURN' THEN 'pg_class'
+        WHEN a.oid IS NOT NULL THEN 'pg_attrdef'
+        WHEN k.conrelid <> 0 THEN 'pg_constraint'
+        WHEN k.oid IS NOT NULL THEN 'pg_type'
+        ELSE d.classid::regclass::text
+    END,
+    CASE
+        WHEN r.oid IS NOT NULL AND r.rulename = '_RETURN' THEN r.ev_class
+        WHEN a.oid IS NOT NULL THEN a.adrelid
+        WHEN k.conrelid <> 0 THEN k.conrelid
+        WHEN k.oid IS NOT NULL THEN k.contypid
+        ELSE d.objid
+    END,
+    CASE
+        WHEN a.oid IS NOT NULL THEN ac.attname::text
+        WHEN k.conrelid <> 0 THEN k.conname::text
+        WHEN d.classid = 'pg_class'::regclass AND d.objsubid > 0 THEN dc.attname::text
+        ELSE ''
+    END,
+    CASE WHEN t.typelem <> 0 OR t.typrelid = 0 THEN 'pg_type'
+         WHEN t.typrelid <> 0 AND tc.relkind <> 'c' THEN 'pg_class'
+         ELSE d.refclassid::regclass::text END,
+    CASE WHEN t.typelem <> 0 AND t.typsubscript = 'array_subscript_handler'::regproc THEN t.typelem
+         WHEN t.typrelid <> 0 AND tc.relkind <> 'c' THEN t.typrelid
+         ELSE d.refobjid END,
+    coalesce(rc.attname::text, '')
+FROM pg_catalog.pg_depend d
+LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+LEFT JOIN pg_catalog.pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid
+LEFT JOIN pg_catalog.pg_attribute ac ON ac.attrelid = a.adrelid AND ac.attnum = a.adnum
+LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid
+LEFT JOIN pg_catalog.pg_attribute dc
+    ON d.classid = 'pg_class'::regclass AND d.objsubid > 0
+    AND dc.attrelid = d.objid AND dc.attnum = d.objsubid
+LEFT JOIN pg_catalog.pg_attribute rc
+    ON d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
+    AND rc.attrelid = d.refobjid AND rc.attnum = d.refobjsubid
+LEFT JOIN pg_catalog.pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
+LEFT JOIN pg_catalog.pg_class tc ON tc.oid = t.typrelid
+WHERE d.refobjid >= 16384 AND d.objid >= 16384
+    AND d.deptype IN ('n', 'a')
+    AND (d.deptype = 'n' OR d.classid IN (
+        'pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass, 'pg_statistic_ext'::regclass,
+        'pg_class'::regclass))
+    AND d.refclassid IN (
+        'pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass,
+        'pg_collation'::regclass, 'pg_ts_config'::regclass, 'pg_constraint'::regclass)
+    AND (k.oid IS NULL OR k.contype <> 'f')
+    AND d.classid <> 'pg_type'::regclass
+    OR d.classid = 'pg_type'::regclass AND d.deptype = 'n' AND d.refobjid >= 16384
+""",
+}
+"""Foreign keys are left out: the tables know them. Dependencies of parts carry the part's name."""
+
+_PARTS = {"pg_attrdef": "default", "pg_constraint": "constraint"}
+
+
+def dependents(reading: Reading) -> Mapping[Ref, tuple[Ref, ...]]:
+    """Return what depends on each object and column.
+
+    A column is `Ref("column", name, schema, table)`. What depends may be an object or, of a table,
+    `Ref("default", column, schema, table)`, `Ref("constraint", name, schema, table)`, or a column
+    (because of its type).
+    """
+    found: dict[Ref, dict[Ref, None]] = defaultdict(dict)
+    for catalogue, oid, part, target_catalogue, target_oid, column in reading.rows["dependencies"]:
+        table = catalogue if catalogue not in _PARTS else "pg_class"
+        dependent = reading.refs.get((table, oid))
+        target = reading.refs.get((target_catalogue, target_oid))
+        if dependent is None or target is None:
+            continue
+        if part:
+            kind = _PARTS.get(catalogue, "column")
+            dependent = Ref(kind, part, dependent.schema, dependent.name)
+        elif dependent == target:
+            continue
+        found[target][dependent] = None
+        if column:
+            found[Ref("column", column, target.schema, target.name)][dependent] = None
+    return {ref: tuple(each) for ref, each in found.items()}

@@ -1,0 +1,25 @@
+"""PostgreSQL's resource types, and those it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kolumn.providers.postgres.dialect import PostgresDialect
+from kolumn.providers.postgres.handler import PostgresHandler
+from kolumn.providers.postgres.resources.enum import EnumHandler
+from kolumn.providers.postgres.resources.schema import SchemaHandler
+
+REFUSED: Mapping[str, str] = {
+    "database": "a provider block is one database; create databases with the server's own tools.",
+    "type": "say which: enum, domain, composite_type or range_type.",
+    "partition": "a partition is a table with partition_of.",
+    "event": "it schedules nothing; use the operating system's scheduler or an extension such as pg_cron.",
+}
+
+
+def handlers() -> Iterator[PostgresHandler[Any]]:
+    """Yield the handlers; the catalogue is read in this order, so what others belong to comes first."""
+    dialect = PostgresDialect()
+    yield SchemaHandler(dialect)
+    yield EnumHandler(dialect)
