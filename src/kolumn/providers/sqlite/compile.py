@@ -102,7 +102,8 @@ class SQLiteCompiler:
         inverse = operation.inverse()
         undo = None
         if inverse is not None:
-            undo = tuple(self._statements(inverse, live.with_changes(operation.effect()), exact=True)[0])
+            after = live.with_changes(operation.effect()) if isinstance(inverse, AlterTable) else live
+            undo = tuple(self._statements(inverse, after, exact=True)[0])
             undo += tuple(_lost_with(operation, live))
         rebuilds = isinstance(operation, RebuildTable)
         table = isinstance(getattr(operation, "model", None), SQLiteTable) or isinstance(
