@@ -350,8 +350,9 @@ def lost(said: str, *, in_transaction: bool, statement: Statement | None = None)
         if in_transaction
         else "Whether the statement under way took effect is not known."
     )
+    words = _sentence(_driver_words(said))
     return ConnectionError(
-        f"the connection to PostgreSQL was lost: {_sentence(_driver_words(said))} {kept} Plan and apply again.",
+        f"the connection to PostgreSQL was lost: {words} {kept} Plan and apply again.",
         code="connection_lost",
         details={"statement": statement.text[:_SHOWN]} if statement is not None else {},
     )

@@ -37,8 +37,9 @@ class MetadataSchema:
                 self._session.run(context, list(map(Statement, made)))
             except PermissionError as error:
                 raise PermissionError(
-                    f"{error.message} The steps of this apply are noted in schema {self._name} while it lasts: "
-                    "have it made, with the right to create tables in it, or name another with metadata_schema.",
+                    f"{error.message} The steps of this apply are noted in schema {self._name} while it "
+                    "lasts: have it made, with the right to create tables in it, or name another with "
+                    "metadata_schema.",
                     code=error.code,
                     details=error.details,
                 ) from error
