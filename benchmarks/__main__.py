@@ -18,7 +18,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure Kolumn's speed and memory."
     )
-    parser.add_argument("--database", choices=databases.NAMES, default="sqlite", help="default: sqlite")
+    parser.add_argument(
+        "--database",
+        default=databases.NAMES[0],
+        metavar="NAME[:VERSION]",
+        help=f"{' or '.join(databases.NAMES)} (default: %(default)s)",
+    )
     parser.add_argument(
         "--sizes",
         type=_numbers,
@@ -56,7 +61,7 @@ def main() -> int:
     if arguments.json:
         write_json(measured, database.comparisons, arguments.json)
     if arguments.readme:
-        rewrite(Path(__file__).with_name("README.md"), arguments.database, report)
+        rewrite(Path(__file__).with_name("README.md"), arguments.database.partition(":")[0], report)
     return 0
 
 

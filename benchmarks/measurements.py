@@ -7,6 +7,7 @@ import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from benchmarks import measures
@@ -112,16 +113,18 @@ def _measure_size(
 def _peers(database: Database, projects: Projects) -> Prepared:
     found: dict[str, Callable[[], Command]] = {}
     for peer in database.peers:
-        found[peer.name] = lambda peer=peer: peer.plan(projects.source)
+        found[peer.name] = partial(peer.plan, projects.source)
         if peer.creation is not None:
-            found[peer.creation_measure] = lambda make=peer.creation: make(
-                projects.source, f"peer_{projects.tables}"
-            )
+            found[peer.creation_measure] = partial(peer.creation, projects.source, f"peer_{projects.tables}")
     return found
 
 
 def _made(commands: Mapping[str, Command]) -> Prepared:
-    return {name: lambda command=command: command for name, command in commands.items()}
+    return {name: partial(_itself, command) for name, command in commands.items()}
+
+
+def _itself(command: Command) -> Command:
+    return command
 
 
 def _chosen(prepared: Prepared, only: str) -> dict[str, Command]:

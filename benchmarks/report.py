@@ -78,7 +78,7 @@ def flatness(measured: Measured) -> list[Ratio]:
 
 
 def _beyond(size: Size, name: str, of: Number) -> float:
-    """Return seconds of `name` without the start of its program, if it is Kolumn's; others have next to none."""
+    """Return seconds of `name`, without the start of the program where it is Kolumn."""
     start = size.costs.get(measures.STARTS.get(name, ""))
     # A start-up that is slower than the whole is noise; a millisecond keeps the quotients meaningful.
     return max(of(size.costs[name]) - (of(start) if start else 0.0), 0.001)

@@ -1,4 +1,4 @@
-"""What the benchmarks ask of a database product. A database of it goes by a name: its file, or the server's."""
+"""What the benchmarks ask of a database product. A name stands for one database of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Peer:
     plan: Callable[[str], Command]
     """From a database to the peer's plan with nothing to do."""
     creation: Callable[[str, str], Command] | None = None
-    """From a database, and the name of another, to the peer's plan and creation of the first in the second."""
+    """From a database and the name of another: the peer plans and makes the second like the first."""
 
     @property
     def creation_measure(self) -> str:

@@ -13,7 +13,9 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from alembic.autogenerate import compare_metadata, produce_migrations
@@ -35,7 +37,7 @@ def plan(url: str) -> dict[str, float]:
         context = MigrationContext.configure(connection, opts=_OPTIONS)
         differences = compare_metadata(context, models)
     if differences:
-        raise SystemExit(f"{len(differences)} differences")
+        raise RuntimeError(f"{len(differences)} differences")
     return {"reflect": reflected - started, "compare": time.perf_counter() - reflected}
 
 
@@ -73,8 +75,9 @@ def _reflected(engine: Engine) -> MetaData:
     return models
 
 
-if __name__ == "__main__":
-    match sys.argv[1:]:
+def main(arguments: list[str]) -> None:
+    """Do what the command line says."""
+    match arguments:
         case ["plan", url]:
             json.dump(plan(url), sys.stdout)
         case ["models", url, file]:
@@ -82,4 +85,12 @@ if __name__ == "__main__":
         case ["create", url, file]:
             json.dump(create(url, Path(file)), sys.stdout)
         case _:
-            raise SystemExit(__doc__)
+            print(__doc__)
+
+
+if __name__ == "__main__":
+    # A table is reflected, and pickled, within one that refers to it, thousands deep here.
+    sys.setrecursionlimit(1_000_000)
+    threading.stack_size(1 << 30)
+    with ThreadPoolExecutor(1) as runner:
+        runner.submit(main, sys.argv[1:]).result()

@@ -13,8 +13,8 @@ import json
 import sys
 import time
 
-import migra
-from schemainspect import get_inspector
+import migra  # type: ignore[import-untyped]
+from schemainspect import get_inspector  # type: ignore[import-untyped]
 from sqlalchemy import create_engine
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -11,9 +10,9 @@ from pathlib import Path
 from benchmarks import measures, peers
 from benchmarks.databases.database import Database, Peer
 from benchmarks.databases.postgres import processors
-from benchmarks.databases.postgres.server import URL_VARIABLE, Server
+from benchmarks.databases.postgres.server import Server, running
 from benchmarks.measures import Comparison
-from benchmarks.processes import Command, Failed
+from benchmarks.processes import Command
 from benchmarks.schemas import Spelling
 
 FLOOR = "catalogue queries in psql"
@@ -22,6 +21,7 @@ SCRIPT = "psql -1 -f"
 
 _FLOOR = Path(__file__).with_name("floor.sql").resolve()
 _PREFIX = "kolumn_bench_"
+_VERSION = 18
 _SHOWN = ("fsync", "autovacuum", "shared_buffers")
 
 
@@ -121,13 +121,11 @@ class PostgreSQL(Database):
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[PostgreSQL]:
-    """Use the server of KOLUMN_TEST_POSTGRES_URL. Raises Failed."""
-    url = os.environ.get(URL_VARIABLE)
-    if not url:
-        raise Failed(f"set {URL_VARIABLE}")
-    database = PostgreSQL(Server(url), folder)
-    try:
-        yield database
-    finally:
-        database.drop_all()
+def opened(folder: Path, version: str) -> Iterator[PostgreSQL]:
+    """Start a server of a major version. Raises Failed."""
+    with running(int(version or _VERSION)) as server:
+        database = PostgreSQL(server, folder)
+        try:
+            yield database
+        finally:
+            database.drop_all()

@@ -1,4 +1,4 @@
-"""What a PostgreSQL server on this machine spends on its clients, from what the system knows of its processes."""
+"""What a PostgreSQL server on this machine spends on its clients, as the system accounts for it."""
 
 from __future__ import annotations
 

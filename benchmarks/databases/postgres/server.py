@@ -1,17 +1,29 @@
-"""The server that is measured: one of its own, or the one KOLUMN_TEST_POSTGRES_URL names."""
+"""The server that is measured, and the client programs that talk to it."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from benchmarks.processes import Failed
 
-URL_VARIABLE = "KOLUMN_TEST_POSTGRES_URL"
+_ROOT = Path(__file__).resolve().parents[3]
+_SETTINGS = {
+    "shared_buffers": "128MB",
+    # What creates or dumps all tables in one transaction locks each, with its indexes and its TOAST table.
+    "max_locks_per_transaction": "2048",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "wal_level": "replica",
+}
+"""The server's defaults where those of the tests differ, as long as they cost time; fsync stays off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +32,9 @@ class Server:
 
     url: str
     """Of a database in which other databases can be made, with a role that may make them."""
-    programs: Path | None = None
-    """Folder of psql and pg_dump; None to search them on PATH."""
-    environment: Mapping[str, str] = field(default_factory=dict)
+    programs: Path
+    """Folder of psql and pg_dump."""
+    environment: Mapping[str, str]
     """What those programs need around them."""
 
     def database_url(self, database: str, scheme: str = "postgresql") -> str:
@@ -31,7 +43,7 @@ class Server:
 
     def program(self, name: str) -> str:
         """Return the path of a client program."""
-        return str(self.programs / name) if self.programs else name
+        return str(self.programs / name)
 
     def psql(self, database: str, *arguments: str) -> list[str]:
         """Return the command line of psql that ends at the first error."""
@@ -55,3 +67,25 @@ class Server:
         if done.returncode:
             raise Failed(done.stderr)
         return done.stdout.strip()
+
+
+@contextmanager
+def running(version: int) -> Iterator[Server]:
+    """Start a server of a major version with the tests' own means, or use the one they are given.
+
+    In a process of its own: what it needs in memory would be counted towards every process measured.
+    Raises Failed.
+    """
+    command = [sys.executable, "-m", "tests.servers", "postgres", str(version), "--json"]
+    for name, value in _SETTINGS.items():
+        command += ["--set", f"{name}={value}"]
+    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        if not said:
+            raise Failed(f"no PostgreSQL {version} to measure on")
+        found = json.loads(said)
+        try:
+            yield Server(found["url"], Path(found["programs"]), found["environment"])
+        finally:
+            process.terminate()

@@ -15,7 +15,7 @@ from benchmarks import measures, peers
 from benchmarks.databases.database import Database
 from benchmarks.databases.sqlite import floor
 from benchmarks.measures import Comparison
-from benchmarks.processes import Command
+from benchmarks.processes import Command, Failed
 from benchmarks.schemas import Spelling
 
 FLOOR = "floor"
@@ -102,11 +102,14 @@ class SQLite(Database):
         file = str(self._file(database))
         if shell := shutil.which("sqlite3"):
             return [shell, "-bail", "-cmd", "BEGIN", file, ".read /dev/stdin", "COMMIT"]
-        code = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript('BEGIN;' + sys.stdin.read() + 'COMMIT')"
+        script = "'BEGIN;' + sys.stdin.read() + 'COMMIT'"
+        code = f"import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript({script})"
         return [sys.executable, "-c", code, file]
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[SQLite]:
-    """Nothing needs to be started."""
+def opened(folder: Path, version: str) -> Iterator[SQLite]:
+    """Use the library there is. Raises Failed when another version of it is asked for."""
+    if version:
+        raise Failed(f"the version of SQLite is {sqlite3.sqlite_version}, which is Python's")
     yield SQLite(folder)
