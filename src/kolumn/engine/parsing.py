@@ -13,27 +13,49 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import msgspec
+
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.schema import ValidatorSpec
 from kolumn.engine.declaration import DeclaredField, declared_fields
 
 M = TypeVar("M")
 
+_ALIKE = 4096
+"""How many elements a parser knows again."""
+_ENCODE = msgspec.json.Encoder().encode
+
 Check = Callable[[str, str], "Problem | None"]
 """Says what is wrong with a text of a grammar; the problem's path is filled in by the parser."""
 
 
 def parse(model: type[M], config: Mapping[str, Any], check: Check | None = None) -> M:
-    """Turn configuration into `model`; `check` judges every text that declares a grammar.
+    """Turn one configuration into `model`; see `Parser`."""
+    return Parser(model, check).parse(config)
 
-    Raises ValidationError with a Problem for every fault found; each has the path of the attribute.
+
+class Parser(Generic[M]):
+    """Parses configurations of one class of models; `check` judges every text that declares a grammar.
+
+    Elements that are written alike, such as the same column of many tables, become one object.
     """
-    problems: list[Problem] = []
-    built = _Parser(check, problems).model(_shape(model), config, "")
-    if problems:
-        raise ValidationError.of(problems)
-    assert built is not None
-    return built
+
+    def __init__(self, model: type[M], check: Check | None = None) -> None:
+        self._shape = _shape(model)
+        self._check = check
+        self._alike: dict[tuple[type[Any], bytes], Any] = {}
+
+    def parse(self, config: Mapping[str, Any]) -> M:
+        """Turn configuration into a model.
+
+        Raises ValidationError with a Problem for every fault found; each has the path of the attribute.
+        """
+        problems: list[Problem] = []
+        built = _Parsing(self._check, self._alike, problems).model(self._shape, config, "")
+        if problems:
+            raise ValidationError.of(problems)
+        assert built is not None
+        return built
 
 
 _WRONG: Any = object()
@@ -157,11 +179,14 @@ def _shape(model: type[M]) -> _Shape[M]:
     return shape
 
 
-class _Parser:
-    """Parses one configuration; collects the faults in `problems`."""
+class _Parsing:
+    """Parses one configuration; collects the faults in `problems`, and in `alike` the elements without."""
 
-    def __init__(self, check: Check | None, problems: list[Problem]) -> None:
+    def __init__(
+        self, check: Check | None, alike: dict[tuple[type[Any], bytes], Any], problems: list[Problem]
+    ) -> None:
         self._check = check
+        self._alike = alike
         self._problems = problems
 
     def model(self, shape: _Shape[M], config: Mapping[str, Any], path: str) -> M | None:
@@ -252,26 +277,46 @@ class _Parser:
         bodies: Iterable[tuple[str, Any]]
         if isinstance(raw, Mapping):
             if _is_by_name(shape, raw, block=block):
-                bodies = [(f"{path}.{name}", _with_name(shape, name, body)) for name, body in raw.items()]
+                bodies = [(f".{name}", _with_name(shape, name, body)) for name, body in raw.items()]
             else:
-                bodies = [(path, raw)]
+                bodies = [("", raw)]
         elif isinstance(raw, (list, tuple)):
-            bodies = [(f"{path}[{index}]", body) for index, body in enumerate(raw)]
+            bodies = [(f"[{index}]", body) for index, body in enumerate(raw)]
         elif shorthand and isinstance(raw, str):
-            bodies = [(path, raw)]
+            bodies = [("", raw)]
         else:
             self._problems.append(_mistyped(path, "a list or blocks", raw))
             return []
         built = []
-        for where, given in bodies:
+        for place, given in bodies:
             body = {shorthand: given} if shorthand and isinstance(given, (str, list, tuple)) else given
-            if type(body) is not dict and not isinstance(body, Mapping):
-                self._problems.append(_mistyped(where, "an object", body))
-                continue
-            made = self.model(shape, body, f"{where}.")
+            made = self._element(shape, body, path, place)
             if made is not None:
                 built.append(made)
         return built
+
+    def _element(self, shape: _Shape[M], body: Any, path: str, place: str) -> M | None:
+        """Return the element, the one made before of a body written alike if there is one."""
+        key = None
+        if type(body) is dict:
+            try:
+                key = (shape.model, _ENCODE(body))
+            except (TypeError, ValueError, OverflowError, RecursionError):
+                pass  # it holds what JSON has not, so nothing is written like it
+            else:
+                known: M | None = self._alike.get(key)
+                if known is not None:
+                    return known
+        elif not isinstance(body, Mapping):
+            self._problems.append(_mistyped(f"{path}{place}", "an object", body))
+            return None
+        before = len(self._problems)
+        made = self.model(shape, body, f"{path}{place}.")
+        if key is not None and made is not None and len(self._problems) == before:
+            if len(self._alike) == _ALIKE:
+                self._alike.clear()
+            self._alike[key] = made
+        return made
 
     def _value(self, slot: _Slot, raw: Any, path: str) -> Any:
         if slot.nested is not None:
