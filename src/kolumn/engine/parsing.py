@@ -123,11 +123,10 @@ class _Slot:
 
     __slots__ = (
         "block", "convert", "default", "field", "grammar", "hint", "judged", "many", "name", "nested",
-        "place", "taken", "tests",
+        "taken", "tests",
     )  # fmt: skip
 
-    def __init__(self, place: int, field: DeclaredField) -> None:
-        self.place = place
+    def __init__(self, field: DeclaredField) -> None:
         self.field = field
         self.name, self.block, self.default = field.name, field.block, field.default
         self.grammar, self.hint = field.about.grammar, field.about.hint
@@ -145,8 +144,10 @@ class _Shape(Generic[M]):
 
     def __init__(self, model: type[M]) -> None:
         self.model = model
-        self.slots = tuple(_Slot(place, each) for place, each in enumerate(declared_fields(model)))
+        self.slots = tuple(_Slot(each) for each in declared_fields(model))
         self.blocks = {slot.block: slot.name for slot in self.slots if slot.block}
+        self.by_name = {slot.name: slot for slot in self.slots}
+        self.places = {slot.name: place for place, slot in enumerate(self.slots)}
         self.by_key = {key: slot for slot in self.slots for key in (slot.name, slot.block) if key}
         self.required = frozenset(slot.name for slot in self.slots if slot.field.about.required)
         self.prepare = getattr(model, "prepare", None)
@@ -159,6 +160,12 @@ class _Shape(Generic[M]):
             and not hasattr(model, "__post_init__")
             and all(each.default is not dataclasses.MISSING for each in rest)
         )
+
+    def held(self, model: M) -> Mapping[str, Any]:
+        """Return the values that a model itself holds, at their default or not."""
+        if self._sparse:
+            return model.__dict__
+        return {slot.name: getattr(model, slot.name) for slot in self.slots}
 
     def build(self, values: dict[str, Any]) -> M:
         """Return the model with `values`; defaults are found in the class, where dataclasses keep them."""
@@ -411,21 +418,25 @@ def _test(validator: ValidatorSpec) -> Callable[[Any], bool]:
 
 def config(model: Any) -> dict[str, Any]:
     """Return the configuration of `model`: what `parse` turns back into an equal model."""
-    shape = _shape(type(model))
+    return _config(_shape(type(model)), model)
+
+
+def _config(shape: _Shape[Any], model: Any) -> dict[str, Any]:
     order: tuple[str, ...] = getattr(model, shape.order) if shape.order else ()
     data: dict[str, Any] = {}
-    given = model.__dict__ if hasattr(model, "__dict__") else None
-    for slot in shape.slots:
-        if given is not None and slot.name not in given:
+    for name, value in shape.held(model).items():
+        slot = shape.by_name.get(name)
+        if slot is None or slot.hint or value is None or (value == slot.default and name not in order):
             continue
-        value = getattr(model, slot.name)
-        if slot.hint or value is None or (value == slot.default and slot.name not in order):
-            continue
-        data[slot.name] = value if type(value) is str or type(value) is bool else _plain(value)
+        data[name] = value if type(value) is str or type(value) is bool else _plain(value)
     if not order:
+        return {name: data[name] for name in sorted(data, key=shape.places.__getitem__)}
+    if tuple(data) == order and "name" not in order[1:]:
         return data
-    first = ("name", *order)
-    return {key: data[key] for key in dict.fromkeys((*first, *data)) if key in data}
+    placed = {name: data[name] for name in dict.fromkeys(("name", *order)) if name in data}
+    if len(placed) < len(data):
+        placed |= {name: data[name] for name in shape.places if name in data and name not in placed}
+    return placed
 
 
 def _plain(value: Any) -> Any:
@@ -434,11 +445,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        data = config(value)
-        shorthand = getattr(type(value), "SHORTHAND", None)
-        if shorthand and set(data) == {shorthand}:
-            return data[shorthand]
-        return data
+        shape = _shape(type(value))
+        data = _config(shape, value)
+        return data[shape.shorthand] if len(data) == 1 and shape.shorthand in data else data
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
     return value
