@@ -46,19 +46,20 @@ class SQLHandler(DeclaredHandler[S], Generic[S]):
         self.normalizer = Normalizer(dialect)
         self.description = description or self.description
         self.renames = self.type in dialect.renames
-        again = functools.lru_cache(maxsize=1024)  # the same few types and defaults stand in every table
         self._checks: Mapping[str, Callable[[str], str | None]] = {
             "identifier": dialect.check_identifier,
             "column": dialect.check_identifier,
             "schema": dialect.check_identifier,
-            "type": again(dialect.check_type),
-            "expression": again(dialect.check_expression),
-            "default": again(dialect.check_expression),
+            "type": dialect.check_type,
+            "expression": dialect.check_expression,
+            "default": dialect.check_expression,
             "query": dialect.check_query,
             "body": dialect.check_body,
             "reference": self._check_reference,
             "event": self._check_event,
         }
+        # The same names, types and defaults stand in every table and index.
+        self._checked = functools.lru_cache(maxsize=16384)(self._check)
 
     def fold(self, name: str) -> str:
         """Return `name` as the dialect compares it."""
@@ -77,6 +78,9 @@ class SQLHandler(DeclaredHandler[S], Generic[S]):
 
     def check(self, grammar: str, text: str) -> Problem | None:
         """Return what is wrong with a text, None if it is exactly one of its grammar."""
+        return self._checked(grammar, text)
+
+    def _check(self, grammar: str, text: str) -> Problem | None:
         check = self._checks.get(grammar)
         if check is None:
             return None

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -304,6 +305,10 @@ class Table:
 
     def constraints(self) -> tuple[Constraint, ...]:
         """Return every constraint, those written at columns first, in the order written."""
+        return self._constraints
+
+    @functools.cached_property
+    def _constraints(self) -> tuple[Constraint, ...]:
         found: list[Constraint] = [each for column in self.columns for each in column.constraints()]
         if self.primary_key is not None:
             found.append(self.primary_key)
@@ -340,13 +345,15 @@ class Table:
 
     def verify(self) -> Iterator[Problem]:
         """Yield faults across columns: repeated names, several primary keys, unknown key columns."""
-        seen: set[str] = set()
-        for column in self.columns:
-            if column.name in seen:
-                yield Problem(
-                    f"column {column.name} is declared twice", code="duplicate", path=f"columns.{column.name}"
-                )
-            seen.add(column.name)
+        names = [column.name for column in self.columns]
+        if len(set(names)) < len(names):
+            seen: set[str] = set()
+            for name in names:
+                if name in seen:
+                    yield Problem(
+                        f"column {name} is declared twice", code="duplicate", path=f"columns.{name}"
+                    )
+                seen.add(name)
         keys = [each for each in self.constraints() if isinstance(each, PrimaryKey)]
         if len(keys) > 1:
             yield Problem(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\s".(),]+(?: +[^\s".(),]+)*)'
 _CALL = re.compile(rf"\s*(?:({_NAME})\.)?({_NAME})\s*(?:\(\s*({_NAME}(?:\s*,\s*{_NAME})*)\s*\))?\s*")
@@ -29,6 +30,7 @@ def quote(name: str) -> str:
     return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
+@lru_cache(maxsize=16384)  # a plan asks several times what each foreign key refers to
 def parse_reference(text: str) -> Reference | None:
     """Read a reference, None if it is not one.
 
