@@ -23,7 +23,17 @@ from kolumn.engine.resource import Model, Ref
 from kolumn.sql import risks
 from kolumn.sql.dialect import Dialect, Relation
 from kolumn.sql.differ import add_constraint, diff_table, drop_constraint, foreign_key_needs, key_ref
-from kolumn.sql.model import ForeignKey, Index, PrimaryKey, Schema, Table, Trigger, Unique, View, parse_event
+from kolumn.sql.model import (
+    ForeignKey,
+    Index,
+    InlineTrigger,
+    PrimaryKey,
+    Schema,
+    Table,
+    Unique,
+    View,
+    parse_event,
+)
 from kolumn.sql.normal import Normalizer
 from kolumn.sql.operations import AlterObject, RenameColumn
 from kolumn.sql.reference import parse_reference
@@ -345,17 +355,17 @@ class ViewHandler(SQLHandler[View]):
         return (super().uses(model) | found) - {self.ref(model)}
 
 
-class TriggerHandler(SQLHandler[Trigger]):
-    """Triggers; a changed one is dropped and created."""
+class TriggerHandler(SQLHandler[InlineTrigger]):
+    """Triggers with statements of their own; a changed one is dropped and created."""
 
     type = "trigger"
     description = "A trigger on a table or view"
 
-    def normal(self, model: Trigger) -> Trigger:
+    def normal(self, model: InlineTrigger) -> InlineTrigger:
         """Return the normal form; the order of events says nothing."""
         return self.normalizer.trigger(super().normal(model))
 
-    def uses(self, model: Trigger) -> frozenset[Ref]:
+    def uses(self, model: InlineTrigger) -> frozenset[Ref]:
         """Return the table or view it is on, and what its body may read or write."""
         named = self.dialect.relations(model.body) | {Relation(self.fold(model.table))}
         if model.when:

@@ -18,6 +18,7 @@ from kolumn.sql.model import Constraint, ForeignKey, Table, Trigger, parse_event
 from kolumn.sql.reference import Reference, parse_reference, quote
 
 M = TypeVar("M")
+T = TypeVar("T", bound=Trigger)
 
 
 class Normalizer:
@@ -72,7 +73,7 @@ class Normalizer:
             return dataclasses.replace(normal, name="")
         return normal
 
-    def trigger(self, trigger: Trigger) -> Trigger:
+    def trigger(self, trigger: T) -> T:
         """Return the normal form of a trigger: the order of its events says nothing."""
         normal = self.model(trigger)
         return dataclasses.replace(normal, events=tuple(sorted(normal.events)))
