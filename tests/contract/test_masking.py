@@ -1,11 +1,13 @@
 """What looks like a secret is masked; what only talks about one is left readable."""
 
+import re
 import time
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kolumn.contract import masking
 from kolumn.contract.masking import REDACTED, is_secret_name, mask, mask_data, register_secret
 
 PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=20).filter(
@@ -147,3 +149,10 @@ def test_registered_texts_are_bounded() -> None:
         register_secret(f"newer-secret-{number:04}")
     assert mask("oldest-of-them-all") == "oldest-of-them-all"
     assert mask("newer-secret-1099 newer-secret-0100") == f"{REDACTED} {REDACTED}"
+
+
+@pytest.mark.parametrize("pattern", [masking._KEY_VALUE, masking._SQL_PASSWORD, masking._TOKEN])
+@given(data=st.data())
+def test_what_a_pattern_matches_is_never_passed_over(pattern: re.Pattern[str], data: st.DataObject) -> None:
+    text = data.draw(st.from_regex(pattern))
+    assert masking._may_hold_secret(text)

@@ -43,6 +43,11 @@ _TOKEN = re.compile(
     r"\b(?:(?:sk|token)-[A-Za-z0-9_-]{4,}|gh[pousr]_\w{16,}|github_pat_\w{16,}|xox[abprs]-[\w-]{8,}"
     r"|eyJ[\w-]{8,}\.[\w-]+\.[\w-]*)|(?i:\bbearer\s+)[\w.~+/=-]{8,}"
 )
+_CLUES = (
+    "pass", "pwd", "secret", "token", "credential", "authorization", "identified", "bearer",
+    "_key", "-key", "ikey", "skey", "tkey", "ekey", "nkey", "sk-", "gh", "github", "xox", "eyj",
+)  # fmt: skip
+"""In lower case: one of these is in every text that `_KEY_VALUE`, `_SQL_PASSWORD` or `_TOKEN` matches."""
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
 )
@@ -103,9 +108,19 @@ def mask(text: str) -> str:
         text = _HTTP_TOKEN.sub(rf"\1{REDACTED}", text)
     if "-----BEGIN" in text:
         text = _PRIVATE_KEY.sub(REDACTED, text)
+    if not _may_hold_secret(text):
+        return text
     text = _KEY_VALUE.sub(rf"\1{REDACTED}", text)
     text = _SQL_PASSWORD.sub(rf"\1{REDACTED}", text)
     return _TOKEN.sub(REDACTED, text)
+
+
+def _may_hold_secret(text: str) -> bool:
+    """Whether one of the slow patterns could match: they are tried on a few texts of the thousands of a plan."""
+    if not text.isascii():
+        return True  # ignoring case, patterns take a few letters beyond ASCII for ASCII ones
+    folded = text.lower()
+    return any(map(folded.__contains__, _CLUES))
 
 
 def is_secret_name(name: str) -> bool:

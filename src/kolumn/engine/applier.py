@@ -97,8 +97,7 @@ class _Notes:
     def write(self, context: Context, group: Sequence[int], status: Status) -> None:
         if self._journal is None:
             return
-        for at in group:
-            self._journal.note(context, self._apply, at + 1, status)
+        self._journal.note(context, self._apply, group[0] + 1, group[-1] + 1, status)
 
     def end(self, context: Context) -> None:
         """Forget the notes, those that an interrupted apply left as well: what it was about is done."""
@@ -134,7 +133,8 @@ def _run_group(
                 for batch in _batches(plan.steps, group):
                     ran += _run(context, session, plan, batch, progress)
                 progress.at = -1
-        except OperationError as error:
+        except KolumnError as error:
+            _clean_up(session, steps)
             if error.code != "lock_timeout" or attempt == attempts:
                 raise
             HandlerLogger.warn(
@@ -145,6 +145,22 @@ def _run_group(
         else:
             break
     return ran
+
+
+def _clean_up(session: Session, steps: Sequence[Step]) -> None:
+    """Remove what a step left that failed outside of a transaction; a lost connection leaves it to the next."""
+    for step in steps:
+        if step.cleanup and not step.transactional:
+            context = Context.background()  # the apply's own deadline may be what ended it
+            try:
+                with session.transaction(context, [step]):
+                    session.run(context, step.cleanup)
+            except KolumnError as error:
+                HandlerLogger.warn(
+                    "the remains of a failed step are still there; the next plan removes them",
+                    step=step.description,
+                    error=error.message,
+                )
 
 
 def _batches(steps: Sequence[Step], group: Sequence[int]) -> Iterator[list[int]]:

@@ -46,10 +46,12 @@ def _edges(operations: Sequence[Operation]) -> tuple[list[set[int]], set[tuple[i
     known: set[tuple[int, int]] = set()
     guessed: set[tuple[int, int]] = set()
     last_alteration: dict[Ref, int] = {}
+    guessing = any(operation.guesses for operation in operations)
 
     def edge(first: int, then: int, ref: Ref, operation: Operation) -> None:
         before[then].add(first)
-        (guessed if ref in operation.guesses else known).add((first, then))
+        if guessing:
+            (guessed if ref in operation.guesses else known).add((first, then))
 
     for at, operation in enumerate(operations):
         for ref in operation.requires:

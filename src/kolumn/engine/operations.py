@@ -205,6 +205,8 @@ class Step:
     """Queries that return no row when it worked."""
     timeout: float | None = None
     """Seconds after which its statements are stopped; None for the plan's deadline."""
+    cleanup: tuple[Statement, ...] = ()
+    """What removes the remains of a step that failed half-way outside of a transaction."""
     alone: bool = False
     """Whether it gets a transaction to itself, so that its locks are held for its own time only."""
     attempts: int = 1

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from kolumn.engine.changes import attribute_changes
 from kolumn.engine.handler import Handler
 from kolumn.engine.operations import Step
 from kolumn.engine.resource import Ref
@@ -36,14 +37,27 @@ class ResourceChange(msgspec.Struct, frozen=True, kw_only=True):
     """The object afterwards or, for a delete, before."""
     config: Mapping[str, Any]
     """The configuration asked for; empty for a delete."""
-    changes: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    """By attribute path: `{"before": ..., "after": ...}`."""
+    before: Any = None
+    """The live model, None where there is none or where it was not looked at."""
+    after: Any = None
+    """The wanted model, None for a delete or where it was not looked at."""
     dependencies: tuple[str, ...] = ()
     """Keys of the resources of the same request it depends on."""
     managed: bool = False
     """Whether it was in state before."""
     exists: bool = False
     """Whether the database had it before."""
+
+    def attributes(self) -> dict[str, dict[str, Any]]:
+        """Return what changes, by attribute path: `{"before": ..., "after": ...}`."""
+        if self.action == "unchanged":
+            return {}
+        before = self.handler.config(self.before) if self.before is not None else {}
+        if self.after is None:
+            return attribute_changes(before, {})
+        return attribute_changes(
+            before, self.handler.config(self.after), self.handler.former_names(self.after) if before else {}
+        )
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

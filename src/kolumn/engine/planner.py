@@ -13,7 +13,7 @@ from kolumn.contract.context import Context
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.messages import PlanResource
 from kolumn.engine import graph
-from kolumn.engine.changes import attribute_changes, keep
+from kolumn.engine.changes import keep
 from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.operations import Alter, Create, Drop, Operation, Risk, Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
@@ -39,6 +39,24 @@ class _Item(msgspec.Struct):
     """Whether nobody asked for it by name."""
 
 
+class _Question(NamedTuple):
+    """What a plan follows from, besides what the database holds."""
+
+    resources: tuple[PlanResource, ...]
+    prune: bool
+    online: bool
+    state: int
+    """`StateStore.revision`."""
+
+
+class _Answer(NamedTuple):
+    """A plan and what it was made from."""
+
+    question: _Question
+    live: Snapshot
+    plan: Plan
+
+
 class _Asked(NamedTuple):
     """The resources of one request by what others may say of them."""
 
@@ -51,21 +69,27 @@ class _Asked(NamedTuple):
         by_ref: dict[Ref, list[str]] = {}
         for item in items:
             if item.ref is not None:
+                key = str(item.key)
                 model = item.wanted if item.wanted is not None else item.live
-                aliases = item.handler.aliases(model) if model is not None else ()
-                for ref in (item.ref, *aliases):
-                    by_ref.setdefault(ref, []).append(str(item.key))
+                by_ref.setdefault(item.ref, []).append(key)
+                for ref in item.handler.aliases(model) if model is not None else ():
+                    by_ref.setdefault(ref, []).append(key)
         return cls(frozenset(str(item.key) for item in items), by_ref)
 
 
 class Planner:
-    """Plans against one database. Keeps nothing between plans."""
+    """Plans against one database.
+
+    Plan and Apply are asked for the same, one after the other: the last plan is given again, once, where
+    everything it follows from is still what it was.
+    """
 
     def __init__(self, registry: Registry, catalog: Catalog, compiler: Compiler, state: StateStore) -> None:
         self._registry = registry
         self._catalog = catalog
         self._compiler = compiler
         self._state = state
+        self._last: _Answer | None = None
 
     def plan(
         self,
@@ -77,30 +101,40 @@ class Planner:
     ) -> Plan:
         """Return the plan that makes the database hold what `resources` says.
 
-        The database is read once. With `prune` whatever nobody names is deleted; `online` asks for steps
+        The database is read once, now. With `prune` whatever nobody names is deleted; `online` asks for steps
         that let others work on (see `Compiler.compile`). Raises ValidationError with every fault of every
         resource.
         """
-        items, problems = self._items(resources)
+        question = _Question(tuple(resources), prune, online, self._state.revision)
         context.check()
         live = self._catalog.scan(context)
+        last, self._last = self._last, None
+        if last is not None and last.question == question and last.live.same(live):
+            return last.plan
+        plan = self._plan(context, question, live)
+        if plan.steps:
+            self._last = _Answer(question, live, plan)
+        return plan
+
+    def _plan(self, context: Context, question: _Question, live: Snapshot) -> Plan:
+        items, problems = self._items(question.resources)
         for item in items:
             item.unchanged = self._is_unchanged(item, live)
-        if not prune and not problems and all(item.unchanged for item in items):
+        if not question.prune and not problems and all(item.unchanged for item in items):
             return Plan(changes=tuple(_unchanged(item) for item in items))
         self._resolve(items, live, problems)
-        if prune:
+        if question.prune:
             items += self._pruned(items, live)
         context.check()
         self._settle(context, items)
-        operations, owners = self._operations(items, live)
+        operations, owners = self._operations(items, live, online=question.online)
         if not operations:
             asked = _Asked.of(items)
             return Plan(
                 changes=tuple(_change(item, "unchanged", asked) for item in items),
                 warnings=tuple(_warnings(items, ())),
             )
-        return self._arrange(context, items, live, operations, owners, online=online)
+        return self._arrange(context, items, live, operations, owners, online=question.online)
 
     def _pruned(self, items: Sequence[_Item], live: Snapshot) -> Iterator[_Item]:
         """Yield the deletion of everything live that nobody names."""
@@ -231,18 +265,21 @@ class Planner:
         return find(live, item.handler, item.request.name)
 
     def _operations(
-        self, items: Sequence[_Item], live: Snapshot
+        self, items: Sequence[_Item], live: Snapshot, *, online: bool
     ) -> tuple[list[Operation], dict[Ref, ResourceKey]]:
         operations: list[Operation] = []
         owners: dict[Ref, ResourceKey] = {}
         renames = [rename for item in items for rename in _renames(item)]
+        renamed = frozenset(rename.subject for rename in renames)
         for item in items:
             if item.ref is None or (item.request.action == "delete" and item.live is None):
                 continue
             owners[item.ref] = item.key
             if item.unchanged:
                 continue
-            followed = self._followed(item, renames)
+            followed = item.live
+            if followed is not None and not renamed.isdisjoint(item.handler.uses(followed)):
+                followed = self._followed(item, renames)
             found = item.handler.diff(followed, item.wanted)
             if item.orphan is not None:
                 owners[item.orphan] = item.key
@@ -250,7 +287,7 @@ class Planner:
             for operation in found:
                 owners.setdefault(operation.subject, item.key)
             operations += found
-        operations = self._dependents(self._compiler.consolidate(operations, live), live)
+        operations = self._dependents(self._compiler.consolidate(operations, live, online=online), live)
         for operation in operations:
             owners.setdefault(
                 operation.subject, ResourceKey(operation.subject.type, operation.subject.identity)
@@ -260,21 +297,25 @@ class Planner:
     def _followed(self, item: _Item, renames: Iterable[Operation]) -> Any:
         """Return the live model as it will be once what it refers to has its new name."""
         model = item.live
+        uses, own = item.handler.uses(model), (item.ref, item.handler.ref(model))
         for rename in renames:
-            if model is not None and rename.subject not in (item.ref, item.handler.ref(item.live)):
+            if rename.subject in uses and rename.subject not in own:
                 model = item.handler.follow(model, rename)
+                uses |= rename.provides
         return model
 
-    def _effect(self, operation: Operation, state: Snapshot) -> Mapping[Ref, Any]:
+    def _effect(self, operation: Operation, state: Snapshot, users: _Users | None) -> Mapping[Ref, Any]:
         """Return what an operation leaves, with what follows a renamed object."""
+        if users is None:
+            return operation.effect()
         effect = dict(operation.effect())
         if operation.RENAMES:
-            for ref in state.refs():
-                if ref not in effect:
-                    model = state.get(ref)
+            for ref in users.of(operation.subject):
+                if ref not in effect and (model := state.get(ref)) is not None:
                     followed = self._registry.get(ref.type).follow(model, operation)
                     if followed != model:
                         effect[ref] = followed
+        users.note(effect)
         return effect
 
     def _dependents(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
@@ -283,10 +324,14 @@ class Planner:
         What is altered anyway is then dropped as it is and created as it should become.
         """
         gone = {ref for each in operations for ref in each.removes | each.provides}
-        altered = {ref for each in operations for ref in each.alters}
+        alterations: dict[Ref, list[Operation]] = {}
+        for each in operations:
+            if each.subject in each.alters:
+                alterations.setdefault(each.subject, []).append(each)
         created = {each.subject for each in operations if isinstance(each, Create)}
         queue = list(operations)
-        kept = list(operations)
+        added: list[Operation] = []
+        spared: set[int] = set()
         while queue:
             operation = queue.pop()
             replaced = isinstance(operation, Drop) and operation.subject in created
@@ -297,13 +342,13 @@ class Planner:
                 created.add(ref)
                 handler = self._registry.get(ref.type)
                 model = wanted = live.get(ref)
-                for each in [each for each in kept if ref in altered and each.subject == ref]:
+                for each in alterations.pop(ref, ()):
                     assert isinstance(each, Alter), each
                     wanted = each.after
-                    kept.remove(each)
-                kept += [dropped := handler.dropped(model), handler.created(wanted)]
+                    spared.add(id(each))
+                added += [dropped := handler.dropped(model), handler.created(wanted)]
                 queue.append(dropped)
-        return kept
+        return [*(each for each in operations if id(each) not in spared), *added]
 
     def _arrange(
         self,
@@ -320,6 +365,10 @@ class Planner:
         steps: list[Step] = []
         step_owners: list[ResourceKey] = []
         state = live
+        users = None
+        if any(operation.RENAMES for operation in operations):
+            users = _Users(self._registry)
+            users.note({ref: live.get(ref) for ref in live.refs()})
         for at in order:
             context.check()
             compiled = [
@@ -327,7 +376,7 @@ class Planner:
             ]
             steps += compiled
             step_owners += [keys[at]] * len(compiled)
-            state = state.with_changes(self._effect(operations[at], state))
+            state = state.with_changes(self._effect(operations[at], state, users))
         first: dict[ResourceKey, int] = {}
         for place, at in enumerate(order):
             first.setdefault(keys[at], place)
@@ -351,6 +400,25 @@ class Planner:
             if item.wanted is not None and (former := item.handler.former(item.wanted)) is not None:
                 meant.add(former)
         return (ref for ref in live.refs() if ref not in meant and ref not in live.aside)
+
+
+class _Users:
+    """Which objects use which, for finding what follows a renamed one. Former users stay among them."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._users: dict[Ref, set[Ref]] = {}
+
+    def note(self, models: Mapping[Ref, Any]) -> None:
+        """Note what each model uses; None is one that is gone."""
+        for ref, model in models.items():
+            if model is not None:
+                for used in self._registry.get(ref.type).uses(model):
+                    self._users.setdefault(used, set()).add(ref)
+
+    def of(self, ref: Ref) -> list[Ref]:
+        """Return what may use `ref`, sorted."""
+        return sorted(self._users.get(ref, ()))
 
 
 def find(live: Snapshot, handler: Handler[Any], name: str) -> Ref | None:
@@ -382,7 +450,10 @@ def _renames(item: _Item) -> Iterable[Operation]:
 
 
 def _owner(operation: Operation, owners: Mapping[Ref, ResourceKey]) -> ResourceKey:
-    for ref in (operation.subject, *operation.effect()):
+    owner = owners.get(operation.subject)
+    if owner is not None:
+        return owner
+    for ref in operation.effect():
         if ref in owners:
             return owners[ref]
     return ResourceKey(operation.subject.type, operation.subject.identity)
@@ -436,13 +507,8 @@ def _unchanged(item: _Item) -> ResourceChange:
 
 def _change(item: _Item, action: str, asked: _Asked) -> ResourceChange:
     ref = item.ref or Ref(item.key.type, item.key.name)
-    changes: Mapping[str, Any] = {}
     dependencies: tuple[str, ...] = ()
     if action != "unchanged":
-        before = item.handler.config(item.live) if item.live is not None else {}
-        after = item.handler.config(item.wanted) if item.wanted is not None else {}
-        renamed = item.handler.former_names(item.wanted) if item.wanted is not None else {}
-        changes = attribute_changes(before, after, renamed)
         model = item.wanted if item.wanted is not None else item.live
         uses = item.handler.uses(model) if model is not None else frozenset()
         known = {key for used in uses for key in asked.by_ref.get(used, ()) if key != str(item.key)}
@@ -453,7 +519,8 @@ def _change(item: _Item, action: str, asked: _Asked) -> ResourceChange:
         handler=item.handler,
         ref=ref,
         config=item.request.config,
-        changes=changes,
+        before=item.live,
+        after=item.wanted,
         dependencies=dependencies,
         managed=item.managed is not None,
         exists=item.live is not None or item.unchanged,
@@ -485,13 +552,11 @@ def _warnings(items: Iterable[_Item], steps: Iterable[Step]) -> Iterable[str]:
 
 
 def _fingerprint(live: Snapshot, steps: Iterable[Step], operations: Iterable[Operation]) -> str:
-    digest = hashlib.sha256()
-    touched = {
-        ref for each in operations for ref in each.removes | each.provides | each.alters | each.requires
-    }
-    for ref in sorted(touched):
-        digest.update(f"{ref}\0{live.digest(ref)}\n".encode())
-    for step in steps:
-        for statement in step.statements:
-            digest.update(f"{statement.text}\0{statement.parameters!r}\n".encode())
-    return digest.hexdigest()
+    touched: set[Ref] = set()
+    for each in operations:
+        touched.update(each.removes, each.provides, each.alters, each.requires)
+    parts = ["\0".join((*ref, live.digest(ref))) for ref in sorted(touched)]
+    parts += [
+        f"{statement.text}\0{statement.parameters!r}" for step in steps for statement in step.statements
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

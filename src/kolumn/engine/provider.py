@@ -58,6 +58,8 @@ class BaseProvider(ABC):
             self._registry.register(handler)
         self._lock = threading.RLock()
         self._connection: Connection | None = None
+        self._planner: Planner | None = None
+        """Plans against the connection, as long as there is one."""
         self._state = StateStore(self.name, self.version)
         self._functions: dict[str, Callable[[Context, Any], Message]] = {
             "GetState": self._get_state,
@@ -98,6 +100,7 @@ class BaseProvider(ABC):
             raise
         with self._lock:
             before, self._connection = self._connection, connection
+            self._planner = Planner(self._registry, connection.catalog, connection.compiler, self._state)
             if before is not None:
                 before.session.close()
         ConnectionLogger.info("connected", provider=self.name, server=server)
@@ -139,7 +142,7 @@ class BaseProvider(ABC):
     def close(self) -> None:
         """Close the connection and clear credentials; may be called more than once (spec 2.5)."""
         with self._lock:
-            connection, self._connection = self._connection, None
+            connection, self._connection, self._planner = self._connection, None, None
         if connection is not None:
             connection.session.close()
 
@@ -157,8 +160,8 @@ class BaseProvider(ABC):
 
     def _resource_function(self, function: str) -> Callable[[Context, Any], Message]:
         def call(context: Context, request: Any) -> Message:
-            connection = self._connected()
-            planner = Planner(self._registry, connection.catalog, connection.compiler, self._state)
+            connection, planner = self._connected(), self._planner
+            assert planner is not None
             functions = ResourceFunctions(
                 registry=self._registry,
                 session=connection.session,

@@ -23,6 +23,8 @@ class Ref(NamedTuple):
     @property
     def identity(self) -> str:
         """The name with its schema and parent, dots in names doubled as quotes: `main.users`."""
+        if not self.schema and not self.parent and "." not in self.name and '"' not in self.name:
+            return self.name
         parts = (part for part in (self.schema, self.parent, self.name) if part)
         return ".".join(f'"{part}"' if "." in part or '"' in part else part for part in parts)
 
@@ -120,6 +122,16 @@ class Snapshot:
     def dependents(self, ref: Ref) -> tuple[Ref, ...]:
         """Return what the catalogue says depends on `ref`, an object or a part of one, as it was read."""
         return self._dependents.get(ref, ())
+
+    def same(self, other: Snapshot) -> bool:
+        """Whether two readings of a database say the same, changes put on them included."""
+        return (
+            self._layers == other._layers
+            and self._digests == other._digests
+            and self._attached == other._attached
+            and self._dependents == other._dependents
+            and self.aside == other.aside
+        )
 
     def with_changes(self, changes: Mapping[Ref, Any]) -> Snapshot:
         """Return a snapshot in which each ref has the given model, or is gone where that is None."""

@@ -327,7 +327,7 @@ def _planned(change: ResourceChange) -> m.PlannedResource:
         resource_type=change.key.type,
         name=change.key.name,
         action=change.action,  # type: ignore[arg-type]
-        changes=change.changes,
+        changes=change.attributes(),
         dependencies=change.dependencies,
     )
 

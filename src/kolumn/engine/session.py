@@ -89,7 +89,9 @@ class Catalog(Protocol):
 class Compiler(Protocol):
     """Turns operations into steps for one database."""
 
-    def consolidate(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
+    def consolidate(
+        self, operations: list[Operation], live: Snapshot, *, online: bool = False
+    ) -> list[Operation]:
         """Merge operations this database must or can do at once, e.g. into one table rebuild."""
 
     def compile(self, operation: Operation, live: Snapshot, *, online: bool = False) -> list[Step]:

@@ -45,6 +45,8 @@ class StateStore:
         self._metadata: dict[str, Any] = {}
         self._instances: dict[ResourceKey, ResourceInstance] = {}
         self._updated = Timestamp.utc_now()
+        self.revision = 0
+        """Counts the changes of this store in memory."""
 
     def export(self) -> ProviderState:
         """Return the whole state as GetState sends it."""
@@ -96,6 +98,7 @@ class StateStore:
             self._metadata = {k: v for k, v in state.metadata.items() if k not in ("lineage", "serial")}
             self._instances = instances
             self._updated = Timestamp.utc_now()
+            self.revision += 1
 
     def _refuse_conflict(
         self, state: ProviderState, given: tuple[int, ...], lineage: object, serial: int
@@ -172,6 +175,7 @@ class StateStore:
                 before = self._instances.get(change.key)
                 self._instances[change.key] = self._instance(change, request, live, before, now)
             self._serial += 1
+            self.revision += 1
             self._fresh = False
             self._metadata["last_apply"] = str(now)
             self._updated = now

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -67,7 +67,7 @@ class PostgresCatalog:
             queries.update(handler.queries(server))
         names = list(queries)
         with self._session.read(context) as fetch:
-            found = fetch([self._shown(queries[name]) for name in names])
+            found = fetch.fetch_many([self._shown(queries[name]) for name in names])
         return Reading.of(server, dict(zip(names, found, strict=True)))
 
     def _shown(self, query: str) -> str:
@@ -75,8 +75,6 @@ class PostgresCatalog:
         quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in self._hidden)
         return query.replace("{user_schemas}", f"n.nspname !~ '^pg_' AND n.nspname NOT IN ({quoted})")
 
-    def settle(
-        self, context: Context, pairs: Sequence[tuple[Handler[Any], Any, Any]]
-    ) -> Sequence[Any]:
+    def settle(self, context: Context, pairs: Sequence[tuple[Handler[Any], Any, Any]]) -> Sequence[Any]:
         """Ask the server which wanted texts it would store as the live ones (see `settling`)."""
-        return settle(context, self._session, pairs)
+        return settle(context, self._session, self._session.server(context), pairs)

@@ -20,7 +20,9 @@ class PostgresCompiler:
         self._handlers: Mapping[str, PostgresHandler[Any]] = {each.type: each for each in handlers}
         self._server = server
 
-    def consolidate(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
+    def consolidate(
+        self, operations: list[Operation], live: Snapshot, *, online: bool = False
+    ) -> list[Operation]:
         """Return the operations with what the catalogue says of their order."""
         return list(_ordered(operations, live))
 

@@ -47,7 +47,8 @@ LEFT JOIN pg_catalog.pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND a.oi
 LEFT JOIN pg_catalog.pg_attribute ac ON ac.attrelid = a.adrelid AND ac.attnum = a.adnum
 LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid
 LEFT JOIN pg_catalog.pg_attribute dc
-    ON d.classid = 'pg_class'::regclass AND d.objsubid > 0 AND dc.attrelid = d.objid AND dc.attnum = d.objsubid
+    ON d.classid = 'pg_class'::regclass AND d.objsubid > 0
+    AND dc.attrelid = d.objid AND dc.attnum = d.objsubid
 LEFT JOIN pg_catalog.pg_attribute rc
     ON d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
     AND rc.attrelid = d.refobjid AND rc.attnum = d.refobjsubid

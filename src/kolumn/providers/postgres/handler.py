@@ -13,16 +13,18 @@ Renames, owners, comments and drops are written here, alike for all.
 from __future__ import annotations
 
 import builtins
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from kolumn.engine.operations import Alter, Create, Drop, Operation, Rename, Statement
+from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Model, Ref, Snapshot
 from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import literal, qualified, quote
+from kolumn.providers.postgres.wording import worded
 from kolumn.sql.handlers import SQLHandler
 from kolumn.sql.operations import AlterObject
 
@@ -86,16 +88,12 @@ class PostgresHandler(SQLHandler[M]):
     def definition_sql(self, model: M, server: Server) -> Iterator[str | Statement]:
         """Yield the statements that create the object, without owner and comment."""
 
-    def alteration(
-        self, field: str, before: M, after: M, server: Server
-    ) -> Iterator[str | Statement]:
+    def alteration(self, field: str, before: M, after: M, server: Server) -> Iterator[str | Statement]:
         """Yield the statements that change one attribute of `IN_PLACE` beyond owner and comment."""
         raise AssertionError(field)
         yield ""
 
-    def statements(
-        self, operation: Operation, live: Snapshot, server: Server
-    ) -> Iterator[str | Statement]:
+    def statements(self, operation: Operation, live: Snapshot, server: Server) -> Iterator[str | Statement]:
         """Yield the statements of one operation on an object of this type."""
         match operation:
             case Create(model=model):
@@ -141,6 +139,25 @@ class PostgresHandler(SQLHandler[M]):
         """Return the strongest lock the operation takes on what others use, empty for none worth telling."""
         return ""
 
+    # The server's own wording (see `settling`)
+
+    def rehearsed(self, wanted: M, scratch: str) -> M | None:
+        """Return the model that is made in schema `scratch` to see how the server words it.
+
+        None where there is nothing to see, or no way to.
+        """
+        if not hasattr(wanted, "schema"):
+            return None
+        return dataclasses.replace(wanted, schema=scratch, owner="", comment="")  # type: ignore[type-var]
+
+    def rehearsal(self, rehearsed: M, live: M, server: Server) -> Iterator[str | Statement]:
+        """Yield the statements that make `rehearsed`, and before it what it needs in the same schema."""
+        return self.definition_sql(rehearsed, server)
+
+    def worded(self, wanted: M, rehearsed: M, found: M, known: frozenset[str]) -> M:
+        """Return `wanted` with the texts that `found`, what the server made of `rehearsed`, has `known`."""
+        return worded(wanted, found, known)
+
     # Order
 
     def created(self, model: M) -> Create:
@@ -178,6 +195,4 @@ O = TypeVar("O", Create, Drop)  # noqa: E741
 def _placed(operation: O, place: int) -> O:
     if place == 0:
         return operation
-    import dataclasses
-
     return dataclasses.replace(operation, place=place)

@@ -43,7 +43,9 @@ class SQLiteCompiler:
     def __init__(self, dialect: SQLiteDialect) -> None:
         self._normalizer = Normalizer(dialect)
 
-    def consolidate(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
+    def consolidate(
+        self, operations: list[Operation], live: Snapshot, *, online: bool = False
+    ) -> list[Operation]:
         """Merge the changes of a table that ALTER TABLE cannot make into one rebuild.
 
         Renamed columns stay apart: SQLite changes their name in everything that mentions it. Triggers of a
@@ -100,7 +102,8 @@ class SQLiteCompiler:
         inverse = operation.inverse()
         undo = None
         if inverse is not None:
-            undo = tuple(self._statements(inverse, live.with_changes(operation.effect()), exact=True)[0])
+            after = live.with_changes(operation.effect()) if isinstance(inverse, AlterTable) else live
+            undo = tuple(self._statements(inverse, after, exact=True)[0])
             undo += tuple(_lost_with(operation, live))
         rebuilds = isinstance(operation, RebuildTable)
         table = isinstance(getattr(operation, "model", None), SQLiteTable) or isinstance(

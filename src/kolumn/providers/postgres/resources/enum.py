@@ -1,4 +1,4 @@
-"""Enumerated types. https://www.postgresql.org/docs/current/sql-createtype.html"""
+"""Enumerated types (https://www.postgresql.org/docs/current/sql-createtype.html)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kolumn.engine.declaration import attribute
+from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import literal, qualified
-from kolumn.contract.schema import ValidatorSpec
-from kolumn.engine.declaration import NOT_EMPTY
 
 
 @dataclass(frozen=True)

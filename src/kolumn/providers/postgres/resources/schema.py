@@ -20,7 +20,7 @@ _OWNER_OF_PUBLIC = "pg_database_owner"
 
 @dataclass(frozen=True)
 class PostgresSchema(Schema):
-    """A schema. `public` is there from the beginning; dropping and creating it anew is for the database's owner."""
+    """A schema. `public` is there from the beginning."""
 
     owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
     comment: str = attribute("Comment", default="")
@@ -54,9 +54,7 @@ WHERE {{user_schemas}} AND {not_a_member("pg_namespace", "n.oid")}
         for oid, name, owner in reading.rows["schemas"]:
             comment = reading.comment("pg_namespace", oid)
             usual = name == "public" and comment == _COMMENT_OF_PUBLIC and owner == _OWNER_OF_PUBLIC
-            yield Entry(
-                Ref(self.type, name), ("pg_namespace", oid), (name, owner, comment), aside=usual
-            )
+            yield Entry(Ref(self.type, name), ("pg_namespace", oid), (name, owner, comment), aside=usual)
 
     def build(self, entry: Entry) -> PostgresSchema:
         """Return the schema."""
