@@ -328,6 +328,8 @@ class _Parser:
             case "mapping":
                 if not isinstance(raw, Mapping):
                     wanted = "a map"
+                elif each.about.grammar and not all(isinstance(item, str) for item in raw.values()):
+                    wanted = "a map of strings"
             case "model":
                 body = _body(each.element, raw)
                 if body is not None:
@@ -343,13 +345,16 @@ class _Parser:
 
     def _inspect(self, each: DeclaredField, value: Any, path: str) -> None:
         assert self._check is not None
-        texts = value if isinstance(value, tuple) else (value,)
-        for at, text in enumerate(texts):
+        texts: Iterable[tuple[str, str]] = ((path, value),)
+        if isinstance(value, tuple):
+            texts = ((f"{path}[{at}]", text) for at, text in enumerate(value))
+        elif isinstance(value, Mapping):
+            texts = ((f"{path}.{key}", text) for key, text in value.items())
+        for where, text in texts:
             if text == each.default:
                 continue
             problem = self._check(each.about.grammar, text)
             if problem is not None:
-                where = f"{path}[{at}]" if isinstance(value, tuple) else path
                 self._problems.append(dataclasses.replace(problem, path=where))
 
     def _validate(self, validators: Iterable[ValidatorSpec], value: Any, path: str) -> None:
@@ -555,6 +560,8 @@ def rewrite(model: M, change: Change, *, hints: bool = True) -> M:
                 continue
         elif each.kind == "strings":
             made = tuple([change(each.about.grammar, text) for text in value])
+        elif each.kind == "mapping" and each.about.grammar:
+            made = {key: change(each.about.grammar, text) for key, text in value.items()}
         elif isinstance(value, str):
             made = change(each.about.grammar, value)
         else:

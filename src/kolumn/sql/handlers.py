@@ -34,7 +34,7 @@ from kolumn.sql.model import (
     View,
     parse_event,
 )
-from kolumn.sql.normal import Normalizer
+from kolumn.sql.normal import Grammar, Normalizer
 from kolumn.sql.operations import AlterObject, RenameColumn
 from kolumn.sql.reference import parse_reference
 from kolumn.sql.renaming import with_column_renamed, with_table_renamed
@@ -48,11 +48,13 @@ class SQLHandler(DeclaredHandler[S], Generic[S]):
 
     IN_PLACE: ClassVar[frozenset[str]] = frozenset()
     """Attributes the database can change without making the object anew."""
+    GRAMMARS: ClassVar[Mapping[str, Grammar]] = {}
+    """Grammars of attributes that only this provider has, by name."""
 
     def __init__(self, model: builtins.type[S], dialect: Dialect, description: str = "") -> None:
         self.model = model
         self.dialect = dialect
-        self.normalizer = Normalizer(dialect)
+        self.normalizer = Normalizer(dialect, self.GRAMMARS)
         self.description = description or self.description
         self.renames = self.type in dialect.renames
         again = functools.lru_cache(maxsize=1024)  # the same few types and defaults stand in every table
@@ -67,6 +69,7 @@ class SQLHandler(DeclaredHandler[S], Generic[S]):
             "body": dialect.check_body,
             "reference": self._check_reference,
             "event": self._check_event,
+            **{name: each.check for name, each in self.GRAMMARS.items()},
         }
 
     def fold(self, name: str) -> str:

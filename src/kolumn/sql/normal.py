@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from kolumn.engine.declaration import rewrite
 from kolumn.engine.resource import Ref
@@ -21,10 +21,19 @@ M = TypeVar("M")
 T = TypeVar("T", bound=Trigger)
 
 
-class Normalizer:
-    """Brings models into one dialect's normal form."""
+class Grammar(NamedTuple):
+    """What a text of one of a provider's own grammars has to be."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    check: Callable[[str], str | None]
+    """Returns why a text is not exactly one, None if it is."""
+    normal: Callable[[str], str]
+    """Returns what all spellings of the same have in common."""
+
+
+class Normalizer:
+    """Brings models into one dialect's normal form; `grammars` are those of the provider's own."""
+
+    def __init__(self, dialect: Dialect, grammars: Mapping[str, Grammar] | None = None) -> None:
         self.dialect = dialect
         self._forms: Mapping[str, Callable[[str], str]] = {
             "identifier": dialect.fold,
@@ -37,6 +46,7 @@ class Normalizer:
             "body": dialect.normal_statement,
             "keyword": _normal_keyword,
             "event": self._normal_event,
+            **{name: each.normal for name, each in (grammars or {}).items()},
         }
 
     def model(self, model: M, schema: str = "") -> M:
