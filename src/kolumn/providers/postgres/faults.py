@@ -21,6 +21,7 @@ from kolumn.contract.errors import (
 )
 from kolumn.contract.masking import REDACTED, is_secret_name
 from kolumn.engine.operations import Statement
+from kolumn.providers.postgres.confidential import SECRETS
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
@@ -269,11 +270,10 @@ def translate(report: Report, context: Context, statement: Statement | None = No
     meaning = (
         _STATES.get(report.state) or _CLASSES.get(report.state[:2]) or _Meaning(OperationError, "sql_error")
     )
-    said = f"PostgreSQL says: {_sentence(report.message)}"
-    if detail := _fit_to_show(report):
-        said += f" {_sentence(detail)}"
-    if report.hint:
-        said += f" {_sentence(report.hint)}"
+    words = [report.message, _fit_to_show(report), report.hint]
+    if statement is not None and any(isinstance(each, SECRETS) for each in statement.parameters):
+        words = [_discreet(each, statement.text) for each in words]
+    said = "PostgreSQL says: " + " ".join(_sentence(each) for each in words if each)
     details = _details(report, statement)
     if "line" in details:
         said += f" (line {details['line']}, column {details['column']} of the statement)"
@@ -303,6 +303,14 @@ def _fit_to_show(report: Report) -> str:
     if key and any(is_secret_name(each.strip(' "')) for each in key["columns"].split(",")):
         return f"Key ({key['columns']})=({REDACTED}){key['rest']}"
     return report.detail
+
+
+def _discreet(words: str, shown: str) -> str:
+    """Return `words` without what they quote, unless the shown text has it: it may be a secret."""
+    quoted = re.search(r'(?s)"(.*)"', words)
+    if quoted is None or all(part in shown for part in quoted[1].split('"')[::2]):
+        return words
+    return f'{words[: quoted.start()]}"{REDACTED}"{words[quoted.end() :]}'
 
 
 def _details(report: Report, statement: Statement | None) -> dict[str, Any]:

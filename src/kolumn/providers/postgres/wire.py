@@ -19,6 +19,7 @@ from kolumn.contract.errors import KolumnError, OperationError, ValidationError
 from kolumn.contract.secrets import SecureString
 from kolumn.engine.operations import Statement
 from kolumn.providers.postgres import faults
+from kolumn.providers.postgres.confidential import SECRETS, RolePassword
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -174,7 +175,7 @@ class _Exchange:
             return
         from psycopg.adapt import PyFormat
 
-        plain = [each for each in statement.parameters if not isinstance(each, SecureString)]
+        plain = [each for each in statement.parameters if not isinstance(each, SECRETS)]
         values = self._transformer.dump_sequence(plain, [PyFormat.TEXT] * len(plain))
         self._pg.send_query_params(
             self._filled(statement).encode(),
@@ -185,7 +186,7 @@ class _Exchange:
 
     def _filled(self, statement: Statement) -> str:
         """Return the text as it is sent: values by number, secrets as literals, as DDL takes no values."""
-        if not any(isinstance(each, SecureString) for each in statement.parameters):
+        if not any(isinstance(each, SECRETS) for each in statement.parameters):
             return _numbered(statement.text)
         values = iter(statement.parameters)
         number = 0
@@ -195,14 +196,18 @@ class _Exchange:
             if mark[1] != "s":
                 return _unmarked(mark)
             value = next(values)
-            if isinstance(value, SecureString):
-                literal = self._transformer.as_literal(value.reveal()).decode()
-                self._literals.append(SecureString(literal.strip().removeprefix("E").strip("'")))
-                return literal
+            if isinstance(value, SECRETS):
+                return self._literal(value)
             number += 1
             return f"${number}"
 
         return _MARK.sub(fill, statement.text)
+
+    def _literal(self, secret: SecureString | RolePassword) -> str:
+        revealed = secret.verifier(self._pg) if isinstance(secret, RolePassword) else secret.reveal()
+        literal = self._transformer.as_literal(revealed).decode()
+        self._literals.append(SecureString(literal.strip().removeprefix("E").strip("'")))
+        return literal
 
     def _next(self) -> PGresult | None:
         """Wait for the next result, None at the end of a statement's; sends on what is still to be sent."""

@@ -120,22 +120,27 @@ class Scratch:
         self.fetch = Fetch(context, work)
         """Reads within the transaction. A query that fails ends it: `attempt` those that may."""
 
-    def attempt(self, statements: Sequence[Statement]) -> list[KolumnError | None]:
-        """Run each statement and return what was wrong with it, None where it worked.
+    def attempt(self, trials: Sequence[Statement | Sequence[Statement]]) -> list[KolumnError | None]:
+        """Run each trial, one or more statements, and return what was wrong with it, None where it worked.
 
         Raises ConnectionError, and OperationError when the context ends.
         """
         found: list[KolumnError | None] = []
-        while rest := statements[len(found) :][:_TRIED_TOGETHER]:
-            trial = [step for each in rest for step in (_SAVEPOINT, each, _RELEASE)]
+        while rest := trials[len(found) :][:_TRIED_TOGETHER]:
+            statements: list[Statement] = []
+            ends: list[int] = []
+            for each in rest:
+                parts = (each,) if isinstance(each, Statement) else each
+                statements += [_SAVEPOINT, *parts, _RELEASE]
+                ends.append(len(statements))
             answers: list[list[Row]] = []
             try:
-                self._work.run(self._context, trial, answers.insert)
+                self._work.run(self._context, statements, answers.insert)
             except KolumnError as error:
                 if self._work.connection.closed or isinstance(error, ConnectionError):
                     raise
                 self._context.check()
-                found += [None] * (len(answers) // 3)
+                found += [None] * sum(end <= len(answers) for end in ends)
                 found.append(error)
                 self._work.run(self._context, [_BACK, _RELEASE])
             else:

@@ -1,0 +1,4 @@
+from kolumn.sql.dialect import Dialect
+
+
+class PostgresDialect(Dialect): ...
