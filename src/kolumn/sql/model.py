@@ -404,7 +404,7 @@ class View:
 
 @dataclass(frozen=True)
 class Trigger:
-    """A trigger."""
+    """When a trigger fires. What it then does is said by the subclasses."""
 
     name: str = attribute("Trigger name", validators=[NOT_EMPTY], grammar="identifier")
     schema: str = attribute("Schema of the table; empty for the default one", default="", grammar="schema")
@@ -420,8 +420,14 @@ class Trigger:
     )
     for_each_row: bool = attribute("Whether it fires for every row", default=False)
     when: str = attribute("Condition", default="", grammar="expression")
-    body: str = attribute("What it runs", validators=[NOT_EMPTY], grammar="body")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
+
+
+@dataclass(frozen=True)
+class InlineTrigger(Trigger):
+    """A trigger that holds its own statements, as most databases have it."""
+
+    body: str = attribute("What it runs", validators=[NOT_EMPTY], grammar="body")
 
 
 _EVENT = re.compile(r"\s*(insert|delete|update|truncate)(?:\s+of\s+(.+?))?\s*", re.IGNORECASE | re.DOTALL)

@@ -18,7 +18,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
+from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement
 from kolumn.engine.resource import Model, Ref, Snapshot
 from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.reading import Reading
@@ -147,6 +147,10 @@ class PostgresHandler(SQLHandler[M]):
     def lock(self, operation: Operation, live: Snapshot) -> str:
         """Return the strongest lock the operation takes on what others use, empty for none worth telling."""
         return ""
+
+    def risks(self, operation: Operation, live: Snapshot) -> Iterable[Risk]:
+        """Return what the operation endangers besides what it says itself, given what the database holds."""
+        return ()
 
     # The server's own wording (see `settling`)
 
