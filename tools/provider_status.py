@@ -4,7 +4,7 @@
     python -m tools.provider_status --check   exit 1 if it is not up to date
 
 What a provider offers comes from the provider itself; how it is verified from the conformance suite's targets
-(`tests/targets.py`). The checklist is the specification's section 15; what a program cannot see for itself
+(`tests/targets/`). The checklist is the specification's section 15; what a program cannot see for itself
 names the test that sees it.
 """
 

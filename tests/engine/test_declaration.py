@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.schema import singular
-from kolumn.engine.declaration import attribute, config, length, object_type, one_of, parse
+from kolumn.engine.declaration import attribute, length, object_type, one_of
+from kolumn.engine.parsing import config, parse
 
 
 @dataclass(frozen=True)

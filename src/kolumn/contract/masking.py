@@ -116,7 +116,7 @@ def mask(text: str) -> str:
 
 
 def _may_hold_secret(text: str) -> bool:
-    """Whether one of the slow patterns could match: they are tried on a few texts of the thousands of a plan."""
+    """Whether one of the slow patterns could match; most texts of a plan are passed over here."""
     if not text.isascii():
         return True  # ignoring case, patterns take a few letters beyond ASCII for ASCII ones
     folded = text.lower()

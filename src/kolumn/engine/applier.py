@@ -97,8 +97,7 @@ class _Notes:
     def write(self, context: Context, group: Sequence[int], status: Status) -> None:
         if self._journal is None:
             return
-        for at in group:
-            self._journal.note(context, self._apply, at + 1, status)
+        self._journal.note(context, self._apply, group[0] + 1, group[-1] + 1, status)
 
     def end(self, context: Context) -> None:
         """Forget the notes, those that an interrupted apply left as well: what it was about is done."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.schema import AttributeSchema, ObjectType, ResourceTypeDefinition
-from kolumn.engine import declaration
+from kolumn.engine import declaration, parsing, rewriting
 from kolumn.engine.operations import Create, Drop, Operation, Rename
 from kolumn.engine.resource import Ref
 
@@ -106,7 +106,7 @@ class DeclaredHandler(Generic[M]):
         """Return the declared model. Raises ValidationError with every fault."""
         if "name" not in config:
             config = {"name": name, **config}
-        parsed: M = declaration.parse(self.model, config, self.check)
+        parsed: M = parsing.parse(self.model, config, self.check)
         return parsed
 
     def check(self, grammar: str, text: str) -> Problem | None:
@@ -115,7 +115,7 @@ class DeclaredHandler(Generic[M]):
 
     def config(self, model: M) -> dict[str, Any]:
         """Return what `parse` turns back into an equal model."""
-        return declaration.config(model)
+        return parsing.config(model)
 
     def ref(self, model: M) -> Ref:
         """Return type, schema and name."""
@@ -132,7 +132,7 @@ class DeclaredHandler(Generic[M]):
 
     def former_names(self, model: M) -> Mapping[str, str]:
         """Return the `renamed_from` of the model's elements."""
-        return declaration.former_names(model)
+        return rewriting.former_names(model)
 
     def uses(self, model: M) -> frozenset[Ref]:
         """Return nothing: the object stands alone."""

@@ -36,8 +36,8 @@ class Journal(Protocol):
     def begin(self, context: Context, apply: str, descriptions: Sequence[str]) -> None:
         """Note all steps of an apply as pending."""
 
-    def note(self, context: Context, apply: str, number: int, status: Status) -> None:
-        """Note how far one step is."""
+    def note(self, context: Context, apply: str, first: int, last: int, status: Status) -> None:
+        """Note how far the steps from `first` to `last` are."""
 
     def end(self, context: Context) -> None:
         """Forget all notes: what they tell of is finished or has been told."""

@@ -177,7 +177,12 @@ class Alter(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One thing sent to a database: SQL, or a call spelled as text, with its values apart."""
+    """One thing sent to a database: SQL, or a call spelled as text, with its values apart.
+
+    The text is shown in plans, logs and errors as it is, so a secret is never in it but among the
+    parameters, as a SecureString. Sessions reveal it to the database alone, also where that takes no
+    parameters.
+    """
 
     text: str
     parameters: tuple[Any, ...] = field(default=(), repr=False)

@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 from kolumn.contract.errors import Problem, ValidationError
-from kolumn.engine.declaration import declared_fields, with_kept
+from kolumn.engine.declaration import declared_fields
 from kolumn.engine.handler import DeclaredHandler
 from kolumn.engine.operations import Create, Drop, Operation, Rename
 from kolumn.engine.resource import Model, Ref
+from kolumn.engine.rewriting import with_kept
 from kolumn.sql import risks
 from kolumn.sql.dialect import Dialect, Relation
 from kolumn.sql.differ import add_constraint, diff_table, drop_constraint, foreign_key_needs, key_ref

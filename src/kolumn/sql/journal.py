@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Protocol, cast
 
 from kolumn.contract.context import Context
 from kolumn.engine.journal import JournalEntry, Status
 from kolumn.engine.operations import Statement
 from kolumn.engine.session import Session
+
+
+class Home(Protocol):
+    """What a table lives in where that is not always there, such as a schema."""
+
+    def make(self, context: Context) -> None:
+        """Make it if it is not there; called within a transaction."""
+
+    def leave(self, context: Context) -> None:
+        """Remove it if it was made for this and is empty; called within a transaction."""
 
 
 class TableJournal:
@@ -18,11 +28,14 @@ class TableJournal:
     row when the table is there.
     """
 
-    def __init__(self, session: Session, table: str, *, parameter: str, exists: Statement) -> None:
+    def __init__(
+        self, session: Session, table: str, *, parameter: str, exists: Statement, home: Home | None = None
+    ) -> None:
         self._session = session
         self._table = table
         self._parameter = parameter
         self._exists = exists
+        self._home = home
 
     def unfinished(self, context: Context) -> tuple[JournalEntry, ...]:
         """Return the steps noted, in order; reading creates nothing."""
@@ -46,6 +59,8 @@ class TableJournal:
         place = self._parameter
         insert = f"INSERT INTO {self._table} VALUES ({place}, {place}, {place}, 'pending')"
         with self._session.transaction(context, ()):
+            if self._home is not None:
+                self._home.make(context)
             self._session.run(context, [Statement(create), Statement(f"DELETE FROM {self._table}")])
             self._session.run(
                 context,
@@ -55,14 +70,19 @@ class TableJournal:
                 ],
             )
 
-    def note(self, context: Context, apply: str, number: int, status: Status) -> None:
-        """Note how far one step is."""
+    def note(self, context: Context, apply: str, first: int, last: int, status: Status) -> None:
+        """Note how far the steps from `first` to `last` are."""
         place = self._parameter
-        update = f"UPDATE {self._table} SET status = {place} WHERE apply = {place} AND number = {place}"
+        update = (
+            f"UPDATE {self._table} SET status = {place} "
+            f"WHERE apply = {place} AND number BETWEEN {place} AND {place}"
+        )
         with self._session.transaction(context, ()):
-            self._session.run(context, [Statement(update, (status, apply, number))])
+            self._session.run(context, [Statement(update, (status, apply, first, last))])
 
     def end(self, context: Context) -> None:
-        """Drop the table: an apply that ended well leaves nothing behind."""
+        """Drop the table, and its home with it: an apply that ended well leaves nothing behind."""
         with self._session.transaction(context, ()):
             self._session.run(context, [Statement(f"DROP TABLE IF EXISTS {self._table}")])
+            if self._home is not None:
+                self._home.leave(context)

@@ -11,8 +11,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from kolumn.engine.declaration import rewrite
 from kolumn.engine.resource import Ref
+from kolumn.engine.rewriting import rewrite
 from kolumn.sql.dialect import Dialect
 from kolumn.sql.model import Constraint, ForeignKey, Table, Trigger, parse_event
 from kolumn.sql.reference import Reference, parse_reference, quote

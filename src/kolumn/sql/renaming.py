@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TypeVar
 
-from kolumn.engine.declaration import rewrite
+from kolumn.engine.rewriting import rewrite
 from kolumn.sql.model import Index, Table, Trigger, parse_event
 from kolumn.sql.normal import Normalizer
 from kolumn.sql.reference import Reference, parse_reference, quote

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from kolumn.engine import declaration
+from kolumn.engine import parsing
 from kolumn.providers.sqlite import ddl, render
 from kolumn.providers.sqlite.model import SQLiteIndex, SQLiteTable
 from kolumn.providers.sqlite.tokens import fold, tokenize, unquote, without_outer_parentheses
@@ -136,8 +136,8 @@ def test_configuration_gives_the_same_model_and_statement(statements: list[str])
     written = []
     for kind, _, sql in found:
         model = ddl.parse(kind, sql)
-        config = declaration.config(render.concise(model))
-        again = declaration.parse(type(model), config)
+        config = parsing.config(render.concise(model))
+        again = parsing.parse(type(model), config)
         assert again == model
         written.append((kind, sql, render.create(again)))
     connection, made = objects([text for _, _, text in written])
@@ -153,7 +153,7 @@ def test_a_written_statement_is_read_as_the_same_model(statements: list[str]) ->
     connection.close()
     for kind, _, sql in found:
         model = ddl.parse(kind, sql)
-        anew = declaration.parse(type(model), {**declaration.config(model), "statement": ""})
+        anew = parsing.parse(type(model), {**parsing.config(model), "statement": ""})
         assert ddl.parse(kind, render.create(anew)) == model
 
 
@@ -199,7 +199,7 @@ def test_oddities_of_the_grammar(statement: str) -> None:
         model = ddl.parse("table", found[0][2])
         assert isinstance(model, SQLiteTable)
         assert_agrees(connection, model)
-        anew = declaration.parse(SQLiteTable, {**declaration.config(model), "statement": ""})
+        anew = parsing.parse(SQLiteTable, {**parsing.config(model), "statement": ""})
         assert ddl.parse("table", render.create(anew)) == model
 
 

@@ -15,6 +15,14 @@ class Server:
     user: str
     """The role in effect: whoever owns what is created."""
     is_superuser: bool
+    product: str = "PostgreSQL"
+    """Product and version for people, e.g. `PostgreSQL 15.18`."""
+    login: str = ""
+    """The role that connected, before `role` was assumed."""
+    max_identifier: int = 63
+    """Longest name in bytes."""
+    is_standby: bool = False
+    """Whether it only replays what a primary does."""
 
     def since(self, major: int) -> bool:
         """Whether the server is of this major version or a later one."""

@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from kolumn.contract.errors import Problem
 from kolumn.contract.schema import ValidatorSpec
-from kolumn.engine.declaration import attribute, one_of, parse
+from kolumn.engine.declaration import attribute, one_of
+from kolumn.engine.parsing import parse
 from kolumn.providers.sqlite.tokens import fold
 
 JOURNAL_MODES = ("delete", "truncate", "persist", "memory", "wal", "off")

@@ -1,109 +1,16 @@
-"""The databases the conformance suite runs against. A new provider is one entry of `TARGETS`.
-
-A target says how to get a database that is fresh and empty, what to put into it, and who can look at it
-without Kolumn. `KOLUMN_TEST_<PROVIDER>_URL` replaces the server a target would use by one that exists; a
-target that cannot run says why.
-"""
+"""SQLite: the library inside Python, one file per test."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests import dumps
-
-Settings = Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """One object of a resource type, as it is created and as it is changed."""
-
-    type: str
-    name: str
-    config: Mapping[str, Any]
-    changed: Mapping[str, Any]
-    """Another configuration of the same object; loses no data. The same where nothing of it can change."""
-    impossible: Mapping[str, Any] | None = None
-    """A change that cannot be made to what is there, and is refused."""
-    needs: tuple[Sample, ...] = ()
-    """What must be there before."""
-    uses: tuple[Sample, ...] = ()
-    """Those of `needs` that the database itself ties it to, so that the order follows without being told."""
-
-    @property
-    def changes(self) -> bool:
-        """Whether anything of it can change."""
-        return self.changed != self.config
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failing:
-    """Three resources of which the second fails when it is carried out, whatever the planner knows."""
-
-    script: str
-    """Run before: puts there what makes it fail."""
-    resources: tuple[Mapping[str, Any], ...]
-    culprit: str
-    """Name of the one that fails."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """One provider and the database to test it on."""
-
-    provider: str
-    """Name of its entry point."""
-    fresh: Callable[[Path], AbstractContextManager[Settings]]
-    """Yields the settings of a database that is empty, in which everything may be done."""
-    execute: Callable[[Settings, str], None]
-    """Runs a script in the database by other means than Kolumn."""
-    dump: Callable[[Settings], list[str]]
-    """Everything in the database, rows as well, by other means than Kolumn."""
-    samples: tuple[Sample, ...]
-    """At least one of each resource type."""
-    column: Mapping[str, Any]
-    """A further column for the first sample, which must be a table and have an attribute `columns`."""
-    renamed: Mapping[str, Any]
-    """The first sample's configuration with one column renamed through `renamed_from`."""
-    cycle: tuple[Mapping[str, Any], ...]
-    """Resources that need each other."""
-    failing: Failing
-    slow: Callable[[Settings, Callable[[Settings, str], None]], Mapping[str, Any]]
-    """Prepares the database and returns a resource that takes some ten seconds to create."""
-    refused: frozenset[str]
-    """Resource types of the specification that this database lacks."""
-    missing: frozenset[str]
-    """Functions its category must offer and it does not yet. Shrinks: one that works must be taken out."""
-    missing_types: frozenset[str] = frozenset()
-    """Resource types its category must have and it does not have yet. Shrinks likewise."""
-    secrets: Mapping[str, Any] = field(default_factory=dict)
-    """Settings with `PLANTED` in them, each by itself added to those of `fresh`; taken or refused."""
-    verified: str = "real server"
-    """How the provider is verified, for PROVIDER_STATUS.md."""
-    skip: Callable[[], str] = lambda: ""
-    """Why it cannot run here; empty when it can."""
-
-    @property
-    def variable(self) -> str:
-        """The environment variable that names another server."""
-        return f"KOLUMN_TEST_{self.provider.upper()}_URL"
-
-    def sample(self, resource_type: str) -> Sample:
-        """Return the first sample of a type."""
-        return next(each for each in self.samples if each.type == resource_type)
-
-
-PLANTED = "Pl4nted-hunter2-zebra"
-"""A secret that must not come out anywhere."""
-
-
-# SQLite: the library inside Python, one file per test
+from tests.targets.target import PLANTED, Failing, Sample, Settings, Target
 
 
 @contextmanager
@@ -340,6 +247,3 @@ SQLITE = Target(
     },
     verified="the real library inside Python (3.40.1, and what the machine of a run has), files on disk",
 )
-
-TARGETS: Mapping[str, Target] = {target.provider: target for target in (SQLITE,)}
-"""Every target by the name of its provider."""

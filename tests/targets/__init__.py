@@ -1,0 +1,18 @@
+"""The databases the conformance suite runs against. A new provider is one entry of `TARGETS`.
+
+A target says how to get a database that is fresh and empty, what to put into it, and who can look at it
+without Kolumn. `KOLUMN_TEST_<PROVIDER>_URL` replaces the server a target would use by one that exists; a
+target that cannot run says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.targets.sqlite import SQLITE
+from tests.targets.target import PLANTED, Failing, Sample, Settings, Target
+
+TARGETS: Mapping[str, Target] = {"sqlite": SQLITE}
+"""Every target by its name: the provider's, with a version where there are several of one provider."""
+
+__all__ = ["PLANTED", "TARGETS", "Failing", "Sample", "Settings", "Target"]
