@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -65,6 +66,12 @@ class Handler(Protocol[M]):
     def diff(self, live: M | None, wanted: M | None) -> list[Operation]:
         """Return the operations that lead from one to the other; none if they are the same."""
 
+    def part(self, model: M, part: Ref) -> object | None:
+        """Return what `part` of the object is, e.g. the default of a column; None if it has no such part."""
+
+    def without(self, model: M, part: Ref) -> M:
+        """Return `model` without one of its parts: what it is while something the part needs is away."""
+
     def follow(self, model: M, operation: Operation) -> M:
         """Return `model` as the database leaves it when `operation` renames something it refers to.
 
@@ -106,8 +113,11 @@ class DeclaredHandler(Generic[M]):
         """Return the declared model. Raises ValidationError with every fault."""
         if "name" not in config:
             config = {"name": name, **config}
-        parsed: M = parsing.parse(self.model, config, self.check)
-        return parsed
+        return self._parser.parse(config)
+
+    @functools.cached_property
+    def _parser(self) -> parsing.Parser[M]:
+        return parsing.Parser(self.model, self.check)
 
     def check(self, grammar: str, text: str) -> Problem | None:
         """Return what is wrong with a text of a declared grammar, None if nothing is."""
@@ -192,6 +202,14 @@ class DeclaredHandler(Generic[M]):
     def replace(self, live: M, wanted: M) -> list[Operation]:
         """Return the change between two models of one name: drop and create unless overridden."""
         return [self.dropped(live), self.created(wanted)]
+
+    def part(self, model: M, part: Ref) -> object | None:
+        """Return None: the object has no parts that can be away while it stays."""
+        return None
+
+    def without(self, model: M, part: Ref) -> M:
+        """Return the model itself."""
+        return model
 
     def follow(self, model: M, operation: Operation) -> M:
         """Return the model itself: it refers to nothing by name."""
