@@ -212,13 +212,8 @@ def _sources(server: Server) -> list[_Source]:
     if server.since(15):
         sources.append(
             _Source(
-                catalogue="pg_parameter_acl",
-                alias="r",
-                on="'parameter'",
-                name="r.parname",
-                owner="10",
-                letter="'p'",
-                acl="r.paracl",
+                catalogue="pg_parameter_acl", alias="r", on="'parameter'", name="r.parname", owner="10",
+                letter="'p'", acl="r.paracl",
             )  # fmt: skip
         )
     return sources

@@ -70,9 +70,7 @@ WHERE d.refobjid >= 16384 AND d.objid >= 16384
 _PARTS = {"pg_attrdef": "default", "pg_constraint": "constraint"}
 
 
-def dependents(
-    rows: Iterable[tuple[Any, ...]], refs: Mapping[tuple[str, int], Ref]
-) -> Mapping[Ref, tuple[Ref, ...]]:
+def dependents(rows: Iterable[tuple[Any, ...]], refs: Mapping[tuple[str, int], Ref]) -> Mapping[Ref, tuple[Ref, ...]]:
     """Return what depends on each object and column, from the rows of the query and what their objects are.
 
     A column is `Ref("column", name, schema, table)`. What depends may be an object or, of a table,

@@ -43,7 +43,9 @@ class Kind(NamedTuple):
 
 
 KINDS: Mapping[str, Kind] = {
-    "table": Kind(("select", "insert", "update", "delete", "truncate", "references", "trigger", "maintain")),
+    "table": Kind(
+        ("select", "insert", "update", "delete", "truncate", "references", "trigger", "maintain")
+    ),
     "column": Kind(("select", "insert", "update", "references")),
     "sequence": Kind(("select", "update", "usage")),
     "schema": Kind(("usage", "create")),

@@ -114,15 +114,21 @@ class Grant:
         yield from privileges.problems(family, self.role, self.privileges, self.grant_option)
         for at, column in enumerate(self.columns):
             where = f"columns[{at}]."
-            yield from privileges.problems("column", self.role, column.privileges, column.grant_option, where)
+            yield from privileges.problems(
+                "column", self.role, column.privileges, column.grant_option, where
+            )
         if self.columns and family != "table":
-            yield Problem(f"a {_words(family)} has no columns", code="conflicting_attributes", path="columns")
+            yield Problem(
+                f"a {_words(family)} has no columns", code="conflicting_attributes", path="columns"
+            )
         if self.arguments and family != "routine":
             yield Problem(
                 f"a {_words(family)} has no arguments", code="conflicting_attributes", path="arguments"
             )
         if self.schema and family not in _IN_SCHEMAS:
-            yield Problem(f"a {_words(family)} is in no schema", code="conflicting_attributes", path="schema")
+            yield Problem(
+                f"a {_words(family)} is in no schema", code="conflicting_attributes", path="schema"
+            )
         if not self.object and family != "database":
             yield Problem("object is required", code="missing_attribute", path="object", hint="Name it.")
 
@@ -362,9 +368,7 @@ class GrantHandler(PostgresHandler[Grant]):
         if default is None and after.held.privileges != complete:
             yield Change(complete, grants=False, option=False).sql("ALL", target, model.role)
         found = list(Rights(default or NOTHING).statements(after, target, model.role, complete))
-        if (
-            not found and after.held.privileges
-        ):  # said although it holds anyway: then the catalogue says so too
+        if not found and after.held.privileges:  # said although it holds anyway: then the catalogue says so too
             found = list(Rights().statements(after, target, model.role, complete))
         yield from found
 

@@ -103,9 +103,7 @@ class Account:
                 hint="Choose one that is neither public nor none and does not begin with pg_.",
             )
         if self.connection_limit < -1:
-            yield Problem(
-                "connection_limit must be -1 or more", code="invalid_range", path="connection_limit"
-            )
+            yield Problem("connection_limit must be -1 or more", code="invalid_range", path="connection_limit")
         if _instant(self.valid_until) is None:
             yield Problem(
                 f"valid_until {self.valid_until!r} is no time",
@@ -451,7 +449,9 @@ def _options(before: Account, after: Account) -> Iterator[str]:
         yield f"VALID UNTIL {literal(new or 'infinity')}"
 
 
-def _with_grantors(wanted: tuple[Membership, ...], live: tuple[Membership, ...]) -> tuple[Membership, ...]:
+def _with_grantors(
+    wanted: tuple[Membership, ...], live: tuple[Membership, ...]
+) -> tuple[Membership, ...]:
     """Return memberships with who granted them, where configuration leaves that open."""
     taken = {(each.name, each.granted_by) for each in wanted}
     granted: dict[str, str] = {}
@@ -541,11 +541,7 @@ def _instant(text: str) -> str | None:
     except ValueError:
         return None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return (
-        moment.strftime("%Y-%m-%d %H:%M:%S")
-        + (f".{moment:%f}".rstrip("0") if moment.microsecond else "")
-        + "+00"
-    )
+    return moment.strftime("%Y-%m-%d %H:%M:%S") + (f".{moment:%f}".rstrip("0") if moment.microsecond else "") + "+00"
 
 
 def _refused(message: str, model: Account) -> ValidationError:
@@ -572,9 +568,7 @@ def _twice(names: list[str], path: str) -> Iterator[Problem]:
 
 def _roles(server: Server) -> str:
     """Return the query of roles: what is kept of passwords only superusers may read."""
-    source, password = (
-        ("pg_authid", "coalesce(r.rolpassword, '')") if server.is_superuser else ("pg_roles", "''")
-    )
+    source, password = ("pg_authid", "coalesce(r.rolpassword, '')") if server.is_superuser else ("pg_roles", "''")
     return f"""
 SELECT r.oid, r.rolname::text, r.rolsuper, r.rolcreatedb, r.rolcreaterole, r.rolinherit, r.rolcanlogin,
     r.rolreplication, r.rolbypassrls, r.rolconnlimit,

@@ -97,9 +97,7 @@ class ViewColumn:
     """What is said about a column of a view besides what its query says."""
 
     name: str = attribute("Column name", validators=[NOT_EMPTY], grammar="column")
-    default: str | None = attribute(
-        "Default of what is inserted, as an expression", default=None, grammar="default"
-    )
+    default: str | None = attribute("Default of what is inserted, as an expression", default=None, grammar="default")
     comment: str = attribute("Comment", default="")
 
     def verify(self) -> Iterator[Problem]:
@@ -186,9 +184,7 @@ class QueryHandler(PostgresHandler[V]):
         """Return the functions, types and sequences that the texts mention."""
         texts = [model.definition, *(getattr(each, "default", None) or "" for each in model.columns)]
         own = {self.ref(model), *self.aliases(model)}
-        return (
-            frozenset().union(*(self.mentions(text) for text in texts if text)) - self._relations(model) - own
-        )
+        return frozenset().union(*(self.mentions(text) for text in texts if text)) - self._relations(model) - own
 
     def _relations(self, model: V) -> frozenset[Ref]:
         return self.relations_of(model.definition) - {self.ref(model)}
@@ -327,9 +323,7 @@ class ViewHandler(QueryHandler[View]):
             dataclasses.replace(column, default=None) if column.name == part.name else column
             for column in model.columns
         )
-        return dataclasses.replace(
-            model, columns=tuple(each for each in bare if each.default or each.comment)
-        )
+        return dataclasses.replace(model, columns=tuple(each for each in bare if each.default or each.comment))
 
 
 _QUERY = frozenset({"definition", "column_names"})
