@@ -18,7 +18,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
+from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement
 from kolumn.engine.resource import Model, Ref, Snapshot
 from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.reading import Reading
@@ -34,6 +34,13 @@ TYPE_KINDS = ("enum", "domain", "composite_type", "range_type", "table", "view",
 """Resource types whose objects can be the type of a column; a relation is the type of its rows."""
 
 
+def role_refs(*names: str) -> frozenset[Ref]:
+    """Return what roles of these names may be among the resources; empty and `public` are no roles."""
+    return frozenset(
+        Ref(kind, name) for name in names if name not in ("", "public") for kind in ("role", "user")
+    )
+
+
 class Entry(NamedTuple):
     """One object as the catalogues have it: enough to build its model later, and to tell if it changed."""
 
@@ -46,6 +53,8 @@ class Entry(NamedTuple):
     """The object it vanishes with, e.g. an index's table."""
     aside: bool = False
     """Whether it counts only where it is named (see `Snapshot`)."""
+    secret: str = ""
+    """What `build` needs and no digest may be made of."""
 
 
 class PostgresHandler(SQLHandler[M]):
@@ -139,6 +148,10 @@ class PostgresHandler(SQLHandler[M]):
         """Return the strongest lock the operation takes on what others use, empty for none worth telling."""
         return ""
 
+    def risks(self, operation: Operation, live: Snapshot) -> Iterable[Risk]:
+        """Return what the operation endangers besides what it says itself, given what the database holds."""
+        return ()
+
     # The server's own wording (see `settling`)
 
     def rehearsed(self, wanted: M, scratch: str) -> M | None:
@@ -159,6 +172,16 @@ class PostgresHandler(SQLHandler[M]):
         return worded(wanted, found, known)
 
     # Order
+
+    def uses(self, model: M) -> frozenset[Ref]:
+        """Return the schema the object is in, if it is not public, and the role that owns it."""
+        return super().uses(model) | role_refs(getattr(model, "owner", ""))
+
+    def follow(self, model: M, operation: Operation) -> M:
+        """Return the model with a renamed owner under its new name, besides what all SQL databases rename."""
+        if isinstance(operation, Rename) and operation.subject in role_refs(getattr(model, "owner", "")):
+            return dataclasses.replace(model, owner=operation.after.name)  # type: ignore[type-var]
+        return super().follow(model, operation)
 
     def created(self, model: M) -> Create:
         """Return the creation of the object."""
