@@ -38,7 +38,8 @@ soak: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --database sqlite
+	$(BIN)/python -m benchmarks --database postgres
 
 # Rewrite the documents that are generated from the code.
 docs: $(INSTALLED)

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import re
 import statistics
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from benchmarks import floor as floors
+from benchmarks import measures
+from benchmarks.databases.database import Database
 from benchmarks.processes import Command, Cost, alternate, median, run
 from benchmarks.projects import Projects, version
-
-_PEER = Path(__file__).with_name("peer_alembic.py").resolve()
 
 LARGE = 5_000
 """From this number of tables on everything runs fewer times."""
 
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Seconds of the two parts of the peer's work, its start-up left out."""
-
-    reflect: float
-    compare: float
+Prepared = Mapping[str, Callable[[], Command]]
+"""Measures by name; a command is made, with the files it needs, when its turn comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +28,16 @@ class Size:
 
     tables: int
     costs: Mapping[str, Cost]
-    peer: Comparison | None = None
+    parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Seconds of the parts of a peer's work, its start-up left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """Everything one run of the benchmarks found out."""
 
-    floor: str
-    """What the floor is made of on this machine."""
+    database: str
+    """The database in words, with what matters to the numbers."""
     basis: Mapping[str, Cost]
     """What does not depend on the size: `version`, and `start-up`, a plan of one table."""
     sizes: tuple[Size, ...]
@@ -50,85 +45,98 @@ class Measured:
     """What was not measured, and why."""
 
 
-def measure(folder: Path, sizes: Sequence[int], rounds: int, tell: Callable[[str], None]) -> Measured:
-    """Run everything; files go to `folder`, progress to `tell`. Raises Failed."""
-    floor = floors.build(folder)
-    peer, missing = _peer()
-    for words in missing:
-        tell(words)
-    one = Projects(folder / "1", 1)
-    tell("start-up")
-    basis = alternate(
-        {"version": version(), "start-up": one.nothing_to_do()},
-        max(7, rounds),
-    )
+def measure(
+    database: Database,
+    folder: Path,
+    sizes: Sequence[int],
+    rounds: int,
+    tell: Callable[[str], None],
+    only: str = "",
+) -> Measured:
+    """Run everything; files go to `folder`, progress to `tell`. Raises Failed.
+
+    `only` is a regular expression: measures whose names it does not match are left out.
+    """
+    for words in database.missing:
+        tell(f"left out: {words}")
+    one = Projects(database, folder / "1", 1)
+    tell(measures.START_UP)
+    first: Prepared = {measures.VERSION: version, measures.START_UP: one.nothing_to_do}
+    basis = alternate(_chosen(first, only), max(7, rounds), database.meter)
     found = []
     for tables in sizes:
-        tell(f"{tables} tables: generate, import, apply")
-        projects = Projects(folder / str(tables), tables)
-        found.append(
-            _measure_size(projects, floor, one, rounds if tables < LARGE else min(rounds, 3), peer, tell)
-        )
-    return Measured(floor.kind, basis, tuple(found), missing)
+        tell(f"{tables} tables: generate")
+        projects = Projects(database, folder / str(tables), tables)
+        times = rounds if tables < LARGE else min(rounds, 3)
+        found.append(_measure_size(database, projects, one, times, tell, only))
+    return Measured(database.described, basis, tuple(found), tuple(database.missing))
 
 
 def _measure_size(
+    database: Database,
     projects: Projects,
-    floor: floors.Floor,
     one: Projects,
     rounds: int,
-    peer: bool,
     tell: Callable[[str], None],
+    only: str,
 ) -> Size:
-    folder = projects.folder
-    plans = {
-        "floor": Command(floor.command(projects.database), folder),
-        "start-up": one.nothing_to_do(),
-        "plan, nothing to do": projects.nothing_to_do(),
-        "plan, one change": projects.one_change(),
-        "first plan": projects.first_plan(),
-        "evaluation of one table": one.evaluation(cached=False),
-        "evaluation of one table, cached": one.evaluation(cached=True),
-        "evaluation, cached": projects.evaluation(cached=True),
-        "evaluation": projects.evaluation(cached=False),
+    reading: Prepared = {
+        **_made(database.reading(projects.source)),
+        measures.START_UP: one.nothing_to_do,
+        measures.PLAN: projects.nothing_to_do,
+        measures.ONE_CHANGE: projects.one_change,
+        measures.FIRST_PLAN: projects.first_plan,
+        measures.EVALUATION_START: lambda: one.evaluation(cached=False),
+        measures.EVALUATION_CACHED_START: lambda: one.evaluation(cached=True),
+        measures.EVALUATION_CACHED: lambda: projects.evaluation(cached=True),
+        measures.EVALUATION: lambda: projects.evaluation(cached=False),
     }
-    tell(f"{projects.tables} tables: {', '.join(plans)}")
-    costs = alternate(plans, rounds)
-    changes = {
-        "import": projects.importing(),
-        "script": projects.script_run(),
-        "apply to an empty database": projects.creation(),
+    writing: Prepared = {
+        measures.IMPORT: projects.importing,
+        **_made(database.loading(f"script_{projects.tables}", projects.script)),
+        measures.CREATION: projects.creation,
+        measures.CHANGE: projects.change,
     }
-    tell(f"{projects.tables} tables: {', '.join(changes)}")
-    costs |= alternate(changes, max(1, rounds // 2))
-    comparison = None
-    if peer:
-        tell(f"{projects.tables} tables: SQLAlchemy and Alembic")
-        cost, comparison = _measure_peer(projects, 1 if projects.tables >= LARGE else max(1, rounds // 2))
-        costs["SQLAlchemy and Alembic"] = cost
-    return Size(projects.tables, costs, comparison)
+    costs: dict[str, Cost] = {}
+    for prepared, times in ((reading, rounds), (writing, max(1, rounds // 2))):
+        commands = _chosen(prepared, only)
+        tell(f"{projects.tables} tables: {'; '.join(commands)}")
+        costs |= alternate(commands, times, database.meter)
+    times = 1 if projects.tables >= LARGE else max(1, rounds // 2)
+    parts = {}
+    for name, command in _chosen(_peers(database, projects), only).items():
+        tell(f"{projects.tables} tables: {name}")
+        costs[name], parts[name] = _measure_peer(database, command, projects.folder / "peer.json", times)
+    return Size(projects.tables, costs, parts)
 
 
-def _peer() -> tuple[bool, tuple[str, ...]]:
-    absent = [name for name in ("sqlalchemy", "alembic") if importlib.util.find_spec(name) is None]
-    if not absent:
-        return True, ()
-    return False, (f"no comparison with SQLAlchemy and Alembic: {' and '.join(absent)} not installed",)
+def _peers(database: Database, projects: Projects) -> Prepared:
+    found: dict[str, Callable[[], Command]] = {}
+    for peer in database.peers:
+        found[peer.name] = partial(peer.plan, projects.source)
+        if peer.creation is not None:
+            found[peer.creation_measure] = partial(peer.creation, projects.source, f"peer_{projects.tables}")
+    return found
 
 
-def _measure_peer(projects: Projects, rounds: int) -> tuple[Cost, Comparison]:
-    said = projects.folder / "peer.json"
-    command = Command(
-        [sys.executable, str(_PEER), str(projects.database)],
-        projects.folder,
-        output=said,
-    )
+def _made(commands: Mapping[str, Command]) -> Prepared:
+    return {name: partial(_itself, command) for name, command in commands.items()}
+
+
+def _itself(command: Command) -> Command:
+    return command
+
+
+def _chosen(prepared: Prepared, only: str) -> dict[str, Command]:
+    return {name: make() for name, make in prepared.items() if re.search(only, name)}
+
+
+def _measure_peer(
+    database: Database, command: Command, said: Path, rounds: int
+) -> tuple[Cost, Mapping[str, float]]:
     costs: list[Cost] = []
     parts: list[Mapping[str, float]] = []
     for _ in range(rounds):
-        costs.append(run(command))
+        costs.append(run(command.said_to(said), database.meter))
         parts.append(json.loads(said.read_bytes()))
-    return median(costs), Comparison(
-        statistics.median(part["reflect"] for part in parts),
-        statistics.median(part["compare"] for part in parts),
-    )
+    return median(costs), {name: statistics.median(part[name] for part in parts) for name in parts[0]}

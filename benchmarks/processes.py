@@ -8,8 +8,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+Meter = Callable[[], float]
+"""Seconds of processor time that a server has spent on its clients so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,13 @@ class Cost:
     """Seconds of processor time, user and system, children included."""
     peak: float
     """Largest resident set in MiB."""
+    server: float | None = None
+    """Seconds of processor time of the server; None where there is none, or none that can be looked at."""
+
+    @property
+    def processors(self) -> float:
+        """Seconds of processor time on both sides."""
+        return self.cpu + (self.server or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +50,20 @@ class Command:
     """Where standard output goes; nowhere when None."""
     input: Path | None = None
 
+    def said_to(self, output: Path) -> Command:
+        """Return the command with its standard output in a file."""
+        return replace(self, output=output)
+
 
 class Failed(Exception):
     """A measured process did not do its work, so that its time means nothing."""
 
 
-def run(command: Command) -> Cost:
+def run(command: Command, meter: Meter | None = None) -> Cost:
     """Run a process once. Raises Failed with the end of its output."""
     if command.prepare is not None:
         command.prepare()
+    spent = meter() if meter is not None else 0.0
     with tempfile.TemporaryFile() as errors:
         standard_output = command.output.open("wb") if command.output else subprocess.DEVNULL
         standard_input = command.input.open("rb") if command.input else subprocess.DEVNULL
@@ -71,7 +86,8 @@ def run(command: Command) -> Cost:
             errors.seek(0)
             said = errors.read().decode(errors="replace")[-2000:]
             raise Failed(f"{' '.join(map(str, command.arguments))}: exit code {process.returncode}\n{said}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    server = meter() - spent if meter is not None else None
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, server)
 
 
 def _inherited() -> dict[str, str]:
@@ -79,7 +95,7 @@ def _inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def alternate(commands: Mapping[str, Command], rounds: int) -> dict[str, Cost]:
+def alternate(commands: Mapping[str, Command], rounds: int, meter: Meter | None = None) -> dict[str, Cost]:
     """Run all commands in turn, `rounds` times, and return the medians by name.
 
     In turn, so that a slow minute of a shared machine falls on all of them and leaves their ratios alone.
@@ -87,14 +103,16 @@ def alternate(commands: Mapping[str, Command], rounds: int) -> dict[str, Cost]:
     runs: dict[str, list[Cost]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
-            runs[name].append(run(command))
+            runs[name].append(run(command, meter))
     return {name: median(costs) for name, costs in runs.items()}
 
 
 def median(costs: Sequence[Cost]) -> Cost:
     """Return the median of each number by itself."""
+    servers = [cost.server for cost in costs if cost.server is not None]
     return Cost(
         statistics.median(cost.wall for cost in costs),
         statistics.median(cost.cpu for cost in costs),
         statistics.median(cost.peak for cost in costs),
+        statistics.median(servers) if servers else None,
     )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from benchmarks import schemas
+from benchmarks.databases.database import Database
 from benchmarks.processes import Command, run
 
 _HERE = Path(__file__).resolve().parent
 
 STATE = ".kolumn"
 """Where a project keeps its state and its caches."""
+CHANGES = 2
+"""Exit code of a plan that finds something to do."""
 
 
 def kolumn(*arguments: str) -> list[str]:
@@ -28,131 +31,117 @@ def kolumn(*arguments: str) -> list[str]:
     )
 
 
-class Projects:
-    """All files of one size: a database somebody else made, and projects around it."""
+_PLAN = kolumn("plan", "--detailed-exitcode")
+_APPLY = kolumn("apply", "--auto-approve")
 
-    def __init__(self, folder: Path, tables: int) -> None:
-        """Generate the database, import it and apply the import once."""
+
+class Projects:
+    """All files and databases of one size: a database somebody else made, and projects around it.
+
+    Each project is made when a command first asks for it.
+    """
+
+    def __init__(self, database: Database, folder: Path, tables: int) -> None:
+        """Generate the script, and the database from it."""
         self.tables = tables
         self.folder = folder
-        self.database = folder / "source.db"
-        self.script = folder / "source.sql"
+        self._database = database
+        self.source = f"source_{tables}"
         folder.mkdir(parents=True)
-        generate = [
-            sys.executable,
-            str(_HERE / "schemas.py"),
-            str(self.database),
-            str(self.script),
-            str(tables),
-        ]
-        subprocess.run(generate, check=True)
-        self.imported = folder / "imported"
-        run(self.importing())
-        self.managed = self._copy("managed")
-        run(Command(kolumn("apply", "--auto-approve"), self.managed, self._environment(self.database)))
-        self.edited = self._copy("edited", self.managed)
-        self.unmanaged = self._copy("unmanaged")
-        self.fresh = self._copy("fresh")
-        self.evaluated = self._copy("evaluated")
-        run(self.evaluation(cached=True))
+        self.script = folder / "source.sql"
+        schemas.write_script(self.script, database.spelling, tables)
+        database.create(self.source, self.script)
+
+    @cached_property
+    def configured(self) -> Path:
+        """The folder of the configuration that was never used."""
+        folder = self.folder / "configured"
+        schemas.write_configuration(folder, self._database.spelling, self.tables)
+        return folder
+
+    @cached_property
+    def managed(self) -> Path:
+        """The folder of a project that manages the database; raises Failed unless it finds nothing to do."""
+        folder = self._copy("managed", self.configured)
+        run(self._command(_APPLY, folder, self.source))
+        run(self._command(_PLAN, folder, self.source))
+        return folder
 
     def importing(self) -> Command:
         """Describe the database as configuration."""
-        return Command(
-            kolumn("import", "sqlite", "--out", str(self.imported)),
-            self.folder,
-            self._environment(self.database),
-            prepare=lambda: shutil.rmtree(self.imported, ignore_errors=True),
-        )
+        folder = self.folder / "imported"
+        arguments = kolumn("import", self._database.spelling.provider, "--out", str(folder))
+        return self._command(arguments, self.folder, self.source, lambda: _remove(folder))
 
     def nothing_to_do(self) -> Command:
         """Plan what is applied already: what a user and a pipeline run most often."""
-        return Command(kolumn("plan"), self.managed, self._environment(self.database))
+        return self._command(_PLAN, self.managed, self.source)
 
     def first_plan(self) -> Command:
-        """Plan without state and without anything kept from an earlier run."""
-        return Command(
-            kolumn("plan"),
-            self.unmanaged,
-            self._environment(self.database),
-            prepare=_without(self.unmanaged / STATE),
-        )
+        """Plan without state and without anything kept from an earlier run: all comes under management."""
+        folder = self._copy("unmanaged", self.configured)
+        return self._command(kolumn("plan"), folder, self.source, lambda: _remove(folder / STATE))
 
     def one_change(self) -> Command:
         """Plan after one table was edited, differently every time, so that no cache knows the edit."""
-        return Command(kolumn("plan"), self.edited, self._environment(self.database), prepare=self._edit())
+        folder = self._copy("edited", self.managed)
+        return self._command(_PLAN, folder, self.source, self._edit(folder), CHANGES)
+
+    def change(self) -> Command:
+        """Plan and apply such an edit."""
+        folder = self._copy("changed", self.managed)
+        database = f"changed_{self.tables}"
+        self._database.copy(self.source, database)
+        return self._command(_APPLY, folder, database, self._edit(folder))
 
     def creation(self) -> Command:
         """Apply everything to an empty database."""
-        empty = self.folder / "fresh.db"
-        return Command(
-            kolumn("apply", "--auto-approve"),
-            self.fresh,
-            self._environment(empty),
-            prepare=_without(
-                self.fresh / STATE, empty, empty.with_name("fresh.db-wal"), empty.with_name("fresh.db-shm")
-            ),
-        )
+        folder = self._copy("fresh", self.configured)
+        database = f"fresh_{self.tables}"
+
+        def prepare() -> None:
+            _remove(folder / STATE)
+            self._database.empty(database)
+
+        return self._command(_APPLY, folder, database, prepare)
 
     def evaluation(self, *, cached: bool) -> Command:
         """Parse and evaluate the configuration, or take what is kept from an earlier evaluation."""
-        folder = self.evaluated if cached else self.imported
-        return Command(
-            [sys.executable, str(_HERE / "evaluation.py"), "cached" if cached else "anew", str(folder)],
-            self.folder,
-        )
+        folder = self.evaluated if cached else self.configured
+        how = "cached" if cached else "anew"
+        return Command([sys.executable, str(_HERE / "evaluation.py"), how, str(folder)], self.folder)
 
-    def script_run(self) -> Command:
-        """Run the schema's own script in one transaction on an empty file: the floor of a creation."""
-        target = self.folder / "script.db"
-        prepare = _without(target)
-        if shell := shutil.which("sqlite3"):
-            return Command([shell, str(target)], self.folder, input=self.script, prepare=prepare)
-        code = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.stdin.read())"
-        return Command(
-            [sys.executable, "-c", code, str(target)], self.folder, input=self.script, prepare=prepare
-        )
+    @cached_property
+    def evaluated(self) -> Path:
+        """The folder of a project whose evaluation is kept."""
+        folder = self._copy("evaluated", self.configured)
+        run(Command([sys.executable, str(_HERE / "evaluation.py"), "cached", str(folder)], self.folder))
+        return folder
 
-    def _copy(self, name: str, original: Path | None = None) -> Path:
-        target = self.folder / name
-        shutil.copytree(original or self.imported, target)
-        return target
+    def _command(
+        self,
+        arguments: list[str],
+        folder: Path,
+        database: str,
+        prepare: Callable[[], None] | None = None,
+        accept: int = 0,
+    ) -> Command:
+        environment = self._database.environment(database)
+        return Command(arguments, folder, environment, prepare, frozenset({accept}))
 
-    def _environment(self, database: Path) -> dict[str, str]:
-        return {"KOLUMN_SQLITE_URL": f"sqlite:///{database.resolve()}"}
+    def _copy(self, name: str, original: Path) -> Path:
+        return Path(shutil.copytree(original, self.folder / name))
 
-    def _edit(self) -> Callable[[], None]:
-        """Return what gives one column of the middle table another default."""
-        table = schemas.name(self.tables // 2)
-        file, text = next(
-            (path, text)
-            for path in sorted(self.edited.glob("*.kl"))
-            if f'"sqlite_table" "{table}"' in (text := path.read_text(encoding="utf-8"))
-        )
-        head, tail = text.split(f'"sqlite_table" "{table}"')
-        before, after = tail.split('column "quantity"', 1)
-        body, rest = after.split("}", 1)
-        lines = [line for line in body.splitlines() if not line.lstrip().startswith("default")]
+    def _edit(self, folder: Path) -> Callable[[], None]:
+        """Return what gives one column of the middle table another default, a new one every time."""
         rounds = itertools.count(2)
-
-        def edit() -> None:
-            changed = "\n".join([*lines[:-1], f"    default = {next(rounds)}", lines[-1]])
-            file.write_text(
-                f'{head}"sqlite_table" "{table}"{before}column "quantity"{changed}}}{rest}', encoding="utf-8"
-            )
-
-        return edit
+        return lambda: schemas.write_tables(
+            folder, self._database.spelling, self.tables, quantity=next(rounds)
+        )
 
 
-def _without(*paths: Path) -> Callable[[], None]:
-    def remove() -> None:
-        for path in paths:
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-
-    return remove
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def version() -> Command:

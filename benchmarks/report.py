@@ -5,31 +5,26 @@ from __future__ import annotations
 import json
 import os
 import platform
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
-from benchmarks import schemas
+from benchmarks import measures, schemas
 from benchmarks.measurements import Measured, Size
+from benchmarks.measures import Comparison
+from benchmarks.processes import Cost
 
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-_REFERENCE = 1_000
-"""The number of tables whose cost per table is 1 in the table of flatness."""
+Number = Callable[[Cost], float]
+"""What of a cost is compared."""
 
 
-_STARTS = {
-    "floor": "",
-    "script": "",
-    "SQLAlchemy and Alembic": "",
-    "evaluation": "evaluation of one table",
-    "evaluation, cached": "evaluation of one table, cached",
-}
-"""What each program's start is measured by, if not by `start-up`."""
+def _wall(cost: Cost) -> float:
+    return cost.wall
 
-Number = Literal["wall", "cpu"]
+
+def _processors(cost: Cost) -> float:
+    return cost.processors
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,97 +36,74 @@ class Ratio:
     aim: str = ""
 
 
-def ratios(measured: Measured, of: Number = "wall") -> list[Ratio]:
-    """Return what is judged: every cost beyond start-up against the least that must be done.
+def ratios(measured: Measured, comparisons: Iterable[Comparison], of: Number = _wall) -> list[Ratio]:
+    """Return what is judged: the cost of what Kolumn does against that of what others do.
 
     Ratios of processor time say the same more steadily where other programs share the machine.
     """
+    found = []
+    for each in comparisons:
+        values = {size.tables: value for size in measured.sizes if (value := _ratio(size, each, of))}
+        if values:
+            found.append(Ratio(each.words, values, each.aim))
+    return found
 
-    def by_size(words: str, quotient: str, over: str, aim: str = "", *, whole: bool = False) -> Ratio:
-        return Ratio(
-            words,
-            {
-                size.tables: (_of(size, quotient, of) if whole else _beyond(size, quotient, of))
-                / _of(size, over, of)
-                for size in measured.sizes
-                if quotient in size.costs and over in size.costs
-            },
-            aim,
-        )
 
-    peer, plan, creation = "SQLAlchemy and Alembic", "plan, nothing to do", "apply to an empty database"
-    found = [
-        by_size(f"{plan}, beyond start-up / floor", plan, "floor", "at most 3"),
-        by_size(f"{plan}, whole process / floor", plan, "floor", whole=True),
-        by_size(f"{plan} / {peer}, whole processes", plan, peer, "below 1", whole=True),
-        by_size("plan, one change, beyond start-up / floor", "plan, one change", "floor"),
-        by_size(
-            f"plan, one change / {peer}, whole processes", "plan, one change", peer, "below 1", whole=True
-        ),
-        by_size("first plan, beyond start-up / floor", "first plan", "floor"),
-        by_size("import, beyond start-up / floor", "import", "floor"),
-        by_size(f"{creation}, beyond start-up / the bare script", creation, "script"),
-    ]
-    if of == "wall":
-        # Alembic's users keep their models as code: the comparison is the part they wait for.
-        alone = {
-            size.tables: _beyond(size, plan, of) / size.peer.compare
-            for size in measured.sizes
-            if size.peer is not None
-        }
-        found.insert(3, Ratio(f"{plan}, beyond start-up / Alembic's comparison alone", alone, "below 1"))
-    return [ratio for ratio in found if ratio.values]
+def _ratio(size: Size, comparison: Comparison, of: Number) -> float | None:
+    measure, over = comparison.measure, comparison.over
+    start = measures.STARTS.get(measure, "")
+    needed = {measure, over, *([start] if comparison.beyond else [])}
+    if needed - size.costs.keys() or (comparison.part and of is not _wall):
+        return None
+    least = size.parts[over][comparison.part] if comparison.part else of(size.costs[over])
+    return (_beyond(size, measure, of) if comparison.beyond else of(size.costs[measure])) / least
 
 
 def flatness(measured: Measured) -> list[Ratio]:
-    """Return the CPU per table relative to that at 1,000 tables; 1 everywhere is flat."""
-    base = next((size for size in measured.sizes if size.tables == _REFERENCE), measured.sizes[0])
+    """Return the processor time per table relative to that at 1,000 tables; 1 everywhere is flat."""
+    base = next((size for size in measured.sizes if size.tables == schemas.REFERENCE), measured.sizes[0])
     return [
         Ratio(
             name,
             {
-                size.tables: (_beyond(size, name, "cpu") / size.tables)
-                / (_beyond(base, name, "cpu") / base.tables)
+                size.tables: (_beyond(size, name, _processors) / size.tables)
+                / (_beyond(base, name, _processors) / base.tables)
                 for size in measured.sizes
                 if name in size.costs
             },
         )
         for name in base.costs
-        if name not in ("start-up", *_STARTS.values())
+        if name not in measures.STARTS.values()
     ]
 
 
-def _of(size: Size, name: str, of: Number) -> float:
-    return size.costs[name].wall if of == "wall" else size.costs[name].cpu
-
-
 def _beyond(size: Size, name: str, of: Number) -> float:
-    """Return seconds of `name` without the start of its program; floor and shell have next to none."""
-    start = _STARTS.get(name, "start-up")
-    if not start:
-        return _of(size, name, of)
+    """Return seconds of `name`, without the start of the program where it is Kolumn."""
+    start = size.costs.get(measures.STARTS.get(name, ""))
     # A start-up that is slower than the whole is noise; a millisecond keeps the quotients meaningful.
-    return max(_of(size, name, of) - _of(size, start, of), 0.001)
+    return max(of(size.costs[name]) - (of(start) if start else 0.0), 0.001)
 
 
-def markdown(measured: Measured) -> str:
+def markdown(measured: Measured, comparisons: Sequence[Comparison]) -> str:
     """Return the whole report."""
-    return "\n".join(_lines(measured))
+    return "\n".join(_lines(measured, comparisons))
 
 
-def _lines(measured: Measured) -> Iterator[str]:
-    yield f"Measured {datetime.now(UTC):%Y-%m-%d} on {machine()}. Floor: {measured.floor}."
+def _lines(measured: Measured, comparisons: Sequence[Comparison]) -> Iterator[str]:
+    yield f"Measured {datetime.now(UTC):%Y-%m-%d} on {machine()}. {measured.database}."
     yield from (f"Left out: {words}." for words in measured.missing)
     numbers = [size.tables for size in measured.sizes]
     headings = [f"{tables:,} tables" for tables in numbers]
-    kinds: tuple[tuple[str, Number], ...] = (("wall", "wall"), ("CPU", "cpu"))
+    metered = any(cost.server is not None for size in measured.sizes for cost in size.costs.values())
+    both = "CPU times, the process's and the server's" if metered else "CPU times"
+    kinds: tuple[tuple[str, Number], ...] = (("wall times", _wall), (both, _processors))
     for words, of in kinds:
-        yield f"\n**Ratios of {words} times**\n"
+        yield f"\n**Ratios of {words}**\n"
         yield from _table(
             ["", *headings, "aim"],
             (
                 [ratio.words, *(_number(ratio.values.get(tables)) for tables in numbers), ratio.aim]
-                for ratio in ratios(measured, of)
+                for ratio in ratios(measured, comparisons, of)
             ),
         )
     yield "\n**CPU time per table relative to 1,000 tables** (1 is flat)\n"
@@ -142,38 +114,59 @@ def _lines(measured: Measured) -> Iterator[str]:
             for ratio in flatness(measured)
         ),
     )
-    yield "\n**Costs** (wall ms / CPU ms / peak MiB)\n"
+    units = f"wall ms / CPU ms / {'server CPU ms / ' if metered else ''}peak MiB"
+    yield f"\n**Costs** ({units})\n"
     names = dict.fromkeys(name for size in measured.sizes for name in size.costs)
     yield from _table(
         ["", *headings],
-        ([name, *(_cost(size, name) for size in measured.sizes)] for name in names),
+        (
+            [name, *(_shown(size.costs[name]) if name in size.costs else "" for size in measured.sizes)]
+            for name in names
+        ),
     )
-    yield "\n**Once per process** (wall ms / CPU ms / peak MiB)\n"
-    aims = {"version": "`kolumn version`; aim: below 100 ms of CPU", "start-up": "`kolumn plan` on one table"}
-    yield from _table(
-        ["", "", ""],
-        ([name, _shown(cost), aims.get(name, "")] for name, cost in measured.basis.items() if name in aims),
+    if parts := list(_parts(measured)):
+        yield "\n**Parts of the peers' work** (wall ms, timed by themselves)\n"
+        yield from _table(["", *headings], parts)
+    if measured.basis:
+        yield f"\n**Once per process** ({units})\n"
+        notes = {
+            measures.VERSION: "`kolumn version`; aim: below 100 ms of CPU",
+            measures.START_UP: "`kolumn plan` on one table",
+        }
+        yield from _table(
+            ["", "", ""], ([name, _shown(cost), notes[name]] for name, cost in measured.basis.items())
+        )
+    evaluations = (measures.EVALUATION, measures.EVALUATION_CACHED)
+    if all(name in size.costs for name in evaluations for size in measured.sizes):
+        yield "\n**Parse and evaluate 1,000 resources**, beyond start-up (aim: below 1,000 ms)\n"
+        yield from _table(
+            ["", *headings],
+            [
+                [name, *(f"{_evaluation(size, name):,.0f} ms" for size in measured.sizes)]
+                for name in evaluations
+            ],
+        )
+
+
+def _parts(measured: Measured) -> Iterator[list[str]]:
+    listed = dict.fromkeys(
+        (peer, part) for size in measured.sizes for peer, parts in size.parts.items() for part in parts
     )
-    yield "\n**Parse and evaluate 1,000 resources**, beyond start-up (aim: below 1,000 ms)\n"
-    yield from _table(
-        ["", *headings],
-        [
-            [name, *(f"{_evaluation(size, name):,.0f} ms" for size in measured.sizes)]
-            for name in ("evaluation", "evaluation, cached")
-        ],
-    )
+    for peer, part in listed:
+        seconds = (size.parts.get(peer, {}).get(part) for size in measured.sizes)
+        yield [f"{peer}: {part}", *("" if each is None else f"{each * 1000:,.0f}" for each in seconds)]
 
 
 def _evaluation(size: Size, name: str) -> float:
     """Return wall milliseconds per 1,000 resources."""
-    return _beyond(size, name, "wall") * 1000 * 1000 / schemas.objects(size.tables)
+    return _beyond(size, name, _wall) * 1000 * 1000 / schemas.objects(size.tables)
 
 
 def machine() -> str:
     """Return the class of this machine; nothing that identifies it."""
     return (
         f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+        f"Python {platform.python_version()}"
     )
 
 
@@ -181,13 +174,9 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
-def _cost(size: Size, name: str) -> str:
-    return _shown(size.costs[name]) if name in size.costs else ""
-
-
-def _shown(cost: object) -> str:
-    wall, cpu, peak = (getattr(cost, name) for name in ("wall", "cpu", "peak"))
-    return f"{wall * 1000:,.0f} / {cpu * 1000:,.0f} / {peak:,.0f}"
+def _shown(cost: Cost) -> str:
+    times = [cost.wall, cost.cpu, *([] if cost.server is None else [cost.server])]
+    return " / ".join([*(f"{seconds * 1000:,.0f}" for seconds in times), f"{cost.peak:,.0f}"])
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -206,24 +195,25 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[s
             yield f"| {' | '.join(rules)} |"
 
 
-def write_json(measured: Measured, file: Path) -> None:
+def write_json(measured: Measured, comparisons: Sequence[Comparison], file: Path) -> None:
     """Write costs in seconds and MiB, and the ratios."""
     document = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": machine(),
         **asdict(measured),
         "ratios": {
-            "wall": [asdict(ratio) for ratio in ratios(measured, "wall")],
-            "cpu": [asdict(ratio) for ratio in ratios(measured, "cpu")],
+            "wall": [asdict(ratio) for ratio in ratios(measured, comparisons)],
+            "cpu": [asdict(ratio) for ratio in ratios(measured, comparisons, _processors)],
         },
         "cost_per_table": [asdict(ratio) for ratio in flatness(measured)],
     }
     file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
-def rewrite(readme: Path, report: str) -> None:
-    """Put the report between the two marks of a Markdown file."""
+def rewrite(readme: Path, name: str, report: str) -> None:
+    """Put the report between the two marks of a Markdown file that name the database."""
+    begin, end = (f"<!-- measured: {name}: {word} -->" for word in ("begin", "end"))
     text = readme.read_text(encoding="utf-8")
-    head, rest = text.split(BEGIN)
-    tail = rest.split(END)[1]
-    readme.write_text(f"{head}{BEGIN}\n{report}\n{END}{tail}", encoding="utf-8")
+    head, rest = text.split(begin)
+    tail = rest.split(end)[1]
+    readme.write_text(f"{head}{begin}\n{report}\n{end}{tail}", encoding="utf-8")

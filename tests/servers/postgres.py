@@ -22,7 +22,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -135,8 +135,11 @@ def server(version: int) -> Server:
 
 
 @functools.cache
-def start(version: int) -> Server:
-    """Return the server of a major version; the same one each time in this process. Raises Unavailable."""
+def start(version: int, settings: tuple[tuple[str, str], ...] = ()) -> Server:
+    """Return the server of a major version; the same one each time in this process. Raises Unavailable.
+
+    `settings` are names and values of the server's, in addition to ours; one that is given keeps its own.
+    """
     url = os.environ.get("KOLUMN_TEST_POSTGRES_URL")
     if url and version == _given_version():
         return Server(version, url, programs(version))
@@ -147,7 +150,7 @@ def start(version: int) -> Server:
     template = _template(version, found, prefix, owner)
     for attempt in range(_ATTEMPTS):
         try:
-            return _started(version, found, template, prefix, owner)
+            return _started(version, found, template, prefix, owner, settings)
         except Unavailable:
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -225,7 +228,14 @@ def _template(version: int, found: Programs, prefix: Sequence[str], owner: str) 
     return kept(f"postgres-data-{release}{'-' + owner if owner else ''}", initialise) / "data"
 
 
-def _started(version: int, found: Programs, template: Path, prefix: Sequence[str], owner: str) -> Server:
+def _started(
+    version: int,
+    found: Programs,
+    template: Path,
+    prefix: Sequence[str],
+    owner: str,
+    more: Iterable[tuple[str, str]],
+) -> Server:
     home = _home()
     data = home / "data"
     shutil.copytree(template, data, symlinks=True)
@@ -234,7 +244,7 @@ def _started(version: int, found: Programs, template: Path, prefix: Sequence[str
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = {**_SETTINGS, "port": str(port), "unix_socket_directories": str(home)}
+    settings = {**_SETTINGS, **dict(more), "port": str(port), "unix_socket_directories": str(home)}
     command = [*prefix, *_ends_with_parent(), found.bin / "postgres", "-D", data]
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]

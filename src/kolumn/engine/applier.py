@@ -148,7 +148,7 @@ def _run_group(
 
 
 def _clean_up(session: Session, steps: Sequence[Step]) -> None:
-    """Remove what a step left that failed outside of a transaction; a lost connection leaves it to the next."""
+    """Remove what steps left that failed outside of a transaction; else the next plan does."""
     for step in steps:
         if step.cleanup and not step.transactional:
             context = Context.background()  # the apply's own deadline may be what ended it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -112,8 +113,11 @@ class DeclaredHandler(Generic[M]):
         """Return the declared model. Raises ValidationError with every fault."""
         if "name" not in config:
             config = {"name": name, **config}
-        parsed: M = parsing.parse(self.model, config, self.check)
-        return parsed
+        return self._parser.parse(config)
+
+    @functools.cached_property
+    def _parser(self) -> parsing.Parser[M]:
+        return parsing.Parser(self.model, self.check)
 
     def check(self, grammar: str, text: str) -> Problem | None:
         """Return what is wrong with a text of a declared grammar, None if nothing is."""

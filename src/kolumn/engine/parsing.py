@@ -13,27 +13,49 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import msgspec
+
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.schema import ValidatorSpec
-from kolumn.engine.declaration import DeclaredField, declared_fields
+from kolumn.engine.declaration import DeclaredField, build, declared_fields, held
 
 M = TypeVar("M")
+
+_ALIKE = 4096
+"""How many elements a parser knows again."""
+_ENCODE = msgspec.json.Encoder().encode
 
 Check = Callable[[str, str], "Problem | None"]
 """Says what is wrong with a text of a grammar; the problem's path is filled in by the parser."""
 
 
 def parse(model: type[M], config: Mapping[str, Any], check: Check | None = None) -> M:
-    """Turn configuration into `model`; `check` judges every text that declares a grammar.
+    """Turn one configuration into `model`; see `Parser`."""
+    return Parser(model, check).parse(config)
 
-    Raises ValidationError with a Problem for every fault found; each has the path of the attribute.
+
+class Parser(Generic[M]):
+    """Parses configurations of one class of models; `check` judges every text that declares a grammar.
+
+    Elements that are written alike, such as the same column of many tables, become one object.
     """
-    problems: list[Problem] = []
-    built = _Parser(check, problems).model(_shape(model), config, "")
-    if problems:
-        raise ValidationError.of(problems)
-    assert built is not None
-    return built
+
+    def __init__(self, model: type[M], check: Check | None = None) -> None:
+        self._shape = _shape(model)
+        self._check = check
+        self._alike: dict[tuple[type[Any], bytes], Any] = {}
+
+    def parse(self, config: Mapping[str, Any]) -> M:
+        """Turn configuration into a model.
+
+        Raises ValidationError with a Problem for every fault found; each has the path of the attribute.
+        """
+        problems: list[Problem] = []
+        built = _Parsing(self._check, self._alike, problems).model(self._shape, config, "")
+        if problems:
+            raise ValidationError.of(problems)
+        assert built is not None
+        return built
 
 
 _WRONG: Any = object()
@@ -101,11 +123,10 @@ class _Slot:
 
     __slots__ = (
         "block", "convert", "default", "field", "grammar", "hint", "judged", "many", "name", "nested",
-        "place", "taken", "tests",
+        "taken", "tests",
     )  # fmt: skip
 
-    def __init__(self, place: int, field: DeclaredField) -> None:
-        self.place = place
+    def __init__(self, field: DeclaredField) -> None:
         self.field = field
         self.name, self.block, self.default = field.name, field.block, field.default
         self.grammar, self.hint = field.about.grammar, field.about.hint
@@ -123,28 +144,16 @@ class _Shape(Generic[M]):
 
     def __init__(self, model: type[M]) -> None:
         self.model = model
-        self.slots = tuple(_Slot(place, each) for place, each in enumerate(declared_fields(model)))
+        self.slots = tuple(_Slot(each) for each in declared_fields(model))
         self.blocks = {slot.block: slot.name for slot in self.slots if slot.block}
+        self.by_name = {slot.name: slot for slot in self.slots}
+        self.places = {slot.name: place for place, slot in enumerate(self.slots)}
         self.by_key = {key: slot for slot in self.slots for key in (slot.name, slot.block) if key}
         self.required = frozenset(slot.name for slot in self.slots if slot.field.about.required)
         self.prepare = getattr(model, "prepare", None)
         self.verify = getattr(model, "verify", None)
         self.order: str | None = getattr(model, "KEY_ORDER", None)
         self.shorthand: str | None = getattr(model, "SHORTHAND", None)
-        rest = (each for each in dataclasses.fields(model) if each.name not in self.by_key)  # type: ignore[arg-type]
-        self._sparse = (
-            not any("__slots__" in vars(each) for each in model.__mro__[:-1])
-            and not hasattr(model, "__post_init__")
-            and all(each.default is not dataclasses.MISSING for each in rest)
-        )
-
-    def build(self, values: dict[str, Any]) -> M:
-        """Return the model with `values`; defaults are found in the class, where dataclasses keep them."""
-        if not self._sparse:
-            return self.model(**values)
-        built = object.__new__(self.model)
-        built.__dict__.update(values)
-        return built
 
 
 _SHAPES: dict[type[Any], _Shape[Any]] = {}
@@ -157,11 +166,14 @@ def _shape(model: type[M]) -> _Shape[M]:
     return shape
 
 
-class _Parser:
-    """Parses one configuration; collects the faults in `problems`."""
+class _Parsing:
+    """Parses one configuration; collects the faults in `problems`, and in `alike` the elements without."""
 
-    def __init__(self, check: Check | None, problems: list[Problem]) -> None:
+    def __init__(
+        self, check: Check | None, alike: dict[tuple[type[Any], bytes], Any], problems: list[Problem]
+    ) -> None:
         self._check = check
+        self._alike = alike
         self._problems = problems
 
     def model(self, shape: _Shape[M], config: Mapping[str, Any], path: str) -> M | None:
@@ -194,7 +206,7 @@ class _Parser:
             return None
         if shape.order is not None:
             values[shape.order] = tuple([shape.blocks.get(key, key) for key in config])
-        built = shape.build(values)
+        built = build(shape.model, values)
         if shape.verify is not None:
             for problem in shape.verify(built):
                 self._problems.append(dataclasses.replace(problem, path=f"{path}{problem.path}"))
@@ -252,26 +264,46 @@ class _Parser:
         bodies: Iterable[tuple[str, Any]]
         if isinstance(raw, Mapping):
             if _is_by_name(shape, raw, block=block):
-                bodies = [(f"{path}.{name}", _with_name(shape, name, body)) for name, body in raw.items()]
+                bodies = [(f".{name}", _with_name(shape, name, body)) for name, body in raw.items()]
             else:
-                bodies = [(path, raw)]
+                bodies = [("", raw)]
         elif isinstance(raw, (list, tuple)):
-            bodies = [(f"{path}[{index}]", body) for index, body in enumerate(raw)]
+            bodies = [(f"[{index}]", body) for index, body in enumerate(raw)]
         elif shorthand and isinstance(raw, str):
-            bodies = [(path, raw)]
+            bodies = [("", raw)]
         else:
             self._problems.append(_mistyped(path, "a list or blocks", raw))
             return []
         built = []
-        for where, given in bodies:
+        for place, given in bodies:
             body = {shorthand: given} if shorthand and isinstance(given, (str, list, tuple)) else given
-            if type(body) is not dict and not isinstance(body, Mapping):
-                self._problems.append(_mistyped(where, "an object", body))
-                continue
-            made = self.model(shape, body, f"{where}.")
+            made = self._element(shape, body, path, place)
             if made is not None:
                 built.append(made)
         return built
+
+    def _element(self, shape: _Shape[M], body: Any, path: str, place: str) -> M | None:
+        """Return the element, the one made before of a body written alike if there is one."""
+        key = None
+        if type(body) is dict:
+            try:
+                key = (shape.model, _ENCODE(body))
+            except (TypeError, ValueError, OverflowError, RecursionError):
+                pass  # it holds what JSON has not, so nothing is written like it
+            else:
+                known: M | None = self._alike.get(key)
+                if known is not None:
+                    return known
+        elif not isinstance(body, Mapping):
+            self._problems.append(_mistyped(f"{path}{place}", "an object", body))
+            return None
+        before = len(self._problems)
+        made = self.model(shape, body, f"{path}{place}.")
+        if key is not None and made is not None and len(self._problems) == before:
+            if len(self._alike) == _ALIKE:
+                self._alike.clear()
+            self._alike[key] = made
+        return made
 
     def _value(self, slot: _Slot, raw: Any, path: str) -> Any:
         if slot.nested is not None:
@@ -366,21 +398,25 @@ def _test(validator: ValidatorSpec) -> Callable[[Any], bool]:
 
 def config(model: Any) -> dict[str, Any]:
     """Return the configuration of `model`: what `parse` turns back into an equal model."""
-    shape = _shape(type(model))
+    return _config(_shape(type(model)), model)
+
+
+def _config(shape: _Shape[Any], model: Any) -> dict[str, Any]:
     order: tuple[str, ...] = getattr(model, shape.order) if shape.order else ()
     data: dict[str, Any] = {}
-    given = model.__dict__ if hasattr(model, "__dict__") else None
-    for slot in shape.slots:
-        if given is not None and slot.name not in given:
+    for name, value in held(model).items():
+        slot = shape.by_name.get(name)
+        if slot is None or slot.hint or value is None or (value == slot.default and name not in order):
             continue
-        value = getattr(model, slot.name)
-        if slot.hint or value is None or (value == slot.default and slot.name not in order):
-            continue
-        data[slot.name] = value if type(value) is str or type(value) is bool else _plain(value)
+        data[name] = value if type(value) is str or type(value) is bool else _plain(value)
     if not order:
+        return {name: data[name] for name in sorted(data, key=shape.places.__getitem__)}
+    if tuple(data) == order and "name" not in order[1:]:
         return data
-    first = ("name", *order)
-    return {key: data[key] for key in dict.fromkeys((*first, *data)) if key in data}
+    placed = {name: data[name] for name in dict.fromkeys(("name", *order)) if name in data}
+    if len(placed) < len(data):
+        placed |= {name: data[name] for name in shape.places if name in data and name not in placed}
+    return placed
 
 
 def _plain(value: Any) -> Any:
@@ -389,11 +425,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        data = config(value)
-        shorthand = getattr(type(value), "SHORTHAND", None)
-        if shorthand and set(data) == {shorthand}:
-            return data[shorthand]
-        return data
+        shape = _shape(type(value))
+        data = _config(shape, value)
+        return data[shape.shorthand] if len(data) == 1 and shape.shorthand in data else data
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
     return value

@@ -41,14 +41,41 @@ Owner = Callable[[Ref, Any], Ref | None]
 """Says which object another one belongs to and goes with, e.g. an index to its table; None for neither."""
 
 
+class Dependents:
+    """What the catalogue says cannot stand without an object, or without a part of it such as a column.
+
+    Read when first asked for: a plan with nothing to do never asks.
+    """
+
+    __slots__ = ("_found", "_read")
+
+    def __init__(self, read: Callable[[], Mapping[Ref, tuple[Ref, ...]]] = dict) -> None:
+        self._read = read
+        self._found: Mapping[Ref, tuple[Ref, ...]] | None = None
+
+    def of(self, ref: Ref) -> tuple[Ref, ...]:
+        """Return what depends on an object, or on a part of one."""
+        return self._all().get(ref, ())
+
+    def same(self, other: Dependents) -> bool:
+        """Whether two readings say the same, as far as anybody wanted to know."""
+        if self._found is None and other._found is None:
+            return True
+        return self._all() == other._all()
+
+    def _all(self) -> Mapping[Ref, tuple[Ref, ...]]:
+        if self._found is None:
+            self._found = self._read()
+        return self._found
+
+
 class Snapshot:
     """What a database holds, read at one moment; immutable, and cheap until a model is asked for.
 
     `digests` has one entry per object: a digest of what the catalogue says of it, so that two
     readings can be compared without building models. `load` builds the model of one object.
     `attached` lists what belongs to an object, `owner` says the same of one model.
-    `dependents` lists what the catalogue says cannot stand without an object, or without a part of it such
-    as a column. `aside` are objects that count only where they are named: those that this database shares
+    `aside` are objects that count only where they are named: those that this database shares
     with others, that every database has, or that are part of another object.
     """
 
@@ -71,11 +98,11 @@ class Snapshot:
         *,
         attached: Mapping[Ref, tuple[Ref, ...]] | None = None,
         owner: Owner = lambda ref, model: None,  # noqa: ARG005 - what stands alone
-        dependents: Mapping[Ref, tuple[Ref, ...]] | None = None,
+        dependents: Dependents | None = None,
         aside: frozenset[Ref] = frozenset(),
     ) -> None:
         self.aside = aside
-        self._dependents: Mapping[Ref, tuple[Ref, ...]] = {} if dependents is None else dependents
+        self._dependents = Dependents() if dependents is None else dependents
         self._digests = digests
         self._load = load
         self._attached: Mapping[Ref, tuple[Ref, ...]] = {} if attached is None else attached
@@ -121,7 +148,7 @@ class Snapshot:
 
     def dependents(self, ref: Ref) -> tuple[Ref, ...]:
         """Return what the catalogue says depends on `ref`, an object or a part of one, as it was read."""
-        return self._dependents.get(ref, ())
+        return self._dependents.of(ref)
 
     def same(self, other: Snapshot) -> bool:
         """Whether two readings of a database say the same, changes put on them included."""
@@ -129,8 +156,8 @@ class Snapshot:
             self._layers == other._layers
             and self._digests == other._digests
             and self._attached == other._attached
-            and self._dependents == other._dependents
             and self.aside == other.aside
+            and self._dependents.same(other._dependents)
         )
 
     def with_changes(self, changes: Mapping[Ref, Any]) -> Snapshot:

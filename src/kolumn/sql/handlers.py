@@ -23,7 +23,7 @@ from kolumn.engine.resource import Model, Ref
 from kolumn.engine.rewriting import with_kept
 from kolumn.sql import risks
 from kolumn.sql.dialect import Dialect, Relation
-from kolumn.sql.differ import add_constraint, diff_table, drop_constraint, foreign_key_needs, key_ref
+from kolumn.sql.differ import diff_table, drop_constraint, foreign_key_needs, key_ref
 from kolumn.sql.model import (
     ForeignKey,
     Index,
@@ -36,7 +36,7 @@ from kolumn.sql.model import (
     parse_event,
 )
 from kolumn.sql.normal import Grammar, Normalizer
-from kolumn.sql.operations import AlterObject, RenameColumn
+from kolumn.sql.operations import AddConstraint, AlterObject, RenameColumn
 from kolumn.sql.reference import parse_reference
 from kolumn.sql.renaming import with_column_renamed, with_table_renamed
 
@@ -58,20 +58,21 @@ class SQLHandler(DeclaredHandler[S], Generic[S]):
         self.normalizer = Normalizer(dialect, self.GRAMMARS)
         self.description = description or self.description
         self.renames = self.type in dialect.renames
-        again = functools.lru_cache(maxsize=1024)  # the same few types and defaults stand in every table
         self._checks: Mapping[str, Callable[[str], str | None]] = {
             "identifier": dialect.check_identifier,
             "column": dialect.check_identifier,
             "schema": dialect.check_identifier,
-            "type": again(dialect.check_type),
-            "expression": again(dialect.check_expression),
-            "default": again(dialect.check_expression),
+            "type": dialect.check_type,
+            "expression": dialect.check_expression,
+            "default": dialect.check_expression,
             "query": dialect.check_query,
             "body": dialect.check_body,
             "reference": self._check_reference,
             "event": self._check_event,
             **{name: each.check for name, each in self.GRAMMARS.items()},
         }
+        # The same names, types and defaults stand in every table and index.
+        self._checked = functools.lru_cache(maxsize=16384)(self._check)
 
     def fold(self, name: str) -> str:
         """Return `name` as the dialect compares it."""
@@ -90,6 +91,9 @@ class SQLHandler(DeclaredHandler[S], Generic[S]):
 
     def check(self, grammar: str, text: str) -> Problem | None:
         """Return what is wrong with a text, None if it is exactly one of its grammar."""
+        return self._checked(grammar, text)
+
+    def _check(self, grammar: str, text: str) -> Problem | None:
         check = self._checks.get(grammar)
         if check is None:
             return None
@@ -224,8 +228,9 @@ class TableHandler(SQLHandler[Table]):
         table waiting.
         """
         keys = [each for each in model.constraints() if isinstance(each, ForeignKey)]
-        targets = (self.normalizer.target(model, key) for key in keys)
-        refs = frozenset(Ref("table", target.table, target.schema) for target in targets)
+        if not keys:
+            return super().uses(model)
+        refs = frozenset([self._target(model, key) for key in keys])
         return (super().uses(model) | refs) - {self.ref(model)}
 
     def diff(self, live: Table | None, wanted: Table | None) -> list[Operation]:
@@ -252,9 +257,11 @@ class TableHandler(SQLHandler[Table]):
             now = now.without_constraint(key)
         operations: list[Operation] = [_replaced(self.created(now), uses=uses, requires=uses)]
         for key in keys:
-            added = add_constraint(now, key, self.normalizer, subject)
-            now = wanted if key is keys[-1] else added.after
-            operations.append(_replaced(added, after=now, risks=()))
+            before, now = now, wanted if key is keys[-1] else now.with_constraint(key)
+            needs = foreign_key_needs(wanted, key, self.normalizer)
+            operations.append(
+                AddConstraint(subject=subject, before=before, after=now, constraint=key, requires=needs)
+            )
         return operations
 
     def _drop(self, live: Table) -> list[Operation]:
@@ -274,7 +281,11 @@ class TableHandler(SQLHandler[Table]):
             return []
         keys = dict.fromkeys(each for each in table.constraints() if isinstance(each, ForeignKey))
         own = self.ref(table)
-        return [key for key in keys if own not in foreign_key_needs(table, key, self.normalizer)]
+        return [key for key in keys if own != self._target(table, key)]
+
+    def _target(self, table: Table, key: ForeignKey) -> Ref:
+        target = self.normalizer.target(table, key)
+        return Ref("table", target.table, target.schema)
 
     def _verify(self, table: Table) -> Iterator[Problem]:
         """Yield what only shows in the dialect's eyes: columns with one name, keys over unknown columns."""

@@ -7,10 +7,10 @@ sorted by name: their order alone is no difference (see `sql.differ`).
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+from kolumn.engine.declaration import replaced
 from kolumn.engine.resource import Ref
 from kolumn.engine.rewriting import rewrite
 from kolumn.sql.dialect import Dialect
@@ -68,25 +68,25 @@ class Normalizer:
         """Return the normal form of a whole table."""
         bare = self.model(table, self.dialect.normal_schema(table.schema))
         found = {self.constraint(table, each) for each in table.constraints()}
-        ordered = sorted(found, key=repr)
-        lifted: dict[str, Any] = {}
+        changes: dict[str, Any] = {}
         for kind, field in table.CONSTRAINTS.items():
-            mine = tuple(each for each in ordered if isinstance(each, kind))
-            lifted[field] = mine if isinstance(getattr(bare, field), tuple) else next(iter(mine), None)
-        columns = sorted((each.without_constraints() for each in bare.columns), key=lambda each: each.name)
-        return self.dialect.normal_table(dataclasses.replace(bare, columns=tuple(columns), **lifted))
+            mine = tuple(sorted([each for each in found if isinstance(each, kind)], key=repr))
+            changes[field] = mine if isinstance(getattr(bare, field), tuple) else next(iter(mine), None)
+        columns = [each.without_constraints() for each in bare.columns]
+        changes["columns"] = tuple(sorted(columns, key=lambda each: each.name))
+        return self.dialect.normal_table(replaced(bare, changes))
 
     def constraint(self, table: Table, constraint: Constraint) -> Constraint:
         """Return the normal form of a constraint of `table`, nameless if the database named it."""
         normal = self.model(constraint, self.dialect.normal_schema(table.schema))
         if normal.name and self.dialect.generated_name(self.dialect.fold(table.name), normal):
-            return dataclasses.replace(normal, name="")
+            return replaced(normal, {"name": ""})
         return normal
 
     def trigger(self, trigger: T) -> T:
         """Return the normal form of a trigger: the order of its events says nothing."""
         normal = self.model(trigger)
-        return dataclasses.replace(normal, events=tuple(sorted(normal.events)))
+        return replaced(normal, {"events": tuple(sorted(normal.events))})
 
     def reference(self, text: str, schema: str) -> Reference | None:
         """Return what a reference means, folded; without a schema, in `schema`. None if it is none."""

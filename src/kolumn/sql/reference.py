@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\s".(),]+(?: +[^\s".(),]+)*)'
 _CALL = re.compile(rf"\s*(?:({_NAME})\.)?({_NAME})\s*(?:\(\s*({_NAME}(?:\s*,\s*{_NAME})*)\s*\))?\s*")
@@ -29,6 +30,7 @@ def quote(name: str) -> str:
     return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
+@lru_cache(maxsize=16384)  # a plan asks several times what each foreign key refers to
 def parse_reference(text: str) -> Reference | None:
     """Read a reference, None if it is not one.
 
@@ -48,6 +50,13 @@ def parse_reference(text: str) -> Reference | None:
 def parse_names(text: str) -> tuple[str, ...]:
     """Read names divided by commas, in double quotes where they must be; empty if it is something else."""
     if re.fullmatch(rf"\s*{_NAME}(?:\s*,\s*{_NAME})*\s*", text) is None:
+        return ()
+    return tuple(map(_unquote, re.findall(_NAME, text)))
+
+
+def parse_dotted(text: str) -> tuple[str, ...]:
+    """Read names joined by dots, `schema.name`, each in double quotes where it must be; empty if it is none."""
+    if re.fullmatch(rf"\s*{_NAME}(?:\.{_NAME})*\s*", text) is None:
         return ()
     return tuple(map(_unquote, re.findall(_NAME, text)))
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from kolumn.contract.context import Context
 from kolumn.engine.handler import Handler
-from kolumn.engine.resource import Ref, Snapshot
+from kolumn.engine.resource import Dependents, Ref, Snapshot
 from kolumn.providers.postgres import dependencies
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import COMMENTS, Reading
@@ -55,20 +55,27 @@ class PostgresCatalog:
             digests,
             lambda ref: self._handlers[ref.type].build(entries[ref]),
             attached=attached,
-            dependents=dependencies.dependents(reading),
+            dependents=Dependents(lambda: self._dependents(context, reading.refs)),
             aside=frozenset(ref for ref, entry in entries.items() if entry.aside),
         )
 
     def read(self, context: Context) -> Reading:
         """Run every query of every resource type in one transaction."""
         server = self._session.server(context)
-        queries: dict[str, str] = {"comments": COMMENTS, **dependencies.QUERIES}
+        queries: dict[str, str] = {"comments": COMMENTS}
         for handler in self._handlers.values():
             queries.update(handler.queries(server))
         names = list(queries)
         with self._session.read(context) as fetch:
             found = fetch.fetch_many([self._shown(queries[name]) for name in names])
         return Reading.of(server, dict(zip(names, found, strict=True)))
+
+    def _dependents(
+        self, context: Context, refs: Mapping[tuple[str, int], Ref]
+    ) -> Mapping[Ref, tuple[Ref, ...]]:
+        """Read what depends on what, which takes PostgreSQL as long as all of the rest."""
+        with self._session.read(context) as fetch:
+            return dependencies.dependents(fetch(dependencies.QUERY), refs)
 
     def _shown(self, query: str) -> str:
         """Fill in what every query leaves out: the system's schemas and Kolumn's own."""

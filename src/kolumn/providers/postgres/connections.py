@@ -258,17 +258,16 @@ def milliseconds(seconds: float) -> str:
 
 
 def _check_alive(connection: Connection[Any]) -> None:
-    """Raise OperationalError if the server has ended an idle connection; no round trip."""
-    from psycopg import OperationalError
-    from psycopg.pq import ConnStatus
+    """Raise OperationalError if the server has ended an idle connection.
 
-    pg = connection.pgconn
+    That costs a round trip only where the server has said something without being asked.
+    """
+    from psycopg_pool import ConnectionPool
+
     poll = select.poll()
-    poll.register(pg.socket, select.POLLIN)
+    poll.register(connection.pgconn.socket, select.POLLIN)
     if poll.poll(0):
-        pg.consume_input()
-    if pg.status == ConnStatus.BAD:
-        raise OperationalError("the server ended the connection")
+        ConnectionPool.check_connection(connection)
 
 
 def _log(diagnostic: Diagnostic) -> None:

@@ -6,13 +6,12 @@ https://www.postgresql.org/docs/current/catalog-pg-depend.html
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from kolumn.engine.resource import Ref
-from kolumn.providers.postgres.reading import Reading
 
-QUERIES: Mapping[str, str] = {
-    "dependencies": """
+QUERY = """
 SELECT DISTINCT
     CASE
         WHEN r.oid IS NOT NULL AND r.rulename = '_RETURN' THEN 'pg_class'
@@ -65,25 +64,24 @@ WHERE d.refobjid >= 16384 AND d.objid >= 16384
     AND (k.oid IS NULL OR k.contype <> 'f')
     AND d.classid <> 'pg_type'::regclass
     OR d.classid = 'pg_type'::regclass AND d.deptype = 'n' AND d.refobjid >= 16384
-""",
-}
+"""
 """Foreign keys are left out: the tables know them. Dependencies of parts carry the part's name."""
 
 _PARTS = {"pg_attrdef": "default", "pg_constraint": "constraint"}
 
 
-def dependents(reading: Reading) -> Mapping[Ref, tuple[Ref, ...]]:
-    """Return what depends on each object and column.
+def dependents(rows: Iterable[tuple[Any, ...]], refs: Mapping[tuple[str, int], Ref]) -> Mapping[Ref, tuple[Ref, ...]]:
+    """Return what depends on each object and column, from the rows of the query and what their objects are.
 
     A column is `Ref("column", name, schema, table)`. What depends may be an object or, of a table,
     `Ref("default", column, schema, table)`, `Ref("constraint", name, schema, table)`, or a column
     (because of its type).
     """
     found: dict[Ref, dict[Ref, None]] = defaultdict(dict)
-    for catalogue, oid, part, target_catalogue, target_oid, column in reading.rows["dependencies"]:
+    for catalogue, oid, part, target_catalogue, target_oid, column in rows:
         table = catalogue if catalogue not in _PARTS else "pg_class"
-        dependent = reading.refs.get((table, oid))
-        target = reading.refs.get((target_catalogue, target_oid))
+        dependent = refs.get((table, oid))
+        target = refs.get((target_catalogue, target_oid))
         if dependent is None or target is None:
             continue
         if part:

@@ -36,6 +36,13 @@ TYPE_KINDS = ("enum", "domain", "composite_type", "range_type", "table", "view",
 """Resource types whose objects can be the type of a column; a relation is the type of its rows."""
 
 
+def role_refs(*names: str) -> frozenset[Ref]:
+    """Return what roles of these names may be among the resources; empty and `public` are no roles."""
+    return frozenset(
+        Ref(kind, name) for name in names if name not in ("", "public") for kind in ("role", "user")
+    )
+
+
 class Entry(NamedTuple):
     """One object as the catalogues have it: enough to build its model later, and to tell if it changed."""
 
@@ -48,6 +55,8 @@ class Entry(NamedTuple):
     """The object it vanishes with, e.g. an index's table."""
     aside: bool = False
     """Whether it counts only where it is named (see `Snapshot`)."""
+    secret: str = ""
+    """What `build` needs and no digest may be made of."""
 
 
 class PostgresHandler(SQLHandler[M]):
@@ -174,6 +183,16 @@ class PostgresHandler(SQLHandler[M]):
             return frozenset()
         schema = getattr(model, "schema", "")
         return frozenset({Ref(self.NAMESPACE, model.name, self.dialect.normal_schema(schema))})
+
+    def uses(self, model: M) -> frozenset[Ref]:
+        """Return the schema the object is in, if it is not public, and the role that owns it."""
+        return super().uses(model) | role_refs(getattr(model, "owner", ""))
+
+    def follow(self, model: M, operation: Operation) -> M:
+        """Return the model with a renamed owner under its new name, besides what all SQL databases rename."""
+        if isinstance(operation, Rename) and operation.subject in role_refs(getattr(model, "owner", "")):
+            return dataclasses.replace(model, owner=operation.after.name)  # type: ignore[type-var]
+        return super().follow(model, operation)
 
     def created(self, model: M) -> Create:
         """Return the creation of the object."""

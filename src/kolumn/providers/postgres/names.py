@@ -1,32 +1,56 @@
-"""Names of objects as attributes give them: exact, with the schema before a period where it is not public.
+"""Names of objects as one text of configuration: `name`, or `schema.name` for what is not in public.
 
-`touch` is that name in the schema public or among what is built in, as PostgreSQL looks it up; `app.touch`
-has its schema; a name with a period or a quote in it stands in double quotes, quotes in it doubled.
+A part that has a dot or a quote in it stands in double quotes; apart from that names are exact, as everywhere.
+A collation or operator class without a schema may also be one of PostgreSQL's own.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from kolumn.providers.postgres.tokens import quote
+from kolumn.sql import reference
 from kolumn.sql.normal import Grammar
 
-_PART = r'(?:"(?:[^"]|"")+"|[^".\s](?:[^".]*[^".\s])?)'
-_NAME = re.compile(rf"\s*(?:({_PART})\.)?({_PART})\s*")
-_PLAIN = re.compile(r'[^".\s](?:[^".]*[^".\s])?')
-_USUAL = ("", "public", "pg_catalog")
-"""Schemas that are looked through, and so are left out."""
+_OPERATOR = re.compile(r"(?!.*(?:--|/\*))[-+*/<>=~!@#%^&|`?]{1,63}")
+
+
+@lru_cache(maxsize=4096)
+def parse_name(text: str) -> tuple[str, str] | None:
+    """Return schema and name, the schema empty where none is given or for public; None if it is no name."""
+    parts = reference.parse_dotted(text)
+    match parts:
+        case (name,):
+            return "", name
+        case (schema, name):
+            return "" if schema == "public" else schema, name
+    return None
+
+
+def name_fault(text: str) -> str | None:
+    """Return why `text` is not one name, None if it is."""
+    return None if parse_name(text) is not None else "write `name` or `schema.name`"
+
+
+def normal_name(text: str) -> str:
+    """Return the one spelling of a name; pg_catalog and public are left out."""
+    found = parse_name(text)
+    return text if found is None else spelled(*found)
+
+
+def spelled(schema: str, name: str) -> str:
+    """Return a name as configuration has it."""
+    prefix = f"{reference.quote(schema)}." if schema not in ("", "public", "pg_catalog") else ""
+    return prefix + reference.quote(name)
 
 
 class ObjectName(NamedTuple):
-    """An object's name and schema; the latter is empty for public and for what is built in."""
+    """What a name means: the schema is empty for public and for what is built in."""
 
     name: str
     schema: str = ""
-
-    def __str__(self) -> str:
-        return f"{_spelled(self.schema)}.{_spelled(self.name)}" if self.schema else _spelled(self.name)
 
     @property
     def sql(self) -> str:
@@ -34,41 +58,43 @@ class ObjectName(NamedTuple):
         return f"{quote(self.schema)}.{quote(self.name)}" if self.schema else quote(self.name)
 
 
-def parse_name(text: str) -> ObjectName | None:
-    """Read a name, None if it is not one."""
-    match = _NAME.fullmatch(text)
-    if match is None:
-        return None
-    schema, name = (_unquoted(part) for part in match.groups(""))
-    return ObjectName(name, "" if schema in _USUAL else schema)
-
-
 def object_name(text: str) -> ObjectName:
-    """Return the name that a checked text gives."""
-    found = parse_name(text)
-    assert found is not None, text
-    return found
+    """Return what a checked text names."""
+    schema, name = parse_name(text) or ("", text)
+    return ObjectName(name, "" if schema == "pg_catalog" else schema)
 
 
-def _check(text: str) -> str | None:
-    if parse_name(text) is None:
-        return "write a name, or a schema and a name with a period between them"
-    long = [part for part in parse_name(text) or () if len(part.encode("utf-8", "surrogatepass")) > 63]
-    return f"{long[0][:20]}... has more than 63 bytes" if long else None
+def name_sql(text: str) -> str:
+    """Return a name as SQL, found through the search path where it has no schema."""
+    schema, name = parse_name(text) or ("", text)
+    return f"{quote(schema)}.{quote(name)}" if schema else quote(name)
 
 
-def _normal(text: str) -> str:
-    found = parse_name(text)
-    return text if found is None else str(found)
+def operator_fault(text: str) -> str | None:
+    """Return why `text` is not one operator, `=` or `schema.=`, None if it is."""
+    return None if _OPERATOR.fullmatch(_parts(text)[1]) is not None else "write an operator such as = or &&"
 
 
-NAME = Grammar(_check, _normal)
+def normal_operator(text: str) -> str:
+    """Return the one spelling of an operator; pg_catalog and public are left out."""
+    schema, sign = _parts(text)
+    return sign if schema in ("", "public", "pg_catalog") else f"{reference.quote(schema)}.{sign}"
+
+
+def operator_sql(text: str) -> str:
+    """Return an operator as SQL."""
+    schema, sign = _parts(text)
+    return f"OPERATOR({quote(schema)}.{sign})" if schema else sign
+
+
+def _parts(text: str) -> tuple[str, str]:
+    text = text.strip()
+    head, dot, sign = text.rpartition(".")
+    names = reference.parse_dotted(head) if dot else ()
+    return (names[0], sign) if len(names) == 1 else ("", text)
+
+
+NAME = Grammar(name_fault, normal_name)
 """The grammar of attributes that name an object."""
-
-
-def _spelled(part: str) -> str:
-    return part if _PLAIN.fullmatch(part) else '"' + part.replace('"', '""') + '"'
-
-
-def _unquoted(part: str) -> str:
-    return part[1:-1].replace('""', '"') if part.startswith('"') else part
+OPERATOR = Grammar(operator_fault, normal_operator)
+"""The grammar of attributes that name an operator."""

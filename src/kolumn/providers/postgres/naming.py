@@ -6,8 +6,6 @@ src/backend/catalog/pg_constraint.c. A name that is taken gets a number at its e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from kolumn.providers.postgres.tokens import NAME_BYTES, clip
 
 _ADDITION_BYTES = NAME_BYTES + 1

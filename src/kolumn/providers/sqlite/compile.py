@@ -144,9 +144,11 @@ class SQLiteCompiler:
         """Return what to run; `exact`: columns must come in the order wanted, as undoing needs it."""
         match operation:
             case Create(model=SQLiteSchema() as schema):
+                _refuse_one_too_many(schema, live)
                 return list(_attach(schema)), []
             case Drop(model=SQLiteSchema() as schema):
-                return [Statement(f"DELETE FROM {ATTACHMENTS} WHERE name = {literal(schema.name)}")], []
+                same = f"name = {literal(schema.name)} COLLATE NOCASE"
+                return [Statement(f"DELETE FROM {ATTACHMENTS} WHERE {same}")], []
             case Create(model=model):
                 return [Statement(render.create(model, schema=model.schema))], []
             case Drop(model=model):
@@ -347,6 +349,23 @@ def _lost_with(operation: Operation, live: Snapshot) -> Iterator[Statement]:
     if isinstance(operation, Drop) and operation.subject.type in ("table", "view"):
         for model in _dependents(operation.subject, live):
             yield Statement(render.create(model, schema=model.schema))
+
+
+def _refuse_one_too_many(schema: SQLiteSchema, live: Snapshot) -> None:
+    """Raise ValidationError for a file too many: with it the database could not be opened any more."""
+    with closing(sqlite3.connect(":memory:")) as scratch:
+        most = scratch.getlimit(sqlite3.SQLITE_LIMIT_ATTACHED)
+    if sum(1 for _ in live.refs("schema")) >= most:
+        raise ValidationError.of(
+            [
+                Problem(
+                    f"schema {schema.name} is one too many: SQLite attaches at most {most} files",
+                    code="too_many_schemas",
+                    path="name",
+                    hint="Remove a schema, or manage this file in a project of its own.",
+                )
+            ]
+        )
 
 
 def _attach(schema: SQLiteSchema) -> Iterator[Statement]:

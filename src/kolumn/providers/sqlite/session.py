@@ -125,6 +125,9 @@ class SQLiteSession:
         with self._lock:
             connection = self._open(context, write=True)
             if steps and not all(step.transactional for step in steps):
+                for step in steps:
+                    if RECONNECT in step.needs and isinstance(step.operation, Create):
+                        self._make(step.operation.model.path)
                 yield
                 if any(RECONNECT in step.needs for step in steps):
                     self.close()
@@ -150,6 +153,20 @@ class SQLiteSession:
                     connection.execute(
                         f"PRAGMA foreign_keys={'ON' if self._settings.foreign_keys else 'OFF'}"
                     )
+
+    def _make(self, path: str) -> None:
+        """Make a file that is to be attached, if it is not there: an empty file is an empty database.
+
+        Before it is noted as attached, since otherwise nothing could be opened any more.
+        """
+        file = self._file.parent / path
+        try:
+            file.touch()
+        except OSError as error:
+            raise ConnectionError(
+                f"the file {file} cannot be made: {error.strerror}. Create its folder, or correct the path.",
+                code="cannot_open",
+            ) from error
 
     @property
     def lent(self) -> frozenset[str]:
@@ -256,9 +273,6 @@ class SQLiteSession:
             if known:
                 rows = connection.execute(f"SELECT name, path FROM {ATTACHMENTS}")
                 files |= {name: self._file.parent / path for name, path in rows}
-                if write:
-                    for name in files.keys() - self._settings.attachments().keys():
-                        files[name].touch()  # an empty file is an empty database
         for name, path in files.items():
             if path.exists():
                 mode = "ro" if self._settings.read_only else "rw"
