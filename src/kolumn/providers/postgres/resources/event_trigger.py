@@ -11,9 +11,9 @@ from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Operation, Rename
 from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.names import NAME, ObjectName, object_name, parse_name
+from kolumn.providers.postgres.names import NAME, object_name, spelled
 from kolumn.providers.postgres.reading import Reading, not_a_member
-from kolumn.providers.postgres.resources.trigger import FIRINGS, firing_words
+from kolumn.providers.postgres.resources.trigger import FIRINGS, firing_words, renamed_function
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import literal, quote
 from kolumn.sql.normal import Grammar
@@ -86,7 +86,7 @@ WHERE {not_a_member("pg_event_trigger", "e.oid")}
             name=name,
             event=event,
             tags=tuple(tags),
-            function=str(ObjectName(function, "" if schema in ("public", "pg_catalog") else schema)),
+            function=spelled(schema, function),
             enabled=FIRINGS[enabled],
             owner=owner,
             comment=comment,
@@ -121,12 +121,12 @@ WHERE {not_a_member("pg_event_trigger", "e.oid")}
     def uses(self, model: EventTrigger) -> frozenset[Ref]:
         """Return the function it executes."""
         function = object_name(model.function)
-        return frozenset({Ref("function", f"{function.name}()", function.schema)})
+        called = Ref("function", f"{function.name}()", function.schema)
+        return super().uses(model) | {called}
 
     def follow(self, model: EventTrigger, operation: Operation) -> EventTrigger:
         """Return the event trigger with its function as it is called after a rename."""
+        followed = super().follow(model, operation)
         if isinstance(operation, Rename) and operation.subject.type == "function":
-            schema = self.dialect.normal_schema(operation.before.schema)
-            if parse_name(model.function) == (operation.before.name, schema):
-                return dataclasses.replace(model, function=str(ObjectName(operation.after.name, schema)))
-        return model
+            return dataclasses.replace(followed, function=renamed_function(followed.function, operation))
+        return followed
