@@ -20,9 +20,11 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Model, Ref, Snapshot
+from kolumn.providers.postgres import mentions
 from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.signatures import routine_ref
 from kolumn.providers.postgres.tokens import literal, qualified, quote
 from kolumn.providers.postgres.wording import worded
 from kolumn.sql.handlers import SQLHandler
@@ -206,6 +208,22 @@ class PostgresHandler(SQLHandler[M]):
         named = self.dialect.normal_schema(schema) if schema else ""
         places = {named} if schema else {"", self.dialect.normal_schema(own) if own else ""}
         return frozenset(Ref(kind, name, place) for kind in kinds for place in places)
+
+    def relations_in(self, text: str) -> frozenset[Ref]:
+        """Return the tables, views and the like that a query may read; only existing objects count."""
+        found = self.dialect.relations(text)
+        return frozenset(
+            Ref(kind, each.name, each.schema) for each in found for kind in self.dialect.relation_types
+        )
+
+    def named_in(self, text: str) -> frozenset[Ref]:
+        """Return the routines, types and sequences that a text may use; only existing objects count."""
+        routines = (routine_ref(each.name, each.schema) for each in mentions.functions(text))
+        sequences = (Ref("sequence", each.name, each.schema) for each in mentions.sequences(text))
+        types = (
+            Ref(kind, each.name, each.schema) for each in mentions.type_names(text) for kind in TYPE_KINDS
+        )
+        return frozenset((*routines, *sequences, *types))
 
 
 O = TypeVar("O", Create, Drop)  # noqa: E741
