@@ -7,8 +7,14 @@ from typing import Any
 
 from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.handler import PostgresHandler
+from kolumn.providers.postgres.resources.default_privileges import DefaultPrivilegesHandler
 from kolumn.providers.postgres.resources.enum import EnumHandler
+from kolumn.providers.postgres.resources.grant import GrantHandler
+from kolumn.providers.postgres.resources.policy import PolicyHandler
+from kolumn.providers.postgres.resources.publication import PublicationHandler
+from kolumn.providers.postgres.resources.role import RoleHandler
 from kolumn.providers.postgres.resources.schema import SchemaHandler
+from kolumn.providers.postgres.resources.user import UserHandler
 
 REFUSED: Mapping[str, str] = {
     "database": "a provider block is one database; create databases with the server's own tools.",
@@ -21,5 +27,11 @@ REFUSED: Mapping[str, str] = {
 def handlers() -> Iterator[PostgresHandler[Any]]:
     """Yield the handlers; the catalogue is read in this order, so what others belong to comes first."""
     dialect = PostgresDialect()
+    yield RoleHandler(dialect)
+    yield UserHandler(dialect)
     yield SchemaHandler(dialect)
     yield EnumHandler(dialect)
+    yield PolicyHandler(dialect)
+    yield PublicationHandler(dialect)
+    yield GrantHandler(dialect)
+    yield DefaultPrivilegesHandler(dialect)
