@@ -8,7 +8,9 @@ from typing import Any
 from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.handler import PostgresHandler
 from kolumn.providers.postgres.resources.enum import EnumHandler
+from kolumn.providers.postgres.resources.index import PostgresIndexHandler
 from kolumn.providers.postgres.resources.schema import SchemaHandler
+from kolumn.providers.postgres.tables.handler import PostgresTableHandler
 
 REFUSED: Mapping[str, str] = {
     "database": "a provider block is one database; create databases with the server's own tools.",
@@ -23,3 +25,5 @@ def handlers() -> Iterator[PostgresHandler[Any]]:
     dialect = PostgresDialect()
     yield SchemaHandler(dialect)
     yield EnumHandler(dialect)
+    yield PostgresTableHandler(dialect)
+    yield PostgresIndexHandler(dialect)

@@ -12,7 +12,8 @@ from typing import Any
 from kolumn.contract.errors import Problem
 from kolumn.contract.schema import ValidatorSpec
 from kolumn.contract.secrets import SecureString
-from kolumn.engine.declaration import attribute, parse
+from kolumn.engine.declaration import attribute
+from kolumn.engine.parsing import parse
 from kolumn.providers.postgres.connection_url import SETTINGS_OF_PARAMETERS, read_url
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
