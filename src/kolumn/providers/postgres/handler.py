@@ -238,22 +238,6 @@ class PostgresHandler(SQLHandler[M]):
         places = {named} if schema else {"", self.dialect.normal_schema(own) if own else ""}
         return frozenset(Ref(kind, name, place) for kind in kinds for place in places)
 
-    def relations_in(self, text: str) -> frozenset[Ref]:
-        """Return the tables, views and the like that a query may read; only existing objects count."""
-        found = self.dialect.relations(text)
-        return frozenset(
-            Ref(kind, each.name, each.schema) for each in found for kind in self.dialect.relation_types
-        )
-
-    def named_in(self, text: str) -> frozenset[Ref]:
-        """Return the routines, types and sequences that a text may use; only existing objects count."""
-        routines = (routine_ref(each.name, each.schema) for each in mentions.functions(text))
-        sequences = (Ref("sequence", each.name, each.schema) for each in mentions.sequences(text))
-        types = (
-            Ref(kind, each.name, each.schema) for each in mentions.type_names(text) for kind in TYPE_KINDS
-        )
-        return frozenset((*routines, *sequences, *types))
-
 
 O = TypeVar("O", Create, Drop)  # noqa: E741
 

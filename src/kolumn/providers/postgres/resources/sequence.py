@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from kolumn.contract.errors import Problem
 from kolumn.contract.schema import ValidatorSpec
@@ -20,9 +20,9 @@ from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import qualified, quote
+from kolumn.sql import reference
 from kolumn.sql.differ import column_ref
 from kolumn.sql.operations import AlterObject
-from kolumn.sql import reference
 
 RANGES: Mapping[str, tuple[int, int]] = {
     "smallint": (-(2**15), 2**15 - 1),
@@ -150,7 +150,7 @@ class Sequence:
 
 _KINDS = {
     **{kind: kind for kind in RANGES},
-    **{"int2": "smallint", "int": "integer", "int4": "integer", "int8": "bigint"},
+    "int2": "smallint", "int": "integer", "int4": "integer", "int8": "bigint",
 }
 
 
