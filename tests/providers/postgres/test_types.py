@@ -67,8 +67,8 @@ def test_types_are_spelled_as_the_server_does(server: Sandbox, text: str) -> Non
 
 WORDS = """
     int integer float double precision character char varying national nchar varchar numeric bit time
-    timestamp with without zone interval year to month day second array setof mood text bpchar timestamptz timetz _int4
-    json public pg_catalog null select ( ) , 1 3 10 53 54 [ ] . - 'x' "char" "bit" "integer" "mood"
+    timestamp with without zone interval year to month day second array setof mood text bpchar timestamptz
+    timetz _int4 json public pg_catalog null select ( ) , 1 3 10 53 54 [ ] . - 'x' "char" "bit" "integer" "mood"
 """
 
 

@@ -20,9 +20,11 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement
 from kolumn.engine.resource import Model, Ref, Snapshot
+from kolumn.providers.postgres import mentions
 from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.signatures import routine_ref
 from kolumn.providers.postgres.tokens import literal, qualified, quote
 from kolumn.providers.postgres.wording import worded
 from kolumn.sql.handlers import SQLHandler
@@ -63,6 +65,8 @@ class PostgresHandler(SQLHandler[M]):
     MODEL: ClassVar[builtins.type[Any]]
     KEYWORD: ClassVar[str]
     IN_PLACE: ClassVar[frozenset[str]] = frozenset({"owner", "comment"})
+    NAMESPACE: ClassVar[str] = ""
+    """What shares names with objects of this type, whatever its type: `relation`, `routine`."""
     PLACE: ClassVar[int] = 0
     """-1 for types that everything else may need: created first, dropped last."""
 
@@ -173,6 +177,13 @@ class PostgresHandler(SQLHandler[M]):
 
     # Order
 
+    def aliases(self, model: M) -> frozenset[Ref]:
+        """Return the name by which objects of several types may be meant."""
+        if not self.NAMESPACE:
+            return frozenset()
+        schema = getattr(model, "schema", "")
+        return frozenset({Ref(self.NAMESPACE, model.name, self.dialect.normal_schema(schema))})
+
     def uses(self, model: M) -> frozenset[Ref]:
         """Return the schema the object is in, if it is not public, and the role that owns it."""
         return super().uses(model) | role_refs(getattr(model, "owner", ""))
@@ -200,6 +211,22 @@ class PostgresHandler(SQLHandler[M]):
         if isinstance(operation, Drop) and replaced:
             yield from live.attached(operation.subject)
             yield from live.dependents(operation.subject)
+
+    def relations_in(self, text: str) -> frozenset[Ref]:
+        """Return the tables, views and the like that a query may read; only existing objects count."""
+        found = self.dialect.relations(text)
+        return frozenset(
+            Ref(kind, each.name, each.schema) for each in found for kind in self.dialect.relation_types
+        )
+
+    def named_in(self, text: str) -> frozenset[Ref]:
+        """Return the routines, types and sequences that a text may use; only existing objects count."""
+        routines = (routine_ref(each.name, each.schema) for each in mentions.functions(text))
+        sequences = (Ref("sequence", each.name, each.schema) for each in mentions.sequences(text))
+        types = (
+            Ref(kind, each.name, each.schema) for each in mentions.type_names(text) for kind in TYPE_KINDS
+        )
+        return frozenset((*routines, *sequences, *types))
 
     def type_uses(self, text: str, schema: str) -> frozenset[Ref]:
         """Return the user types a type's name may mean; only existing objects count."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kolumn.providers.postgres.tokens import Token, tokenize
+from kolumn.providers.postgres.tokens import QUOTED, WORD, Token, identifier, tokenize
 
 _SET_OPERATIONS = frozenset({"union", "intersect", "except"})
 _CLAUSES = frozenset({"where", "group", "having", "window", "order", "limit", "offset", "fetch", "for"})
@@ -48,6 +48,20 @@ def extends(before: str, after: str) -> bool:
         mine.source == other.source and other.items[: len(mine.items)] == mine.items
         for mine, other in zip(old.selects, new.selects, strict=True)
     )
+
+
+def common_table_names(text: str) -> frozenset[str]:
+    """Return what a query's WITH clauses call their parts: no relation of that name is meant by them."""
+    tokens = tokenize(text)
+    found = set()
+    for at, token in enumerate(tokens):
+        if token.word == "as" and _word(tokens, at + 1) in ("(", "materialized", "not"):
+            start = at - 1
+            if _word(tokens, start) == ")":
+                start = max((place for place in range(start) if tokens[place].word == "("), default=0) - 1
+            if start > 0 and tokens[start].kind in (WORD, QUOTED):
+                found.add(identifier(tokens[start]))
+    return frozenset(found)
 
 
 def _parse(text: str) -> _Query:

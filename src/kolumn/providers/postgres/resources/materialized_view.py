@@ -91,7 +91,9 @@ class MaterializedViewHandler(QueryHandler[MaterializedView]):
     NAMESPACE: ClassVar[str] = "relation"
     RELKIND: ClassVar[str] = "m"
     PLACE: ClassVar[int] = 1
-    IN_PLACE: ClassVar[frozenset[str]] = frozenset({"owner", "comment", "columns", "parameters", "tablespace"})
+    IN_PLACE: ClassVar[frozenset[str]] = frozenset(
+        {"owner", "comment", "columns", "parameters", "tablespace"}
+    )
 
     def build(self, entry: Entry) -> MaterializedView:
         """Return the materialized view."""
