@@ -204,8 +204,8 @@ def test_a_column_holds_no_set() -> None:
         ("in out a int", (Argument("integer", "a", "inout"),)),
         ("variadic a int[]", (Argument("integer[]", "a", "variadic"),)),
         (
-            "a int default f(1, 2), b mood",
-            (Argument("integer", "a", default="f(1, 2)"), Argument("mood", "b")),
+            "a mood, b int default f(1, 2)",
+            (Argument("mood", "a"), Argument("integer", "b", default="f(1, 2)")),
         ),
         ('"Arg One" varchar(3)', (Argument("character varying(3)", "Arg One"),)),
         ("timestamp with time zone", (Argument("timestamp with time zone"),)),
