@@ -8,7 +8,7 @@ sorted by name: their order alone is no difference (see `sql.differ`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from kolumn.engine.declaration import replaced
 from kolumn.engine.resource import Ref
@@ -18,12 +18,22 @@ from kolumn.sql.model import Constraint, ForeignKey, Table, Trigger, parse_event
 from kolumn.sql.reference import Reference, parse_reference, quote
 
 M = TypeVar("M")
+T = TypeVar("T", bound=Trigger)
+
+
+class Grammar(NamedTuple):
+    """What a text of one of a provider's own grammars has to be."""
+
+    check: Callable[[str], str | None]
+    """Returns why a text is not exactly one, None if it is."""
+    normal: Callable[[str], str]
+    """Returns what all spellings of the same have in common."""
 
 
 class Normalizer:
-    """Brings models into one dialect's normal form."""
+    """Brings models into one dialect's normal form; `grammars` are those of the provider's own."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, grammars: Mapping[str, Grammar] | None = None) -> None:
         self.dialect = dialect
         self._forms: Mapping[str, Callable[[str], str]] = {
             "identifier": dialect.fold,
@@ -36,6 +46,7 @@ class Normalizer:
             "body": dialect.normal_statement,
             "keyword": _normal_keyword,
             "event": self._normal_event,
+            **{name: each.normal for name, each in (grammars or {}).items()},
         }
 
     def model(self, model: M, schema: str = "") -> M:
@@ -45,13 +56,17 @@ class Normalizer:
         """
 
         def change(grammar: str, text: str) -> str:
-            if grammar == "reference":
-                target = self.reference(text, schema)
-                return text if target is None else str(target)
-            form = self._forms.get(grammar)
-            return text if form is None else form(text)
+            return self.text(grammar, text, schema)
 
         return rewrite(model, change, hints=False)
+
+    def text(self, grammar: str, text: str, schema: str) -> str:
+        """Return the normal form of one text of an object in `schema`, folded."""
+        if grammar == "reference":
+            target = self.reference(text, schema)
+            return text if target is None else str(target)
+        form = self._forms.get(grammar)
+        return text if form is None else form(text)
 
     def table(self, table: Table) -> Table:
         """Return the normal form of a whole table."""
@@ -72,7 +87,14 @@ class Normalizer:
             return replaced(normal, {"name": ""})
         return normal
 
-    def trigger(self, trigger: Trigger) -> Trigger:
+    def alterable(self, before: Constraint, after: Constraint) -> tuple[str, ...]:
+        """Return the attributes in which two constraints of a table differ, if all can change in place.
+
+        Nothing where the database has to drop the one and add the other, as most have. Both in normal form.
+        """
+        return ()
+
+    def trigger(self, trigger: T) -> T:
         """Return the normal form of a trigger: the order of its events says nothing."""
         normal = self.model(trigger)
         return replaced(normal, {"events": tuple(sorted(normal.events))})

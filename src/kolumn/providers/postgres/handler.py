@@ -18,11 +18,13 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
+from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement
 from kolumn.engine.resource import Model, Ref, Snapshot
+from kolumn.providers.postgres import mentions
 from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.signatures import routine_ref
 from kolumn.providers.postgres.tokens import literal, qualified, quote
 from kolumn.providers.postgres.wording import worded
 from kolumn.sql.handlers import SQLHandler
@@ -32,6 +34,13 @@ M = TypeVar("M", bound=Model)
 
 TYPE_KINDS = ("enum", "domain", "composite_type", "range_type", "table", "view", "materialized_view")
 """Resource types whose objects can be the type of a column; a relation is the type of its rows."""
+
+
+def role_refs(*names: str) -> frozenset[Ref]:
+    """Return what roles of these names may be among the resources; empty and `public` are no roles."""
+    return frozenset(
+        Ref(kind, name) for name in names if name not in ("", "public") for kind in ("role", "user")
+    )
 
 
 class Entry(NamedTuple):
@@ -46,6 +55,8 @@ class Entry(NamedTuple):
     """The object it vanishes with, e.g. an index's table."""
     aside: bool = False
     """Whether it counts only where it is named (see `Snapshot`)."""
+    secret: str = ""
+    """What `build` needs and no digest may be made of."""
 
 
 class PostgresHandler(SQLHandler[M]):
@@ -54,6 +65,8 @@ class PostgresHandler(SQLHandler[M]):
     MODEL: ClassVar[builtins.type[Any]]
     KEYWORD: ClassVar[str]
     IN_PLACE: ClassVar[frozenset[str]] = frozenset({"owner", "comment"})
+    NAMESPACE: ClassVar[str] = ""
+    """What shares names with objects of this type, whatever its type: `relation`, `routine`."""
     PLACE: ClassVar[int] = 0
     """-1 for types that everything else may need: created first, dropped last."""
 
@@ -139,6 +152,10 @@ class PostgresHandler(SQLHandler[M]):
         """Return the strongest lock the operation takes on what others use, empty for none worth telling."""
         return ""
 
+    def risks(self, operation: Operation, live: Snapshot) -> Iterable[Risk]:
+        """Return what the operation endangers besides what it says itself, given what the database holds."""
+        return ()
+
     # The server's own wording (see `settling`)
 
     def rehearsed(self, wanted: M, scratch: str) -> M | None:
@@ -160,6 +177,23 @@ class PostgresHandler(SQLHandler[M]):
 
     # Order
 
+    def aliases(self, model: M) -> frozenset[Ref]:
+        """Return the name by which objects of several types may be meant."""
+        if not self.NAMESPACE:
+            return frozenset()
+        schema = getattr(model, "schema", "")
+        return frozenset({Ref(self.NAMESPACE, model.name, self.dialect.normal_schema(schema))})
+
+    def uses(self, model: M) -> frozenset[Ref]:
+        """Return the schema the object is in, if it is not public, and the role that owns it."""
+        return super().uses(model) | role_refs(getattr(model, "owner", ""))
+
+    def follow(self, model: M, operation: Operation) -> M:
+        """Return the model with a renamed owner under its new name, besides what all SQL databases rename."""
+        if isinstance(operation, Rename) and operation.subject in role_refs(getattr(model, "owner", "")):
+            return dataclasses.replace(model, owner=operation.after.name)  # type: ignore[type-var]
+        return super().follow(model, operation)
+
     def created(self, model: M) -> Create:
         """Return the creation of the object."""
         return _placed(super().created(model), self.PLACE)
@@ -177,6 +211,22 @@ class PostgresHandler(SQLHandler[M]):
         if isinstance(operation, Drop) and replaced:
             yield from live.attached(operation.subject)
             yield from live.dependents(operation.subject)
+
+    def relations_in(self, text: str) -> frozenset[Ref]:
+        """Return the tables, views and the like that a query may read; only existing objects count."""
+        found = self.dialect.relations(text)
+        return frozenset(
+            Ref(kind, each.name, each.schema) for each in found for kind in self.dialect.relation_types
+        )
+
+    def named_in(self, text: str) -> frozenset[Ref]:
+        """Return the routines, types and sequences that a text may use; only existing objects count."""
+        routines = (routine_ref(each.name, each.schema) for each in mentions.functions(text))
+        sequences = (Ref("sequence", each.name, each.schema) for each in mentions.sequences(text))
+        types = (
+            Ref(kind, each.name, each.schema) for each in mentions.type_names(text) for kind in TYPE_KINDS
+        )
+        return frozenset((*routines, *sequences, *types))
 
     def type_uses(self, text: str, schema: str) -> frozenset[Ref]:
         """Return the user types a type's name may mean; only existing objects count."""

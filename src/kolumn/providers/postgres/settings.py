@@ -41,6 +41,13 @@ _REFUSED_PARAMETERS: Mapping[str, str] = {
     "sslcompression": "PostgreSQL has done without since version 14.",
 }
 
+_KEEPALIVES: Mapping[str, str] = {
+    "keepalives_idle": "60",
+    "keepalives_interval": "10",
+    "keepalives_count": "6",
+}
+"""Seconds and probes after which a server that has vanished is given up: two minutes, not two hours."""
+
 _ANYWHERE = ("PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE")
 """Environment variables of libpq that say which database is meant."""
 
@@ -67,7 +74,7 @@ def _range(least: int, most: int) -> ValidatorSpec:
 class PoolSettings:
     """How many connections are kept, and for how long."""
 
-    min_size: int = attribute("Connections kept open", default=1, validators=[_range(0, 100)])
+    min_size: int = attribute("Connections kept open", default=0, validators=[_range(0, 100)])
     max_size: int = attribute("Connections open at most", default=4, validators=[_range(1, 1000)])
     timeout: float = attribute("Seconds to wait for a free connection", default=30.0, validators=[_SECONDS])
     max_idle: float = attribute(
@@ -250,6 +257,7 @@ class PostgresSettings:
             if self.application_name == APPLICATION_NAME
             else "application_name": self.application_name,
             "client_encoding": "utf-8",
+            **_KEEPALIVES,
             **{key: secret.reveal() for key, secret in self.secret_parameters.items()},
             **self.parameters,
         }

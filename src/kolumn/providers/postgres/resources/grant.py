@@ -1,0 +1,425 @@
+"""Privileges on objects: what one role may do with one object.
+
+https://www.postgresql.org/docs/current/ddl-priv.html
+
+A grant is everything one grantee has on one object, columns of it included, and nothing else: a resource whose
+list is empty says that the grantee has nothing, also where it would have something by default. What everybody
+and the owner have by default is no resource; dropping one brings that back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from kolumn.contract.errors import Problem
+from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
+from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
+from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.postgres import access_lists, privileges
+from kolumn.providers.postgres.access_lists import AccessList
+from kolumn.providers.postgres.handler import TYPE_KINDS, Entry, PostgresHandler, role_refs
+from kolumn.providers.postgres.privileges import KINDS, NOTHING, PUBLIC, Change, Held, Rights
+from kolumn.providers.postgres.reading import Reading
+from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.tokens import qualified, quote
+from kolumn.sql.operations import AlterObject, RenameColumn
+
+FAMILIES: Mapping[str, str] = {
+    "table": "table",
+    "view": "table",
+    "materialized_view": "table",
+    "foreign_table": "table",
+    "sequence": "sequence",
+    "function": "routine",
+    "procedure": "routine",
+    "aggregate": "routine",
+    "routine": "routine",
+    "type": "type",
+    "domain": "type",
+    "schema": "schema",
+    "database": "database",
+    "language": "language",
+    "foreign_data_wrapper": "foreign_data_wrapper",
+    "foreign_server": "foreign_server",
+    "tablespace": "tablespace",
+    "parameter": "parameter",
+}
+"""Kinds of object by what GRANT takes for one: whatever holds rows is a table to it."""
+
+_RELATIONS = ("table", "view", "materialized_view", "sequence")
+_KEYWORDS = {"function": "FUNCTION", "aggregate": "FUNCTION", "procedure": "PROCEDURE"}
+_IN_SCHEMAS = frozenset({"table", "sequence", "routine", "type"})
+_ASIDE = frozenset({"database", "tablespace", "parameter"})
+"""Kinds of which every database has the same ones, or which are the database itself."""
+_ALL_OF_COLUMN = frozenset(KINDS["column"].privileges)
+
+
+@dataclass(frozen=True)
+class ColumnPrivileges:
+    """Privileges on single columns of a table or view."""
+
+    names: tuple[str, ...] = attribute("Columns", validators=[NOT_EMPTY], grammar="column")
+    privileges: tuple[str, ...] = attribute(
+        "What it may do with them: select, insert, update, references, or all", validators=[NOT_EMPTY]
+    )
+    grant_option: tuple[str, ...] = attribute("Those of them it may grant to others", default=())
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What one grantee has on one object."""
+
+    name: str = attribute("Name of this resource; the database has none", default="", hint=True)
+    role: str = attribute(
+        "Role that has the privileges; `public` for everybody", validators=[NOT_EMPTY], grammar="identifier"
+    )
+    on: str = attribute(
+        "Kind of object. `table` and `routine` fit anything of their kind",
+        default="table",
+        validators=[one_of(*FAMILIES)],
+        grammar="keyword",
+    )
+    object: str = attribute(
+        "Name of the object; may be left out for the database", default="", grammar="identifier"
+    )
+    schema: str = attribute("Schema it is in; empty for public", default="", grammar="schema")
+    arguments: tuple[str, ...] = attribute(
+        "Types of a routine's arguments, without those that only go out", default=(), grammar="type"
+    )
+    privileges: tuple[str, ...] = attribute("What it may do with the whole object; may be `all`")
+    grant_option: tuple[str, ...] = attribute("Those of the privileges it may grant to others", default=())
+    columns: tuple[ColumnPrivileges, ...] = attribute("What it may do with single columns", default=())
+    granted_by: str = attribute(
+        "Role that granted them, where it is not the object's owner", default="", grammar="identifier"
+    )
+
+    target: Ref | None = dataclasses.field(default=None, compare=False, kw_only=True)
+    """The object as it was found in the catalogue."""
+    default: Held | None = dataclasses.field(default=None, compare=False, kw_only=True)
+    """What the grantee has where nobody said anything; None where that is not known."""
+    complete: frozenset[str] | None = dataclasses.field(default=None, compare=False, kw_only=True)
+    """What `all` means on its server; None where that is not known."""
+
+    @staticmethod
+    def prepare(config: Mapping[str, Any], path: str, problems: list[Problem]) -> Mapping[str, Any]:
+        """Accept columns alone: there is nothing on the whole object then."""
+        if "privileges" not in config and ("columns" in config or "column" in config):
+            return {**config, "privileges": []}
+        return config
+
+    def verify(self) -> Iterator[Problem]:
+        """Yield what cannot be."""
+        family = self.family
+        yield from privileges.problems(family, self.role, self.privileges, self.grant_option)
+        for at, column in enumerate(self.columns):
+            where = f"columns[{at}]."
+            yield from privileges.problems("column", self.role, column.privileges, column.grant_option, where)
+        if self.columns and family != "table":
+            yield Problem(f"a {_words(family)} has no columns", code="conflicting_attributes", path="columns")
+        if self.arguments and family != "routine":
+            yield Problem(
+                f"a {_words(family)} has no arguments", code="conflicting_attributes", path="arguments"
+            )
+        if self.schema and family not in _IN_SCHEMAS:
+            yield Problem(f"a {_words(family)} is in no schema", code="conflicting_attributes", path="schema")
+        if not self.object and family != "database":
+            yield Problem("object is required", code="missing_attribute", path="object", hint="Name it.")
+
+    @property
+    def family(self) -> str:
+        """The kind of object GRANT takes it for."""
+        return FAMILIES[" ".join(self.on.lower().split())]
+
+    def rights(self, complete: frozenset[str]) -> Rights:
+        """Return the privileges, each spelled out; `complete` is what `all` means."""
+        columns: dict[str, Held] = {}
+        for each in self.columns:
+            more = Held.of(each.privileges, each.grant_option, _ALL_OF_COLUMN)
+            for name in each.names:
+                held = columns.get(name, NOTHING)
+                columns[name] = Held(held.privileges | more.privileges, held.grantable | more.grantable)
+        return Rights(Held.of(self.privileges, self.grant_option, complete), columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangePrivileges(AlterObject):
+    """Give and take privileges until a grantee has what it should."""
+
+    def describe(self) -> str:
+        """Return `alter <grant>: + insert, - delete`."""
+        complete = _complete(self.before, self.after)
+        return f"alter {self.subject}: {self.before.rights(complete).words(self.after.rights(complete))}"
+
+
+class GrantHandler(PostgresHandler[Grant]):
+    """Grants. They belong to their object: they vanish with it, and come back with it."""
+
+    type = "grant"
+    description = "The privileges of one role, or of everybody, on one object"
+    MODEL = Grant
+    KEYWORD: ClassVar[str] = "GRANT"
+    PLACE: ClassVar[int] = 1
+
+    def ref(self, model: Grant) -> Ref:
+        """Return object and grantee: `shop.orders.app`."""
+        role = quote(model.role)
+        name = f"{role} by {quote(model.granted_by)}" if model.granted_by else role
+        schema = self.dialect.normal_schema(model.schema) if model.family in _IN_SCHEMAS else ""
+        return Ref(self.type, name, schema, self._object(model))
+
+    def _object(self, model: Grant) -> str:
+        match model.family:
+            case "table" | "sequence":
+                return quote(model.object)
+            case "routine":
+                types = ", ".join(map(self.dialect.normal_type, model.arguments))
+                return f"{quote(model.object)}({types})"
+            case "database":
+                return "database"
+            case family:
+                return f"{_words(family)} {quote(model.object)}"
+
+    def queries(self, server: Server) -> Mapping[str, str]:
+        """Return the query of every access control list that is not as PostgreSQL made it."""
+        return {"access_lists": access_lists.query(server)}
+
+    def entries(self, reading: Reading) -> Iterator[Entry]:
+        """Yield who has something else than by default; and, aside, who was given just that.
+
+        Those are there for configurations that say what holds anyway.
+        """
+        completes = {kind: each.complete(reading.server) for kind, each in KINDS.items()}
+        number = 0
+        for found in access_lists.lists(reading):
+            complete = completes[FAMILIES[found.on]]
+            for (role, grantor), rights in found.rights().items():
+                number += 1
+                yield self._entry(found, role, grantor, rights, complete, reading, number)
+
+    def _entry(
+        self,
+        found: AccessList,
+        role: str,
+        grantor: str,
+        rights: Rights,
+        complete: frozenset[str],
+        reading: Reading,
+        number: int,
+    ) -> Entry:
+        default = found.default_of(role, grantor)
+        usual = rights.held == default and not rights.columns
+        row = (
+            role,
+            found.on,
+            found.object,
+            self.dialect.normal_schema(found.schema) if found.schema else "",
+            tuple(map(self.dialect.normal_type, found.arguments)),
+            *rights.held.lists(complete),
+            _grouped(rights.columns),
+            "" if grantor == found.owner else grantor,
+            (tuple(sorted(default.privileges)), tuple(sorted(default.grantable))),
+            tuple(sorted(complete)),
+        )
+        target = reading.refs.get(found.identity) or reading.refs.get(found.part_of)
+        entry = Entry(
+            Ref(self.type, ""),
+            ("acl", number),
+            row,
+            owner=None if usual and role == found.owner else target,
+            aside=usual or FAMILIES[found.on] in _ASIDE,
+        )
+        return entry._replace(ref=self.ref(self.build(entry)))
+
+    def build(self, entry: Entry) -> Grant:
+        """Return the grant."""
+        role, on, name, schema, arguments, listed, option, columns, grantor, default, complete = entry.row
+        return Grant(
+            role=role,
+            on=on,
+            object="" if on == "database" else name,
+            schema=schema,
+            arguments=arguments,
+            privileges=listed,
+            grant_option=option,
+            columns=tuple(
+                ColumnPrivileges(names=names, privileges=held, grant_option=option)
+                for names, held, option in columns
+            ),
+            granted_by=grantor,
+            target=entry.owner,
+            default=Held(*map(frozenset, default)),
+            complete=frozenset(complete),
+        )
+
+    def rehearsed(self, wanted: Grant, scratch: str) -> Grant | None:
+        """Return nothing: the server words nothing of it in its own way."""
+        return None
+
+    # Order
+
+    def uses(self, model: Grant) -> frozenset[Ref]:
+        """Return the object, the roles, and the grant that lets another than the owner grant."""
+        found = role_refs(model.role, model.granted_by)
+        if model.target is not None:
+            found |= {model.target}
+        schema = self.dialect.normal_schema(model.schema)
+        if model.family in _IN_SCHEMAS and schema:
+            found |= {Ref("schema", schema)}
+        if model.granted_by:
+            found |= {self.ref(dataclasses.replace(model, role=model.granted_by, granted_by=""))}
+        names = (name for each in model.columns for name in each.names)
+        found |= {Ref("column", self.fold(name), schema, model.object) for name in names}
+        return found | self._objects(model)
+
+    def _objects(self, model: Grant) -> frozenset[Ref]:
+        """Return what the object may be among the resources."""
+        schema = self.dialect.normal_schema(model.schema)
+        match model.family:
+            case "table" | "sequence":
+                return frozenset(Ref(kind, model.object, schema) for kind in _RELATIONS)
+            case "routine":
+                return frozenset({Ref("routine", model.object, schema)})
+            case "type":
+                return frozenset(Ref(kind, model.object, schema) for kind in TYPE_KINDS)
+            case "schema":
+                return frozenset({Ref("schema", model.object)})
+        return frozenset()
+
+    def follow(self, model: Grant, operation: Operation) -> Grant:
+        """Return the grant as it is after its object, a column of it or a role in it is renamed."""
+        if isinstance(operation, RenameColumn) and operation.subject in self._objects(model):
+            columns = tuple(_renamed(each, operation.old, operation.new) for each in model.columns)
+            return dataclasses.replace(model, columns=columns)
+        if not isinstance(operation, Rename):
+            return model
+        old, new = operation.subject.name, operation.after.name
+        changes: dict[str, str] = {}
+        if operation.subject.type in ("role", "user"):
+            changes = {name: new for name in ("role", "granted_by") if getattr(model, name) == old}
+        elif operation.subject in self._objects(model) or operation.subject == model.target:
+            changes = {"object": new}
+        elif operation.subject == Ref("schema", model.schema):
+            changes = {"schema": new}
+        return dataclasses.replace(model, **changes, target=None) if changes else model  # type: ignore[arg-type]
+
+    # Change
+
+    def diff(self, live: Grant | None, wanted: Grant | None) -> list[Operation]:
+        """Return the operations; a grant can always change in place."""
+        if live is None or wanted is None:
+            return super().diff(live, wanted)
+        wanted = dataclasses.replace(
+            wanted, on=live.on, target=live.target, default=live.default, complete=live.complete
+        )
+        complete = _complete(live, wanted)
+        before, after = live.rights(complete), wanted.rights(complete)
+        if before == after:
+            return []
+        fields = [name for name in ("privileges", "grant_option") if before.held != after.held]
+        if before.columns != after.columns:
+            fields.append("columns")
+        return [
+            ChangePrivileges(
+                subject=self.ref(wanted),
+                before=live,
+                after=wanted,
+                fields=tuple(fields),
+                requires=self.uses(wanted) - self.uses(live),
+                releases=self.uses(live) - self.uses(wanted),
+                place=self.PLACE,
+            )
+        ]
+
+    def statements(self, operation: Operation, live: Snapshot, server: Server) -> Iterator[str | Statement]:
+        """Yield GRANT and REVOKE, in the name of who grants if that is somebody else."""
+        match operation:
+            case Create(model=model):
+                texts = list(self._created(model, live, server))
+            case Drop(model=model):
+                complete = KINDS[model.family].complete(server)
+                default = Rights(self._default(model, live, server) or NOTHING)
+                rights, target = model.rights(complete), self._target(model, server)
+                texts = list(rights.statements(default, target, model.role, complete))
+            case AlterObject(before=before, after=model):
+                complete = privileges.verified(model.family, model.privileges, self.ref(model), server)
+                rights, target = before.rights(complete), self._target(model, server)
+                texts = list(rights.statements(model.rights(complete), target, model.role, complete))
+            case _:
+                raise AssertionError(operation)
+        if texts and model.granted_by not in ("", server.user):
+            texts = [
+                f"SET LOCAL ROLE {quote(model.granted_by)}",
+                *texts,
+                f"SET LOCAL ROLE {quote(server.user)}",
+            ]
+        yield from texts
+
+    def _created(self, model: Grant, live: Snapshot, server: Server) -> Iterator[str]:
+        complete = privileges.verified(model.family, model.privileges, self.ref(model), server)
+        target, after = self._target(model, server), model.rights(complete)
+        default = self._default(model, live, server)
+        if default is None and after.held.privileges != complete:
+            yield Change(complete, grants=False, option=False).sql("ALL", target, model.role)
+        found = list(Rights(default or NOTHING).statements(after, target, model.role, complete))
+        if (
+            not found and after.held.privileges
+        ):  # said although it holds anyway: then the catalogue says so too
+            found = list(Rights().statements(after, target, model.role, complete))
+        yield from found
+
+    def _default(self, model: Grant, live: Snapshot, server: Server) -> Held | None:
+        """Return what the grantee has where nobody said anything, None if that is not to be known."""
+        if model.default is not None:
+            return model.default
+        if model.granted_by:
+            return NOTHING
+        kind = KINDS[model.family]
+        if model.role == PUBLIC:
+            return Held(kind.public)
+        found = next((live.get(ref) for ref in sorted(self._objects(model)) if ref in live), None)
+        if found is None or not hasattr(found, "owner"):
+            return None
+        return Held(kind.complete(server)) if (found.owner or server.user) == model.role else NOTHING
+
+    def _target(self, model: Grant, server: Server) -> str:
+        """Return how GRANT names the object: `TABLE public.film`."""
+        family = model.family
+        keyword = _KEYWORDS.get(model.on, family.upper().replace("_", " "))
+        match family:
+            case "table" | "sequence" | "type":
+                return f"{keyword} {qualified(model.schema, model.object)}"
+            case "routine":
+                return f"{keyword} {qualified(model.schema, model.object)}({', '.join(model.arguments)})"
+            case "database":
+                return f"{keyword} {quote(model.object or server.database)}"
+            case "parameter":
+                return f"{keyword} {'.'.join(map(quote, model.object.split('.')))}"
+        return f"{keyword} {quote(model.object)}"
+
+    def definition_sql(self, model: Grant, server: Server) -> Iterator[str]:
+        """Yield nothing: see `statements`."""
+        yield from ()
+
+
+def _complete(before: Grant, after: Grant) -> frozenset[str]:
+    return before.complete or after.complete or frozenset(KINDS[after.family].privileges)
+
+
+def _grouped(columns: Mapping[str, Held]) -> tuple[tuple[Any, ...], ...]:
+    """Return columns with the same privileges together, as configuration has them."""
+    groups: dict[Held, list[str]] = {}
+    for name, held in columns.items():
+        groups.setdefault(held, []).append(name)
+    return tuple((tuple(names), *held.lists(_ALL_OF_COLUMN)) for held, names in groups.items())
+
+
+def _renamed(columns: ColumnPrivileges, old: str, new: str) -> ColumnPrivileges:
+    names = tuple(new if name == old else name for name in columns.names)
+    return dataclasses.replace(columns, names=names)
+
+
+def _words(family: str) -> str:
+    return family.replace("_", " ")
