@@ -176,6 +176,9 @@ _CLASSES: Mapping[str, _Meaning] = {
 _LOST_STATES = frozenset({"57P01", "57P02", "57P04", "57P05", "25P03", "25P04"})
 
 _CONNECTING: tuple[tuple[str, _Meaning], ...] = (
+    ("too many clients", _STATES["53300"]),
+    ("too many connections", _STATES["53300"]),
+    ("remaining connection slots", _STATES["53300"]),
     ("password authentication failed", _STATES["28P01"]),
     ("no password supplied", _Meaning(PermissionError, "wrong_password", "Give the setting password.")),
     ("authentication failed", _STATES["28000"]),
@@ -185,9 +188,6 @@ _CONNECTING: tuple[tuple[str, _Meaning], ...] = (
     ("permission denied for database", _STATES["42501"]),
     ('role "', _STATES["28000"]),
     ('database "', _STATES["3D000"]),
-    ("too many clients", _STATES["53300"]),
-    ("too many connections", _STATES["53300"]),
-    ("remaining connection slots", _STATES["53300"]),
     ("the database system is", _STATES["57P03"]),
     (
         "Connection refused",
@@ -350,8 +350,9 @@ def lost(said: str, *, in_transaction: bool, statement: Statement | None = None)
         if in_transaction
         else "Whether the statement under way took effect is not known."
     )
+    words = _sentence(_driver_words(said))
     return ConnectionError(
-        f"the connection to PostgreSQL was lost: {_sentence(_driver_words(said))} {kept} Plan and apply again.",
+        f"the connection to PostgreSQL was lost: {words} {kept} Plan and apply again.",
         code="connection_lost",
         details={"statement": statement.text[:_SHOWN]} if statement is not None else {},
     )

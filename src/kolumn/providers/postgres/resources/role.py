@@ -1,4 +1,6 @@
-"""Roles and users: a user is a role that may log in. https://www.postgresql.org/docs/current/user-manag.html
+"""Roles and users: a user is a role that may log in.
+
+https://www.postgresql.org/docs/current/user-manag.html
 
 Roles belong to the whole server, so they count only where they are named. A password is never read. Whether it
 is the one configured is decided here, by what the server keeps instead of it, where that may be read (by
@@ -8,6 +10,7 @@ else of the role changed, and is set again otherwise.
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
@@ -20,10 +23,11 @@ from kolumn.contract.secrets import SecureString
 from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres import passwords, run_time_parameters
+from kolumn.providers.postgres import passwords
 from kolumn.providers.postgres.confidential import RolePassword, confidential
 from kolumn.providers.postgres.handler import Entry, PostgresHandler, role_refs
 from kolumn.providers.postgres.reading import Reading
+from kolumn.providers.postgres.run_time import NONE, RunTimeParameters
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import literal, quote
 from kolumn.sql.operations import AlterObject
@@ -57,6 +61,9 @@ class DatabaseSettings:
     name: str = attribute("Database", validators=[NOT_EMPTY], grammar="identifier")
     settings: Mapping[str, Any] = attribute("Run-time parameters")
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", RunTimeParameters(self.settings))
+
 
 @dataclass(frozen=True)
 class Account:
@@ -83,7 +90,7 @@ class Account:
         sensitive=True,
     )
     member_of: tuple[Membership, ...] = attribute("Roles it is a member of", default=())
-    settings: Mapping[str, Any] = attribute("Run-time parameters its sessions begin with", default=None)
+    settings: Mapping[str, Any] = attribute("Run-time parameters its sessions begin with", default=NONE)
     in_databases: tuple[DatabaseSettings, ...] = attribute(
         "Run-time parameters its sessions in single databases begin with", default=()
     )
@@ -92,6 +99,9 @@ class Account:
 
     kept_password: str = dataclasses.field(default="", compare=False, repr=False, kw_only=True)
     """What the server keeps instead of the password; empty where it may not be read, or there is none."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", RunTimeParameters(self.settings))
 
     def verify(self) -> Iterator[Problem]:
         """Yield what cannot be."""
@@ -103,7 +113,9 @@ class Account:
                 hint="Choose one that is neither public nor none and does not begin with pg_.",
             )
         if self.connection_limit < -1:
-            yield Problem("connection_limit must be -1 or more", code="invalid_range", path="connection_limit")
+            yield Problem(
+                "connection_limit must be -1 or more", code="invalid_range", path="connection_limit"
+            )
         if _instant(self.valid_until) is None:
             yield Problem(
                 f"valid_until {self.valid_until!r} is no time",
@@ -113,14 +125,14 @@ class Account:
             )
         if "\0" in self.password or "\0" in self.comment:
             yield Problem("a text has a NUL character", code="invalid_text")
-        yield from run_time_parameters.problems(self.settings or {}, "settings")
+        yield from RunTimeParameters(self.settings).problems("settings")
         yield from _twice([each.name for each in self.in_databases], "in_databases")
         for each in self.in_databases:
-            yield from run_time_parameters.problems(each.settings, f"in_databases.{each.name}.settings")
+            yield from RunTimeParameters(each.settings).problems(f"in_databases.{each.name}.settings")
         pairs = [f"{each.name} by {each.granted_by}" for each in self.member_of]
         yield from _twice([pair.removesuffix(" by ") for pair in pairs], "member_of")
-        for at, each in enumerate(self.member_of):
-            if each.name == self.name:
+        for at, membership in enumerate(self.member_of):
+            if membership.name == self.name:
                 yield Problem(
                     f"{self.name} cannot be a member of itself",
                     code="conflicting_attributes",
@@ -176,7 +188,7 @@ class RoleHandler(PostgresHandler[Role]):
 
     type = "role"
     description = "A role: it owns things and has privileges, and others can be members of it"
-    MODEL = Role
+    MODEL: ClassVar[builtins.type[Any]] = Role
     KEYWORD: ClassVar[str] = "ROLE"
     PLACE: ClassVar[int] = -1
     IN_PLACE: ClassVar[frozenset[str]] = frozenset(
@@ -260,9 +272,9 @@ class RoleHandler(PostgresHandler[Role]):
                 )
                 for role, admin, inherits, sets, grantor in members
             ),
-            settings=run_time_parameters.read(settings) or None,
+            settings=RunTimeParameters.read(settings),
             in_databases=tuple(
-                DatabaseSettings(name=database, settings=run_time_parameters.read(each))
+                DatabaseSettings(name=database, settings=RunTimeParameters.read(each))
                 for database, each in local
             ),
             comment=comment,
@@ -288,11 +300,8 @@ class RoleHandler(PostgresHandler[Role]):
                         key=lambda each: (each.name, each.granted_by),
                     )
                 ),
-                settings=run_time_parameters.normal(model.settings or {}) or None,
                 in_databases=tuple(
-                    DatabaseSettings(name=each.name, settings=run_time_parameters.normal(each.settings))
-                    for each in sorted(model.in_databases, key=lambda each: each.name)
-                    if each.settings
+                    each for each in sorted(model.in_databases, key=lambda each: each.name) if each.settings
                 ),
             )
         )
@@ -398,24 +407,12 @@ class RoleHandler(PostgresHandler[Role]):
         if "member_of" in fields:
             yield from _memberships(before, after, server)
         if "settings" in fields:
-            for change in run_time_parameters.changes(before.settings or {}, after.settings or {}):
+            for change in RunTimeParameters(before.settings).changes(RunTimeParameters(after.settings)):
                 yield f"ALTER ROLE {name} {change}"
         if "in_databases" in fields:
             yield from _local_settings(before, after)
         if "comment" in fields and before.comment != after.comment:
             yield self.comment_sql(after)  # type: ignore[arg-type]
-
-
-class UserHandler(RoleHandler):
-    """Users: roles that may log in."""
-
-    type = "user"
-    description = "A user: a role that may log in"
-    MODEL = User
-
-    def queries(self, server: Server) -> Mapping[str, str]:
-        """Return nothing: the queries of roles find users too."""
-        return {}
 
 
 _OPTIONS = frozenset({*_FLAGS, "connection_limit", "valid_until"})
@@ -449,9 +446,7 @@ def _options(before: Account, after: Account) -> Iterator[str]:
         yield f"VALID UNTIL {literal(new or 'infinity')}"
 
 
-def _with_grantors(
-    wanted: tuple[Membership, ...], live: tuple[Membership, ...]
-) -> tuple[Membership, ...]:
+def _with_grantors(wanted: tuple[Membership, ...], live: tuple[Membership, ...]) -> tuple[Membership, ...]:
     """Return memberships with who granted them, where configuration leaves that open."""
     taken = {(each.name, each.granted_by) for each in wanted}
     granted: dict[str, str] = {}
@@ -522,10 +517,10 @@ def _membership_options(
 
 
 def _local_settings(before: Account, after: Account) -> Iterator[str]:
-    old = {each.name: each.settings for each in before.in_databases}
-    new = {each.name: each.settings for each in after.in_databases}
+    old = {each.name: RunTimeParameters(each.settings) for each in before.in_databases}
+    new = {each.name: RunTimeParameters(each.settings) for each in after.in_databases}
     for database in dict.fromkeys((*old, *new)):
-        for change in run_time_parameters.changes(old.get(database, {}), new.get(database, {})):
+        for change in old.get(database, NONE).changes(new.get(database, NONE)):
             yield f"ALTER ROLE {quote(after.name)} IN DATABASE {quote(database)} {change}"
 
 
@@ -541,7 +536,11 @@ def _instant(text: str) -> str | None:
     except ValueError:
         return None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.strftime("%Y-%m-%d %H:%M:%S") + (f".{moment:%f}".rstrip("0") if moment.microsecond else "") + "+00"
+    return (
+        moment.strftime("%Y-%m-%d %H:%M:%S")
+        + (f".{moment:%f}".rstrip("0") if moment.microsecond else "")
+        + "+00"
+    )
 
 
 def _refused(message: str, model: Account) -> ValidationError:
@@ -568,7 +567,9 @@ def _twice(names: list[str], path: str) -> Iterator[Problem]:
 
 def _roles(server: Server) -> str:
     """Return the query of roles: what is kept of passwords only superusers may read."""
-    source, password = ("pg_authid", "coalesce(r.rolpassword, '')") if server.is_superuser else ("pg_roles", "''")
+    source, password = (
+        ("pg_authid", "coalesce(r.rolpassword, '')") if server.is_superuser else ("pg_roles", "''")
+    )
     return f"""
 SELECT r.oid, r.rolname::text, r.rolsuper, r.rolcreatedb, r.rolcreaterole, r.rolinherit, r.rolcanlogin,
     r.rolreplication, r.rolbypassrls, r.rolconnlimit,
