@@ -16,11 +16,11 @@ from kolumn.sql.model import (
     Column,
     ForeignKey,
     Index,
+    InlineTrigger,
     KeyPart,
     PrimaryKey,
     Schema,
     Table,
-    Trigger,
     Unique,
     View,
 )
@@ -351,7 +351,7 @@ def test_a_rebuild_needs_and_gives_what_its_changes_do() -> None:
 
 def test_what_objects_use() -> None:
     index = IndexHandler(Index, SQLITE)
-    view, trigger = ViewHandler(View, SQLITE), TriggerHandler(Trigger, SQLITE)
+    view, trigger = ViewHandler(View, SQLITE), TriggerHandler(InlineTrigger, SQLITE)
     made = index.parse({"table": "T", "columns": ["a"]}, "I")
     assert index.ref(made) == Ref("index", "i")
     assert Ref("table", "t") in index.uses(made)
@@ -375,7 +375,7 @@ def test_names_that_are_unique_per_table_only() -> None:
 
 
 def test_changed_indexes_views_and_triggers_are_replaced() -> None:
-    handler = TriggerHandler(Trigger, SQLITE)
+    handler = TriggerHandler(InlineTrigger, SQLITE)
     live = handler.parse({"table": "t", "events": ["insert", "update of A"], "body": "DELETE FROM log;"}, "f")
     same = handler.parse(
         {"table": "T", "events": ["UPDATE OF a", "INSERT"], "body": "delete  from log;"}, "F"
@@ -399,7 +399,7 @@ def test_live_models_follow_renames() -> None:
         old, Table(name="old", columns=(Column(name="z", renamed_from="a"), Column(name="b")))
     )
     assert [each.references for each in apart.follow(child, column).columns] == ["old(z)", "old(z)"]
-    indexes, triggers = IndexHandler(Index, PlainDialect()), TriggerHandler(Trigger, PlainDialect())
+    indexes, triggers = IndexHandler(Index, PlainDialect()), TriggerHandler(InlineTrigger, PlainDialect())
     index = Index(
         name="i", table="old", columns=(KeyPart(column="A"), KeyPart(expression="a + b")), where="a > 0"
     )
@@ -407,7 +407,7 @@ def test_live_models_follow_renames() -> None:
     assert indexes.follow(index, column) == Index(
         name="i", table="old", columns=(KeyPart(column="z"), KeyPart(expression="z + b")), where="z > 0"
     )
-    trigger = Trigger(name="f", table="old", events=("update of a, b",), body="x")
+    trigger = InlineTrigger(name="f", table="old", events=("update of a, b",), body="x")
     assert triggers.follow(trigger, column).events == ("update of z, b",)
     other = Index(name="i", table="elsewhere", columns=(KeyPart(column="a"),))
     assert indexes.follow(other, column) is other

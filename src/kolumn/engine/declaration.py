@@ -28,9 +28,11 @@ import dataclasses
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from kolumn.contract.schema import AttributeSchema, AttributeType, ObjectType, ValidatorSpec, singular
+
+M = TypeVar("M")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,3 +180,48 @@ def object_type(model: type[Any]) -> ObjectType:
             elements=object_type(each.element) if each.element is not None else None,
         )
     return ObjectType(attributes=attributes)
+
+
+_FIELDS: dict[type[Any], frozenset[str] | None] = {}
+
+
+def _own_fields(model: type[Any]) -> frozenset[str] | None:
+    """Return the names of all fields; None where objects of the class need its constructor."""
+    if model not in _FIELDS:
+        fields = dataclasses.fields(model)
+        optional = (each for each in fields if "attribute" not in each.metadata)
+        simple = (
+            not any("__slots__" in vars(each) for each in model.__mro__[:-1])
+            and not hasattr(model, "__post_init__")
+            and all(each.default is not dataclasses.MISSING for each in optional)
+        )
+        _FIELDS[model] = frozenset(each.name for each in fields) if simple else None
+    return _FIELDS[model]
+
+
+def build(model: type[M], values: Mapping[str, Any]) -> M:
+    """Return a model with `values`, among which is everything required; the quick way to make thousands.
+
+    What is not given stays in the class, where dataclasses keep defaults, instead of in each object.
+    """
+    if _own_fields(model) is None:
+        return model(**values)
+    built = object.__new__(model)
+    built.__dict__.update(values)
+    return built
+
+
+def held(model: Any) -> Mapping[str, Any]:
+    """Return the values that a model holds itself: all that are not at their default, in no certain order."""
+    names = _own_fields(type(model))
+    if names is None:
+        return {each.name: getattr(model, each.name) for each in dataclasses.fields(model)}
+    values: dict[str, Any] = model.__dict__
+    if names >= values.keys():
+        return values
+    return {name: value for name, value in values.items() if name in names}  # what is cached is left out
+
+
+def replaced(model: M, changes: Mapping[str, Any]) -> M:
+    """Return the model with other values, as `dataclasses.replace` does."""
+    return build(type(model), {**held(model), **changes}) if changes else model

@@ -66,6 +66,12 @@ class Handler(Protocol[M]):
     def diff(self, live: M | None, wanted: M | None) -> list[Operation]:
         """Return the operations that lead from one to the other; none if they are the same."""
 
+    def part(self, model: M, part: Ref) -> object | None:
+        """Return what `part` of the object is, e.g. the default of a column; None if it has no such part."""
+
+    def without(self, model: M, part: Ref) -> M:
+        """Return `model` without one of its parts: what it is while something the part needs is away."""
+
     def follow(self, model: M, operation: Operation) -> M:
         """Return `model` as the database leaves it when `operation` renames something it refers to.
 
@@ -196,6 +202,14 @@ class DeclaredHandler(Generic[M]):
     def replace(self, live: M, wanted: M) -> list[Operation]:
         """Return the change between two models of one name: drop and create unless overridden."""
         return [self.dropped(live), self.created(wanted)]
+
+    def part(self, model: M, part: Ref) -> object | None:
+        """Return None: the object has no parts that can be away while it stays."""
+        return None
+
+    def without(self, model: M, part: Ref) -> M:
+        """Return the model itself."""
+        return model
 
     def follow(self, model: M, operation: Operation) -> M:
         """Return the model itself: it refers to nothing by name."""

@@ -17,7 +17,7 @@ import msgspec
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.schema import ValidatorSpec
-from kolumn.engine.declaration import DeclaredField, declared_fields
+from kolumn.engine.declaration import DeclaredField, build, declared_fields, held
 
 M = TypeVar("M")
 
@@ -154,26 +154,6 @@ class _Shape(Generic[M]):
         self.verify = getattr(model, "verify", None)
         self.order: str | None = getattr(model, "KEY_ORDER", None)
         self.shorthand: str | None = getattr(model, "SHORTHAND", None)
-        rest = (each for each in dataclasses.fields(model) if each.name not in self.by_key)  # type: ignore[arg-type]
-        self._sparse = (
-            not any("__slots__" in vars(each) for each in model.__mro__[:-1])
-            and not hasattr(model, "__post_init__")
-            and all(each.default is not dataclasses.MISSING for each in rest)
-        )
-
-    def held(self, model: M) -> Mapping[str, Any]:
-        """Return the values that a model itself holds, at their default or not."""
-        if self._sparse:
-            return model.__dict__
-        return {slot.name: getattr(model, slot.name) for slot in self.slots}
-
-    def build(self, values: dict[str, Any]) -> M:
-        """Return the model with `values`; defaults are found in the class, where dataclasses keep them."""
-        if not self._sparse:
-            return self.model(**values)
-        built = object.__new__(self.model)
-        built.__dict__.update(values)
-        return built
 
 
 _SHAPES: dict[type[Any], _Shape[Any]] = {}
@@ -226,7 +206,7 @@ class _Parsing:
             return None
         if shape.order is not None:
             values[shape.order] = tuple([shape.blocks.get(key, key) for key in config])
-        built = shape.build(values)
+        built = build(shape.model, values)
         if shape.verify is not None:
             for problem in shape.verify(built):
                 self._problems.append(dataclasses.replace(problem, path=f"{path}{problem.path}"))
@@ -424,7 +404,7 @@ def config(model: Any) -> dict[str, Any]:
 def _config(shape: _Shape[Any], model: Any) -> dict[str, Any]:
     order: tuple[str, ...] = getattr(model, shape.order) if shape.order else ()
     data: dict[str, Any] = {}
-    for name, value in shape.held(model).items():
+    for name, value in held(model).items():
         slot = shape.by_name.get(name)
         if slot is None or slot.hint or value is None or (value == slot.default and name not in order):
             continue

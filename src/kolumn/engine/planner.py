@@ -14,8 +14,9 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.messages import PlanResource
 from kolumn.engine import graph
 from kolumn.engine.changes import keep
+from kolumn.engine.dependents import with_dependents
 from kolumn.engine.handler import Handler, Registry
-from kolumn.engine.operations import Alter, Create, Drop, Operation, Risk, Step
+from kolumn.engine.operations import Drop, Operation, Risk, Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.session import Catalog, Compiler
@@ -287,7 +288,9 @@ class Planner:
             for operation in found:
                 owners.setdefault(operation.subject, item.key)
             operations += found
-        operations = self._dependents(self._compiler.consolidate(operations, live, online=online), live)
+        operations = self._compiler.consolidate(operations, live, online=online)
+        operations = with_dependents(operations, live, self._registry, self._compiler)
+        operations = self._compiler.ordered(operations, live)
         for operation in operations:
             owners.setdefault(
                 operation.subject, ResourceKey(operation.subject.type, operation.subject.identity)
@@ -317,38 +320,6 @@ class Planner:
                         effect[ref] = followed
         users.note(effect)
         return effect
-
-    def _dependents(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
-        """Return the operations with the drops and re-creations of what stands in the way, and on that.
-
-        What is altered anyway is then dropped as it is and created as it should become.
-        """
-        gone = {ref for each in operations for ref in each.removes | each.provides}
-        alterations: dict[Ref, list[Operation]] = {}
-        for each in operations:
-            if each.subject in each.alters:
-                alterations.setdefault(each.subject, []).append(each)
-        created = {each.subject for each in operations if isinstance(each, Create)}
-        queue = list(operations)
-        added: list[Operation] = []
-        spared: set[int] = set()
-        while queue:
-            operation = queue.pop()
-            replaced = isinstance(operation, Drop) and operation.subject in created
-            for ref in self._compiler.depends(operation, live, replaced=replaced):
-                if ref in gone or ref not in live:
-                    continue
-                gone.add(ref)
-                created.add(ref)
-                handler = self._registry.get(ref.type)
-                model = wanted = live.get(ref)
-                for each in alterations.pop(ref, ()):
-                    assert isinstance(each, Alter), each
-                    wanted = each.after
-                    spared.add(id(each))
-                added += [dropped := handler.dropped(model), handler.created(wanted)]
-                queue.append(dropped)
-        return [*(each for each in operations if id(each) not in spared), *added]
 
     def _arrange(
         self,

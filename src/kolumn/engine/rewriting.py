@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from kolumn.engine.declaration import DeclaredField, declared_fields
+from kolumn.engine.declaration import DeclaredField, declared_fields, held, replaced
 
 M = TypeVar("M")
 
@@ -51,7 +50,7 @@ def with_kept(wanted: M, live: M) -> M:
             )
         if made != mine:
             changes[each.name] = made
-    return dataclasses.replace(wanted, **changes) if changes else wanted  # type: ignore[type-var]
+    return replaced(wanted, changes)
 
 
 _KEPT: dict[type[Any], tuple[DeclaredField, ...]] = {}
@@ -67,7 +66,7 @@ def _keeps(model: type[Any]) -> bool:
 Change = Callable[[str, str], str]
 """Returns what stands in the place of a text: called with its grammar and the text."""
 
-_REWRITTEN: dict[type[Any], tuple[DeclaredField, ...]] = {}
+_REWRITTEN: dict[type[Any], Mapping[str, DeclaredField]] = {}
 
 
 def rewrite(model: M, change: Change, *, hints: bool = True) -> M:
@@ -77,16 +76,17 @@ def rewrite(model: M, change: Change, *, hints: bool = True) -> M:
     nothing changes is returned itself.
     """
     kind = type(model)
-    if kind not in _REWRITTEN:
-        _REWRITTEN[kind] = tuple(
-            each
+    fields = _REWRITTEN.get(kind)
+    if fields is None:
+        fields = _REWRITTEN[kind] = {
+            each.name: each
             for each in declared_fields(kind)
             if each.about.grammar or each.about.hint or each.kind in ("model", "models")
-        )
+        }
     changes: dict[str, Any] = {}
-    for each in _REWRITTEN[kind]:
-        value = getattr(model, each.name)
-        if value is None or value == each.default:
+    for name, value in held(model).items():
+        each = fields.get(name)
+        if each is None or value is None or value == each.default:
             continue
         made: Any
         if each.about.hint and not hints:
@@ -104,5 +104,5 @@ def rewrite(model: M, change: Change, *, hints: bool = True) -> M:
         else:
             continue
         if made is not value and (made != value or each.kind in ("model", "models")):
-            changes[each.name] = made
-    return dataclasses.replace(model, **changes) if changes else model  # type: ignore[type-var]
+            changes[name] = made
+    return replaced(model, changes)

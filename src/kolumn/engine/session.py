@@ -102,7 +102,13 @@ class Compiler(Protocol):
         """
 
     def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
-        """Yield the objects that must be dropped before `operation` and re-created after it.
+        """Yield what must be dropped before `operation` and comes back after it: objects, or parts of them.
 
-        `replaced` says that it is a drop whose object is created again in the same plan.
+        `replaced` says that it is a drop, and its object or another one of its name is created again.
         """
+
+    def owner_of(self, part: Ref, live: Snapshot) -> Ref | None:
+        """Return the object that `part`, which `depends` yielded, is a part of; None where there is none."""
+
+    def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
+        """Return the operations with what the catalogue says of their order; they are all there are."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -101,6 +101,8 @@ def _sensitive(address: str, requests: Requests) -> list[tuple[str, ...]]:
     entry = requests.managed.get(address)
     if entry is not None and SEAL.encode() in bytes(entry[1].config):
         paths.update(sealed_paths(entry[1].read_config()))
+    if not paths:
+        return []
     return [same_steps(path) for path in sorted(paths)]
 
 
@@ -126,11 +128,12 @@ def _texts(changes: Mapping[str, Any], sensitive: Iterable[tuple[str, ...]]) -> 
 
 
 def _differences(
-    changes: Mapping[str, Any], sensitive: Iterable[tuple[str, ...]], veil: Veil
+    changes: Mapping[str, Any], sensitive: Sequence[tuple[str, ...]], veil: Veil
 ) -> tuple[Difference, ...]:
     inside: dict[str, list[tuple[str, ...]]] = {}
-    for path, rest in _parts(changes, sensitive):
-        inside.setdefault(path, []).append(rest)
+    if sensitive:
+        for path, rest in _parts(changes, sensitive):
+            inside.setdefault(path, []).append(rest)
     found = []
     for path, change in changes.items():
         before, after = change.get("before"), change.get("after")
@@ -142,6 +145,8 @@ def _differences(
 
 def _veiled(step: m.PlanStep, veil: Veil, *, blind: bool = False) -> m.PlanStep:
     """Return a step without sensitive texts; `blind` if they are unknown, and only in the undo."""
+    if not veil and not blind:
+        return step
     sql, undo = tuple(map(veil.text, step.sql)), tuple(map(veil.text, step.undo))
     if blind and undo:
         undo = (HIDDEN,)

@@ -23,10 +23,20 @@ from kolumn.engine.resource import Model, Ref
 from kolumn.engine.rewriting import with_kept
 from kolumn.sql import risks
 from kolumn.sql.dialect import Dialect, Relation
-from kolumn.sql.differ import add_constraint, diff_table, drop_constraint, foreign_key_needs, key_ref
-from kolumn.sql.model import ForeignKey, Index, PrimaryKey, Schema, Table, Trigger, Unique, View, parse_event
-from kolumn.sql.normal import Normalizer
-from kolumn.sql.operations import AlterObject, RenameColumn
+from kolumn.sql.differ import diff_table, drop_constraint, foreign_key_needs, key_ref
+from kolumn.sql.model import (
+    ForeignKey,
+    Index,
+    InlineTrigger,
+    PrimaryKey,
+    Schema,
+    Table,
+    Unique,
+    View,
+    parse_event,
+)
+from kolumn.sql.normal import Grammar, Normalizer
+from kolumn.sql.operations import AddConstraint, AlterObject, RenameColumn
 from kolumn.sql.reference import parse_reference
 from kolumn.sql.renaming import with_column_renamed, with_table_renamed
 
@@ -39,11 +49,13 @@ class SQLHandler(DeclaredHandler[S], Generic[S]):
 
     IN_PLACE: ClassVar[frozenset[str]] = frozenset()
     """Attributes the database can change without making the object anew."""
+    GRAMMARS: ClassVar[Mapping[str, Grammar]] = {}
+    """Grammars of attributes that only this provider has, by name."""
 
     def __init__(self, model: builtins.type[S], dialect: Dialect, description: str = "") -> None:
         self.model = model
         self.dialect = dialect
-        self.normalizer = Normalizer(dialect)
+        self.normalizer = Normalizer(dialect, self.GRAMMARS)
         self.description = description or self.description
         self.renames = self.type in dialect.renames
         self._checks: Mapping[str, Callable[[str], str | None]] = {
@@ -57,6 +69,7 @@ class SQLHandler(DeclaredHandler[S], Generic[S]):
             "body": dialect.check_body,
             "reference": self._check_reference,
             "event": self._check_event,
+            **{name: each.check for name, each in self.GRAMMARS.items()},
         }
         # The same names, types and defaults stand in every table and index.
         self._checked = functools.lru_cache(maxsize=16384)(self._check)
@@ -215,8 +228,9 @@ class TableHandler(SQLHandler[Table]):
         table waiting.
         """
         keys = [each for each in model.constraints() if isinstance(each, ForeignKey)]
-        targets = (self.normalizer.target(model, key) for key in keys)
-        refs = frozenset(Ref("table", target.table, target.schema) for target in targets)
+        if not keys:
+            return super().uses(model)
+        refs = frozenset([self._target(model, key) for key in keys])
         return (super().uses(model) | refs) - {self.ref(model)}
 
     def diff(self, live: Table | None, wanted: Table | None) -> list[Operation]:
@@ -243,9 +257,11 @@ class TableHandler(SQLHandler[Table]):
             now = now.without_constraint(key)
         operations: list[Operation] = [_replaced(self.created(now), uses=uses, requires=uses)]
         for key in keys:
-            added = add_constraint(now, key, self.normalizer, subject)
-            now = wanted if key is keys[-1] else added.after
-            operations.append(_replaced(added, after=now, risks=()))
+            before, now = now, wanted if key is keys[-1] else now.with_constraint(key)
+            needs = foreign_key_needs(wanted, key, self.normalizer)
+            operations.append(
+                AddConstraint(subject=subject, before=before, after=now, constraint=key, requires=needs)
+            )
         return operations
 
     def _drop(self, live: Table) -> list[Operation]:
@@ -265,7 +281,11 @@ class TableHandler(SQLHandler[Table]):
             return []
         keys = dict.fromkeys(each for each in table.constraints() if isinstance(each, ForeignKey))
         own = self.ref(table)
-        return [key for key in keys if own not in foreign_key_needs(table, key, self.normalizer)]
+        return [key for key in keys if own != self._target(table, key)]
+
+    def _target(self, table: Table, key: ForeignKey) -> Ref:
+        target = self.normalizer.target(table, key)
+        return Ref("table", target.table, target.schema)
 
     def _verify(self, table: Table) -> Iterator[Problem]:
         """Yield what only shows in the dialect's eyes: columns with one name, keys over unknown columns."""
@@ -350,17 +370,17 @@ class ViewHandler(SQLHandler[View]):
         return (super().uses(model) | found) - {self.ref(model)}
 
 
-class TriggerHandler(SQLHandler[Trigger]):
-    """Triggers; a changed one is dropped and created."""
+class TriggerHandler(SQLHandler[InlineTrigger]):
+    """Triggers with statements of their own; a changed one is dropped and created."""
 
     type = "trigger"
     description = "A trigger on a table or view"
 
-    def normal(self, model: Trigger) -> Trigger:
+    def normal(self, model: InlineTrigger) -> InlineTrigger:
         """Return the normal form; the order of events says nothing."""
         return self.normalizer.trigger(super().normal(model))
 
-    def uses(self, model: Trigger) -> frozenset[Ref]:
+    def uses(self, model: InlineTrigger) -> frozenset[Ref]:
         """Return the table or view it is on, and what its body may read or write."""
         named = self.dialect.relations(model.body) | {Relation(self.fold(model.table))}
         if model.when:

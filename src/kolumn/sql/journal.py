@@ -34,6 +34,8 @@ class TableJournal:
         self._session = session
         self._table = table
         self._parameter = parameter
+        # Where values are marked with a percent sign, one in a name stands for itself only when doubled.
+        self._escaped = table.replace("%", "%%") if "%" in parameter else table
         self._exists = exists
         self._home = home
 
@@ -57,7 +59,7 @@ class TableJournal:
             "description TEXT NOT NULL, status VARCHAR(16) NOT NULL, PRIMARY KEY (apply, number))"
         )
         place = self._parameter
-        insert = f"INSERT INTO {self._table} VALUES ({place}, {place}, {place}, 'pending')"
+        insert = f"INSERT INTO {self._escaped} VALUES ({place}, {place}, {place}, 'pending')"
         with self._session.transaction(context, ()):
             if self._home is not None:
                 self._home.make(context)
@@ -74,7 +76,7 @@ class TableJournal:
         """Note how far the steps from `first` to `last` are."""
         place = self._parameter
         update = (
-            f"UPDATE {self._table} SET status = {place} "
+            f"UPDATE {self._escaped} SET status = {place} "
             f"WHERE apply = {place} AND number BETWEEN {place} AND {place}"
         )
         with self._session.transaction(context, ()):

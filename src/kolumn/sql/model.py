@@ -13,15 +13,14 @@ regard to case).
 from __future__ import annotations
 
 import builtins
-import dataclasses
 import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 from kolumn.contract.errors import Problem
-from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
+from kolumn.engine.declaration import NOT_EMPTY, attribute, declared_fields, one_of, replaced
 from kolumn.sql.reference import parse_names, parse_reference
 
 ACTIONS = ("no action", "restrict", "cascade", "set null", "set default")
@@ -45,29 +44,36 @@ class KeyPart:
 
 
 @dataclass(frozen=True)
-class PrimaryKey:
+class Constraint:
+    """A constraint of a table. A provider with further kinds subclasses it (see `Table.CONSTRAINTS`)."""
+
+    KIND: ClassVar[str]
+
+    name: str = attribute("Constraint name", default="", grammar="identifier")
+
+
+@dataclass(frozen=True)
+class PrimaryKey(Constraint):
     """A table's primary key."""
 
     KIND: ClassVar[str] = "primary key"
     SHORTHAND: ClassVar[str] = "columns"
 
     columns: tuple[KeyPart, ...] = attribute("Columns of the key, in order", validators=[NOT_EMPTY])
-    name: str = attribute("Constraint name", default="", grammar="identifier")
 
 
 @dataclass(frozen=True)
-class Unique:
+class Unique(Constraint):
     """A unique constraint."""
 
     KIND: ClassVar[str] = "unique"
     SHORTHAND: ClassVar[str] = "columns"
 
     columns: tuple[KeyPart, ...] = attribute("Columns of the constraint, in order", validators=[NOT_EMPTY])
-    name: str = attribute("Constraint name", default="", grammar="identifier")
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(Constraint):
     """A check constraint."""
 
     KIND: ClassVar[str] = "check"
@@ -76,11 +82,10 @@ class Check:
     expression: str = attribute(
         "SQL expression that must not be false", validators=[NOT_EMPTY], grammar="expression"
     )
-    name: str = attribute("Constraint name", default="", grammar="identifier")
 
 
 @dataclass(frozen=True)
-class ForeignKey:
+class ForeignKey(Constraint):
     """A foreign key."""
 
     KIND: ClassVar[str] = "foreign key"
@@ -89,7 +94,6 @@ class ForeignKey:
     references: str = attribute(
         "What they refer to: `table(column, ...)` or `schema.table(column)`", grammar="reference"
     )
-    name: str = attribute("Constraint name", default="", grammar="identifier")
     on_delete: str = attribute(
         "Action on delete", default="no action", validators=[one_of(*ACTIONS)], grammar="keyword"
     )
@@ -201,7 +205,7 @@ class Column:
         if self.references:
             yield from _verify_reference(self.references, 1)
 
-    def constraints(self) -> Iterator[PrimaryKey | Unique | Check | ForeignKey]:
+    def constraints(self) -> Iterator[Constraint]:
         """Yield what is written at this column as the table constraints it means."""
         part = (KeyPart(column=self.name),)
         if self.primary_key:
@@ -220,47 +224,57 @@ class Column:
                 initially_deferred=self.initially_deferred,
             )
 
+    @functools.cached_property
+    def own_constraints(self) -> tuple[Constraint, ...]:
+        """What `constraints` yields."""
+        return tuple(self.constraints())
+
     def without_constraints(self, *kinds: builtins.type[Any]) -> Self:
         """Return the column with no constraint of the given kinds (all without any) written at it."""
-        defaults = {each.name: each.default for each in dataclasses.fields(self)}
-        column = self
-        for path in self._constraint_paths(kinds):
-            head, _, rest = path.partition(".")
-            default: Any = defaults[head]
-            column = _with_path(column, path, getattr(default, rest) if rest else default)
-        return column
+        changes: dict[str, Any] = {}
+        for head, rest, default in _constraint_fields(type(self), *kinds):
+            _set(self, changes, head, rest, default)
+        return replaced(self, changes)
 
     def with_constraints_of(self, other: Column) -> Self:
         """Return the column with the constraints written at `other` in place of its own."""
-        column = self
-        for path in self._constraint_paths(()):
-            column = _with_path(column, path, _at_path(other, path))
-        return column
-
-    def _constraint_paths(self, kinds: tuple[builtins.type[Any], ...]) -> Iterator[str]:
-        for kind, paths in self.CONSTRAINTS.items():
-            if not kinds or kind in kinds:
-                yield from paths
+        changes: dict[str, Any] = {}
+        for head, rest, _ in _constraint_fields(type(self)):
+            value = getattr(other, head)
+            _set(self, changes, head, rest, getattr(value, rest) if rest else value)
+        return replaced(self, changes)
 
 
-C = TypeVar("C", bound=Column)
+_CONSTRAINT_FIELDS: dict[tuple[type[Any], ...], tuple[tuple[str, str, Any], ...]] = {}
 
 
-def _at_path(model: Any, path: str) -> Any:
-    head, _, rest = path.partition(".")
-    return getattr(getattr(model, head), rest) if rest else getattr(model, head)
+def _constraint_fields(*kinds: type[Any]) -> tuple[tuple[str, str, Any], ...]:
+    """Return the fields of a class of columns, the first of `kinds`, that write constraints of the others.
+
+    Each with the name of a field inside its model, if it is that, and its default. Without others: all.
+    """
+    if kinds not in _CONSTRAINT_FIELDS:
+        column, wanted = kinds[0], kinds[1:]
+        defaults = {each.name: each.default for each in declared_fields(column)}
+        paths = [
+            path.partition(".")
+            for kind, written in column.CONSTRAINTS.items()
+            if not wanted or kind in wanted
+            for path in written
+        ]
+        _CONSTRAINT_FIELDS[kinds] = tuple(
+            (head, rest, getattr(defaults[head], rest) if rest else defaults[head]) for head, _, rest in paths
+        )
+    return _CONSTRAINT_FIELDS[kinds]
 
 
-def _with_path(column: C, path: str, value: Any) -> C:
-    if _at_path(column, path) == value:
-        return column
-    head, _, rest = path.partition(".")
-    held: Any = dataclasses.replace(getattr(column, head), **{rest: value}) if rest else value
-    changes: dict[str, Any] = {head: held}
-    return dataclasses.replace(column, **changes)
-
-
-Constraint = PrimaryKey | Unique | Check | ForeignKey
+def _set(column: Column, changes: dict[str, Any], head: str, rest: str, value: Any) -> None:
+    """Note in `changes` what gives a column's field, or the field `rest` of the model in it, a value."""
+    held = changes.get(head, getattr(column, head)) if rest else getattr(column, head)
+    if not rest and held != value:
+        changes[head] = value
+    elif rest and getattr(held, rest) != value:
+        changes[head] = replaced(held, {rest: value})
 
 
 @dataclass(frozen=True)
@@ -309,7 +323,7 @@ class Table:
 
     @functools.cached_property
     def _constraints(self) -> tuple[Constraint, ...]:
-        found: list[Constraint] = [each for column in self.columns for each in column.constraints()]
+        found: list[Constraint] = [each for column in self.columns for each in column.own_constraints]
         if self.primary_key is not None:
             found.append(self.primary_key)
         for field in self.CONSTRAINTS.values():
@@ -331,13 +345,13 @@ class Table:
         held = getattr(self, field)
         kept = tuple(each for each in held if each != constraint) if isinstance(held, tuple) else held
         columns = tuple(
-            column.without_constraints(kind) if constraint in column.constraints() else column
+            column.without_constraints(kind) if constraint in column.own_constraints else column
             for column in self.columns
         )
         return self._with({field: None if kept == constraint else kept, "columns": columns})
 
     def _with(self, changes: Mapping[str, Any]) -> Self:
-        return dataclasses.replace(self, **changes)
+        return replaced(self, changes)
 
     def column(self, name: str) -> Column | None:
         """Return the column of exactly that name, or None."""
@@ -392,7 +406,7 @@ class View:
 
 @dataclass(frozen=True)
 class Trigger:
-    """A trigger."""
+    """When a trigger fires. What it then does is said by the subclasses."""
 
     name: str = attribute("Trigger name", validators=[NOT_EMPTY], grammar="identifier")
     schema: str = attribute("Schema of the table; empty for the default one", default="", grammar="schema")
@@ -408,8 +422,14 @@ class Trigger:
     )
     for_each_row: bool = attribute("Whether it fires for every row", default=False)
     when: str = attribute("Condition", default="", grammar="expression")
-    body: str = attribute("What it runs", validators=[NOT_EMPTY], grammar="body")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
+
+
+@dataclass(frozen=True)
+class InlineTrigger(Trigger):
+    """A trigger that holds its own statements, as most databases have it."""
+
+    body: str = attribute("What it runs", validators=[NOT_EMPTY], grammar="body")
 
 
 _EVENT = re.compile(r"\s*(insert|delete|update|truncate)(?:\s+of\s+(.+?))?\s*", re.IGNORECASE | re.DOTALL)

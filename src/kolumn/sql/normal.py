@@ -7,10 +7,10 @@ sorted by name: their order alone is no difference (see `sql.differ`).
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+from kolumn.engine.declaration import replaced
 from kolumn.engine.resource import Ref
 from kolumn.engine.rewriting import rewrite
 from kolumn.sql.dialect import Dialect
@@ -18,12 +18,22 @@ from kolumn.sql.model import Constraint, ForeignKey, Table, Trigger, parse_event
 from kolumn.sql.reference import Reference, parse_reference, quote
 
 M = TypeVar("M")
+T = TypeVar("T", bound=Trigger)
+
+
+class Grammar(NamedTuple):
+    """What a text of one of a provider's own grammars has to be."""
+
+    check: Callable[[str], str | None]
+    """Returns why a text is not exactly one, None if it is."""
+    normal: Callable[[str], str]
+    """Returns what all spellings of the same have in common."""
 
 
 class Normalizer:
-    """Brings models into one dialect's normal form."""
+    """Brings models into one dialect's normal form; `grammars` are those of the provider's own."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, grammars: Mapping[str, Grammar] | None = None) -> None:
         self.dialect = dialect
         self._forms: Mapping[str, Callable[[str], str]] = {
             "identifier": dialect.fold,
@@ -36,6 +46,7 @@ class Normalizer:
             "body": dialect.normal_statement,
             "keyword": _normal_keyword,
             "event": self._normal_event,
+            **{name: each.normal for name, each in (grammars or {}).items()},
         }
 
     def model(self, model: M, schema: str = "") -> M:
@@ -45,37 +56,48 @@ class Normalizer:
         """
 
         def change(grammar: str, text: str) -> str:
-            if grammar == "reference":
-                target = self.reference(text, schema)
-                return text if target is None else str(target)
-            form = self._forms.get(grammar)
-            return text if form is None else form(text)
+            return self.text(grammar, text, schema)
 
         return rewrite(model, change, hints=False)
+
+    def text(self, grammar: str, text: str, schema: str) -> str:
+        """Return the normal form of one text of an object in `schema`, folded."""
+        if grammar == "reference":
+            target = self.reference(text, schema)
+            return text if target is None else str(target)
+        form = self._forms.get(grammar)
+        return text if form is None else form(text)
 
     def table(self, table: Table) -> Table:
         """Return the normal form of a whole table."""
         bare = self.model(table, self.dialect.normal_schema(table.schema))
         found = {self.constraint(table, each) for each in table.constraints()}
-        ordered = sorted(found, key=repr)
-        lifted: dict[str, Any] = {}
+        changes: dict[str, Any] = {}
         for kind, field in table.CONSTRAINTS.items():
-            mine = tuple(each for each in ordered if isinstance(each, kind))
-            lifted[field] = mine if isinstance(getattr(bare, field), tuple) else next(iter(mine), None)
-        columns = sorted((each.without_constraints() for each in bare.columns), key=lambda each: each.name)
-        return self.dialect.normal_table(dataclasses.replace(bare, columns=tuple(columns), **lifted))
+            mine = tuple(sorted([each for each in found if isinstance(each, kind)], key=repr))
+            changes[field] = mine if isinstance(getattr(bare, field), tuple) else next(iter(mine), None)
+        columns = [each.without_constraints() for each in bare.columns]
+        changes["columns"] = tuple(sorted(columns, key=lambda each: each.name))
+        return self.dialect.normal_table(replaced(bare, changes))
 
     def constraint(self, table: Table, constraint: Constraint) -> Constraint:
         """Return the normal form of a constraint of `table`, nameless if the database named it."""
         normal = self.model(constraint, self.dialect.normal_schema(table.schema))
         if normal.name and self.dialect.generated_name(self.dialect.fold(table.name), normal):
-            return dataclasses.replace(normal, name="")
+            return replaced(normal, {"name": ""})
         return normal
 
-    def trigger(self, trigger: Trigger) -> Trigger:
+    def alterable(self, before: Constraint, after: Constraint) -> tuple[str, ...]:
+        """Return the attributes in which two constraints of a table differ, if all can change in place.
+
+        Nothing where the database has to drop the one and add the other, as most have. Both in normal form.
+        """
+        return ()
+
+    def trigger(self, trigger: T) -> T:
         """Return the normal form of a trigger: the order of its events says nothing."""
         normal = self.model(trigger)
-        return dataclasses.replace(normal, events=tuple(sorted(normal.events)))
+        return replaced(normal, {"events": tuple(sorted(normal.events))})
 
     def reference(self, text: str, schema: str) -> Reference | None:
         """Return what a reference means, folded; without a schema, in `schema`. None if it is none."""

@@ -54,5 +54,12 @@ def parse_names(text: str) -> tuple[str, ...]:
     return tuple(map(_unquote, re.findall(_NAME, text)))
 
 
+def parse_dotted(text: str) -> tuple[str, ...]:
+    """Read names joined by dots, `schema.name`, each in double quotes where it must be; empty if it is none."""
+    if re.fullmatch(rf"\s*{_NAME}(?:\.{_NAME})*\s*", text) is None:
+        return ()
+    return tuple(map(_unquote, re.findall(_NAME, text)))
+
+
 def _unquote(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name

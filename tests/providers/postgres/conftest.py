@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
+from kolumn.providers.postgres.session import PostgresSession
+from tests.providers.postgres.sessions import Other, opened
 from tests.servers import postgres
 
 
@@ -20,3 +23,17 @@ def database(server: postgres.Server) -> Iterator[str]:
     """The url of an empty database, dropped afterwards."""
     with server.database() as url:
         yield url
+
+
+@pytest.fixture
+def session(database: str) -> Iterator[PostgresSession]:
+    """A session on that database."""
+    with opened(database) as session:
+        yield session
+
+
+@pytest.fixture
+def other(database: str) -> Iterator[Other]:
+    """Somebody else who is connected to it."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        yield connection

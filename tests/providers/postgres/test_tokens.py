@@ -28,15 +28,16 @@ from kolumn.providers.postgres.tokens import (
     tokenize,
     value,
 )
-from tests.providers.postgres.sandbox import Sandbox, needs_server, sandbox
+from tests.providers.postgres.sandbox import Sandbox, sandbox
+from tests.servers.postgres import Server
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 TRICKY = st.text(st.sampled_from("aAbn_0 '\"\\$\n\t;-/*é漢().uUxXeE&+!"), max_size=30)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Sandbox]:
-    with sandbox() as opened:
+def server(server: Server) -> Iterator[Sandbox]:
+    with sandbox(server.url) as opened:
         yield opened
 
 
@@ -107,7 +108,6 @@ def test_time_grows_with_the_text_only(piece: str) -> None:
     assert time.perf_counter() - started < 1
 
 
-@needs_server
 @given(TEXT | TRICKY)
 @example("\\'")
 def test_literals_are_those_of_the_server(server: Sandbox, text: str) -> None:
@@ -117,7 +117,6 @@ def test_literals_are_those_of_the_server(server: Sandbox, text: str) -> None:
     assert [value(token) for token in tokenize(f"{literal(text)} {dollar(text, 'a')}")] == [text, text]
 
 
-@needs_server
 @given(TEXT | TRICKY | st.sampled_from(sorted(keywords.KEYWORDS)))
 def test_names_are_quoted_as_the_server_does(server: Sandbox, name: str) -> None:
     assert server.ask("SELECT quote_ident(%s::text)", name) == quote(name) or (
@@ -132,7 +131,6 @@ def test_names_are_quoted_as_the_server_does(server: Sandbox, name: str) -> None
         assert cursor.description[0].name == clip(name)
 
 
-@needs_server
 def test_keywords_are_those_of_the_server(server: Sandbox) -> None:
     categories = {
         "R": keywords.RESERVED,
@@ -176,7 +174,6 @@ STRINGS = st.builds(
 )
 
 
-@needs_server
 @given(STRINGS)
 def test_strings_mean_what_the_server_reads(server: Sandbox, text: str) -> None:
     try:
@@ -188,7 +185,6 @@ def test_strings_mean_what_the_server_reads(server: Sandbox, text: str) -> None:
     assert value(tokens[0]) in (meant, None)
 
 
-@needs_server
 @given(st.text(st.sampled_from("+-*/<>=~!@#^&|`?%"), min_size=1, max_size=8))
 @example("*+-")
 @example("@-")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,24 +21,26 @@ _NAMED_LISTS = {
 
 def path_words(path: str) -> str:
     """Return an attribute path in words: `columns.email.type` -> `column email type`."""
+    if "." not in path:
+        return path
     head, dot, rest = path.partition(".")
     if dot and head in _NAMED_LISTS:
         name, dot, rest = rest.partition(".")
         return " ".join(part for part in (_NAMED_LISTS[head], name, rest.replace(".", " ")) if part)
-    return re.sub(r"\.", " ", path)
+    return path.replace(".", " ")
 
 
 def value_text(value: Any) -> str:
     """Return a value on one line: texts as they are where that is unambiguous, objects as their words."""
+    if isinstance(value, str):
+        return value if value == HIDDEN or _is_plain(value) else _quoted(value)
     if value is None:
         return "(none)"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str):
-        return value if value == HIDDEN or _is_plain(value) else _quoted(value)
     if isinstance(value, Mapping):
         return _object_text(value)
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return _shortened("[" + ", ".join(value_text(each) for each in value) + "]")
     return msgspec.json.encode(value).decode()
 

@@ -128,7 +128,7 @@ class _Source:
         join, where, schema = self.join, self.where, "''"
         if self.schema:
             join += f" JOIN pg_catalog.pg_namespace n ON n.oid = {self.schema}"
-            where += f" AND ({{user_schemas}} OR n.nspname = 'pg_catalog')"
+            where += " AND ({user_schemas} OR n.nspname = 'pg_catalog')"
             schema = "n.nspname::text"
         default = self.default or f"coalesce(i.initprivs, acldefault({self.letter}, {self.owner}))"
         return f"""SELECT '{self.catalogue}', {self.alias}.oid, ({self.table})::oid, {self.on}, {schema},

@@ -78,7 +78,9 @@ def _argument(text: str, tokens: list[Token]) -> Argument | str:
     if not isinstance(found, str) and found[1] == len(tokens):
         return Argument(str(found[0]), mode=mode, default=default)
     if not tokens or not _is_name(tokens[0]):
-        return f"it has no type in {text!r}" if not tokens else f"it has {tokens[0].text} where a name belongs"
+        return (
+            f"it has no type in {text!r}" if not tokens else f"it has {tokens[0].text} where a name belongs"
+        )
     name = identifier(tokens[0])
     if mode == "in":
         mode, tokens = _mode(tokens[1:])

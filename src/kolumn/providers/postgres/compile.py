@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from kolumn.engine.operations import Alter, Create, Drop, Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.handler import PostgresHandler
 from kolumn.providers.postgres.server import Server
 from kolumn.sql.operations import AlterTable
+
+_WITH_PARTS = ("table", "domain", "view", "materialized_view", "composite_type")
+"""Resource types that `dependencies` tells parts of."""
+
+
+class _Stand(NamedTuple):
+    """That an object, or only a part of it, stands on what one operation removes or changes."""
+
+    removes: frozenset[Ref]
+    alters: frozenset[Ref]
+    part: Ref | None = None
 
 
 class PostgresCompiler:
@@ -23,12 +35,83 @@ class PostgresCompiler:
     def consolidate(
         self, operations: list[Operation], live: Snapshot, *, online: bool = False
     ) -> list[Operation]:
-        """Return the operations with what the catalogue says of their order."""
-        return list(_ordered(operations, live))
+        """Return the operations: each is a statement or two, and nothing is gained by doing them together."""
+        return operations
 
     def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
         """Yield what must be dropped before the operation and comes back after it."""
         return self._handlers[operation.subject.type].disturbs(operation, live, replaced=replaced)
+
+    def owner_of(self, part: Ref, live: Snapshot) -> Ref | None:
+        """Return the table, view or type that a default, constraint or column is a part of."""
+        refs = (Ref(kind, part.parent, part.schema) for kind in _WITH_PARTS)
+        return next((ref for ref in refs if ref in live), None)
+
+    def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
+        """Return the operations with two things only all of them together show.
+
+        What the catalogue says depends on something leaves before that is removed or changed, and comes back
+        after it; and what is changed in place comes after the columns that the same plan adds to what it uses.
+        """
+        standing = self._standing(operations, live)
+        added: dict[Ref, set[Ref]] = {}
+        for each in operations:
+            if isinstance(each, AlterTable):
+                added.setdefault(each.subject, set()).update(each.provides)
+        return [self._informed(each, standing.get(each.subject, ()), added) for each in operations]
+
+    def _standing(self, operations: Iterable[Operation], live: Snapshot) -> Mapping[Ref, list[_Stand]]:
+        """Return which objects stand, themselves or with a part, on what is removed or changed."""
+        found: dict[Ref, list[_Stand]] = defaultdict(list)
+        for each in operations:
+            for ref in each.removes | each.alters:
+                for dependent in live.dependents(ref):
+                    if dependent in live:
+                        found[dependent].append(_Stand(each.removes, each.alters))
+                    elif (owner := self.owner_of(dependent, live)) is not None:
+                        found[owner].append(_Stand(each.removes, each.alters, dependent))
+        return found
+
+    def _informed(
+        self, operation: Operation, stands: Iterable[_Stand], added: Mapping[Ref, set[Ref]]
+    ) -> Operation:
+        """Return the operation with what it needs and sets free as far as the catalogue knows more."""
+        own = {operation.subject}
+        match operation:
+            case Drop(uses=uses):
+                more = frozenset().union(*(each.removes | each.alters for each in stands)) - own
+                return dataclasses.replace(operation, uses=uses | more) if more - uses else operation
+            case Create(uses=uses):
+                more = frozenset().union(
+                    *(each.removes | each.alters for each in stands if each.part is None)
+                )
+                more -= uses | own
+                if not more:
+                    return operation
+                return dataclasses.replace(operation, uses=uses | more, guesses=operation.guesses | more)
+            case Alter():
+                releases = {ref for each in stands if self._changes(operation, each) for ref in each.removes}
+                requires: set[Ref] = set()
+                if added and not isinstance(operation, AlterTable):
+                    used = operation.requires | operation.releases
+                    requires = {ref for each in used for ref in added.get(each, ())} - operation.requires
+                releases -= operation.releases | own
+                if not (releases or requires):
+                    return operation
+                return dataclasses.replace(
+                    operation,
+                    releases=operation.releases | releases,
+                    requires=operation.requires | requires,
+                    guesses=operation.guesses | requires,
+                )
+        return operation
+
+    def _changes(self, operation: Alter, stand: _Stand) -> bool:
+        """Whether what stands on something is what the operation changes."""
+        if stand.part is None:
+            return True
+        part = self._handlers[operation.subject.type].part
+        return part(operation.before, stand.part) != part(operation.after, stand.part)
 
     def compile(self, operation: Operation, live: Snapshot, *, online: bool = False) -> list[Step]:
         """Return the steps of one operation."""
@@ -45,7 +128,7 @@ class PostgresCompiler:
                 description=operation.describe(),
                 statements=statements,
                 undo=undo,
-                risks=operation.risks,
+                risks=(*operation.risks, *handler.risks(operation, live)),
                 lock=handler.lock(operation, live),
             )
         ]
@@ -53,37 +136,3 @@ class PostgresCompiler:
 
 def _statements(texts: Iterator[str | Statement]) -> tuple[Statement, ...]:
     return tuple(Statement(each) if isinstance(each, str) else each for each in texts)
-
-
-def _ordered(operations: list[Operation], live: Snapshot) -> Iterator[Operation]:
-    """Yield the operations with two things only all of them together show.
-
-    What the catalogue says depends on something leaves before that is removed; and what is changed in place
-    comes after the columns that the same plan adds to what it uses.
-    """
-    removed = {ref for each in operations for ref in each.removes}
-    leaving: dict[Ref, set[Ref]] = {}
-    for ref in removed:
-        for dependent in live.dependents(ref):
-            leaving.setdefault(dependent, set()).add(ref)
-    added: dict[Ref, set[Ref]] = {}
-    for each in operations:
-        if isinstance(each, AlterTable):
-            added.setdefault(each.subject, set()).update(each.provides)
-    for each in operations:
-        releases = set(leaving.get(each.subject, ())) if isinstance(each, Drop | Alter) else set()
-        requires: set[Ref] = set()
-        if isinstance(each, Alter) and not isinstance(each, AlterTable) and added:
-            for used in each.requires | each.releases:
-                requires |= added.get(used, set())
-        releases -= each.releases | {each.subject}
-        requires -= each.requires
-        if isinstance(each, Create) or not (releases or requires):
-            yield each
-        else:
-            yield dataclasses.replace(
-                each,
-                releases=each.releases | releases,
-                requires=each.requires | requires,
-                guesses=each.guesses | requires,
-            )

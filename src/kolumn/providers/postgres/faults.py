@@ -183,6 +183,9 @@ _CLASSES: Mapping[str, _Meaning] = {
 _LOST_STATES = frozenset({"57P01", "57P02", "57P04", "57P05", "25P03", "25P04"})
 
 _CONNECTING: tuple[tuple[str, _Meaning], ...] = (
+    ("too many clients", _STATES["53300"]),
+    ("too many connections", _STATES["53300"]),
+    ("remaining connection slots", _STATES["53300"]),
     ("password authentication failed", _STATES["28P01"]),
     ("no password supplied", _Meaning(PermissionError, "wrong_password", "Give the setting password.")),
     ("authentication failed", _STATES["28000"]),
@@ -192,9 +195,6 @@ _CONNECTING: tuple[tuple[str, _Meaning], ...] = (
     ("permission denied for database", _STATES["42501"]),
     ('role "', _STATES["28000"]),
     ('database "', _STATES["3D000"]),
-    ("too many clients", _STATES["53300"]),
-    ("too many connections", _STATES["53300"]),
-    ("remaining connection slots", _STATES["53300"]),
     ("the database system is", _STATES["57P03"]),
     (
         "Connection refused",
@@ -337,7 +337,7 @@ def _details(report: Report, statement: Statement | None) -> dict[str, Any]:
 
 def cannot_connect(error: BaseException, where: str) -> KolumnError:
     """Return why there is no connection to the database `where`; `error` is the driver's."""
-    said = re.sub(r"\s+", " ", str(error)).strip().removeprefix("connection failed: ")
+    said = _driver_words(str(error))
     folded = said.casefold()
     meaning = next(
         (meaning for words, meaning in _CONNECTING if words.casefold() in folded),
@@ -357,9 +357,9 @@ def lost(said: str, *, in_transaction: bool, statement: Statement | None = None)
         if in_transaction
         else "Whether the statement under way took effect is not known."
     )
-    words = re.sub(r"\s+", " ", said).strip()
+    words = _sentence(_driver_words(said))
     return ConnectionError(
-        f"the connection to PostgreSQL was lost: {_sentence(words)} {kept} Plan and apply again.",
+        f"the connection to PostgreSQL was lost: {words} {kept} Plan and apply again.",
         code="connection_lost",
         details={"statement": statement.text[:_SHOWN]} if statement is not None else {},
     )
@@ -414,6 +414,13 @@ def no_driver(missing: str) -> ValidationError:
         f"the PostgreSQL provider needs the package {missing}: pip install 'kolumn[postgres]'.",
         code="missing_driver",
     )
+
+
+def _driver_words(text: str) -> str:
+    """Return what the driver says in one line, without what it only supposes."""
+    words = re.sub(r"\s+", " ", text).strip()
+    words = re.sub(r"^(connection failed|consuming input failed|sending query [a-z ]*failed): ", "", words)
+    return re.sub(r" This probably means the server terminated [a-z ]+\.", "", words)
 
 
 def _sentence(text: str) -> str:

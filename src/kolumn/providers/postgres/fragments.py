@@ -1,8 +1,8 @@
 """Pieces of SQL from configuration: each must be exactly one type, expression, query, or list of arguments.
 
-Nothing else gets into a statement, so no attribute can end the statement it is in or begin another one. A text
-that passes still has to be put into its place by `embedded`, as it may end with a comment, and an expression
-in parentheses: those, no text can close.
+Nothing else gets into a statement, so no attribute can end the statement it is in or begin another one. A
+text that passes still has to be put into its place by `embedded`, as it may end with a comment, and an
+expression in parentheses: those, no text that passes can close.
 """
 
 from __future__ import annotations
@@ -39,7 +39,20 @@ _IN_EXPRESSIONS = frozenset(
 
 _NEVER_FIRST = frozenset(
     {
-        *("all", "and", "any", "asymmetric", "collate", "distinct", "else", "end", "from", "in", "or", "some"),
+        *(
+            "all",
+            "and",
+            "any",
+            "asymmetric",
+            "collate",
+            "distinct",
+            "else",
+            "end",
+            "from",
+            "in",
+            "or",
+            "some",
+        ),
         *("symmetric", "then", "when", "is", "isnull", "notnull", "like", "ilike", "similar", "overlaps"),
     }
 )

@@ -18,7 +18,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
+from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement
 from kolumn.engine.resource import Model, Ref, Snapshot
 from kolumn.providers.postgres import mentions
 from kolumn.providers.postgres.dialect import PostgresDialect
@@ -65,6 +65,8 @@ class PostgresHandler(SQLHandler[M]):
     MODEL: ClassVar[builtins.type[Any]]
     KEYWORD: ClassVar[str]
     IN_PLACE: ClassVar[frozenset[str]] = frozenset({"owner", "comment"})
+    NAMESPACE: ClassVar[str] = ""
+    """What shares names with objects of this type, whatever its type: `relation`, `routine`."""
     PLACE: ClassVar[int] = 0
     """-1 for types that everything else may need: created first, dropped last."""
 
@@ -150,6 +152,10 @@ class PostgresHandler(SQLHandler[M]):
         """Return the strongest lock the operation takes on what others use, empty for none worth telling."""
         return ""
 
+    def risks(self, operation: Operation, live: Snapshot) -> Iterable[Risk]:
+        """Return what the operation endangers besides what it says itself, given what the database holds."""
+        return ()
+
     # The server's own wording (see `settling`)
 
     def rehearsed(self, wanted: M, scratch: str) -> M | None:
@@ -170,6 +176,13 @@ class PostgresHandler(SQLHandler[M]):
         return worded(wanted, found, known)
 
     # Order
+
+    def aliases(self, model: M) -> frozenset[Ref]:
+        """Return the name by which objects of several types may be meant."""
+        if not self.NAMESPACE:
+            return frozenset()
+        schema = getattr(model, "schema", "")
+        return frozenset({Ref(self.NAMESPACE, model.name, self.dialect.normal_schema(schema))})
 
     def uses(self, model: M) -> frozenset[Ref]:
         """Return the schema the object is in, if it is not public, and the role that owns it."""
@@ -199,16 +212,6 @@ class PostgresHandler(SQLHandler[M]):
             yield from live.attached(operation.subject)
             yield from live.dependents(operation.subject)
 
-    def type_uses(self, text: str, schema: str) -> frozenset[Ref]:
-        """Return the user types a type's name may mean; only existing objects count."""
-        found = self.dialect.type_of(text)  # type: ignore[attr-defined]
-        return frozenset() if found is None else self._refs(TYPE_KINDS, found.name, found.schema, schema)
-
-    def _refs(self, kinds: Iterable[str], name: str, schema: str, own: str) -> frozenset[Ref]:
-        named = self.dialect.normal_schema(schema) if schema else ""
-        places = {named} if schema else {"", self.dialect.normal_schema(own) if own else ""}
-        return frozenset(Ref(kind, name, place) for kind in kinds for place in places)
-
     def relations_in(self, text: str) -> frozenset[Ref]:
         """Return the tables, views and the like that a query may read; only existing objects count."""
         found = self.dialect.relations(text)
@@ -224,6 +227,16 @@ class PostgresHandler(SQLHandler[M]):
             Ref(kind, each.name, each.schema) for each in mentions.type_names(text) for kind in TYPE_KINDS
         )
         return frozenset((*routines, *sequences, *types))
+
+    def type_uses(self, text: str, schema: str) -> frozenset[Ref]:
+        """Return the user types a type's name may mean; only existing objects count."""
+        found = self.dialect.type_of(text)  # type: ignore[attr-defined]
+        return frozenset() if found is None else self._refs(TYPE_KINDS, found.name, found.schema, schema)
+
+    def _refs(self, kinds: Iterable[str], name: str, schema: str, own: str) -> frozenset[Ref]:
+        named = self.dialect.normal_schema(schema) if schema else ""
+        places = {named} if schema else {"", self.dialect.normal_schema(own) if own else ""}
+        return frozenset(Ref(kind, name, place) for kind in kinds for place in places)
 
 
 O = TypeVar("O", Create, Drop)  # noqa: E741

@@ -14,10 +14,24 @@ from kolumn.providers.postgres.tokens import QUOTED, STRING, WORD, Token, identi
 from kolumn.providers.postgres.types import TypeName, read_type
 from kolumn.sql.dialect import Relation
 
-_BEFORE_A_RELATION = frozenset({"from", "join", "into", "update", "table", "using", "truncate", "only", "copy"})
+_BEFORE_A_RELATION = frozenset(
+    {"from", "join", "into", "update", "table", "using", "truncate", "only", "copy"}
+)
 _FROM_ENDS = frozenset(
     {
-        *("where", "group", "having", "order", "limit", "offset", "fetch", "for", "window", "union", "except"),
+        *(
+            "where",
+            "group",
+            "having",
+            "order",
+            "limit",
+            "offset",
+            "fetch",
+            "for",
+            "window",
+            "union",
+            "except",
+        ),
         *("intersect", "select", "set", "values", "returning", "on", "when"),
     }
 )
@@ -165,3 +179,13 @@ def _in_text(token: Token) -> Iterator[Name]:
     inside = tokenize(value(token) or "")
     if inside and inside[0].kind in (WORD, QUOTED) and _chain_end(inside, 0) == len(inside):
         yield _name(inside, 0)
+
+
+@lru_cache(maxsize=16384)
+def names(text: str) -> frozenset[str]:
+    """Return every name in the text that could be a column's."""
+    return frozenset(
+        identifier(token)
+        for token in tokenize(text)
+        if token.kind == QUOTED or (token.kind == WORD and token.word not in RESERVED)
+    )

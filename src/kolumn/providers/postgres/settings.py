@@ -67,7 +67,7 @@ def _range(least: int, most: int) -> ValidatorSpec:
 class PoolSettings:
     """How many connections are kept, and for how long."""
 
-    min_size: int = attribute("Connections kept open", default=1, validators=[_range(0, 100)])
+    min_size: int = attribute("Connections kept open", default=0, validators=[_range(0, 100)])
     max_size: int = attribute("Connections open at most", default=4, validators=[_range(1, 1000)])
     timeout: float = attribute("Seconds to wait for a free connection", default=30.0, validators=[_SECONDS])
     max_idle: float = attribute(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -248,6 +249,29 @@ def _unicode(text: str) -> str | None:
 
     found = re.sub(rf"{sign}(?:([0-9a-fA-F]{{4}})|\+([0-9a-fA-F]{{6}})|({sign})|)", character, inside)
     return found if whole else None
+
+
+def closing(tokens: Sequence[Token]) -> dict[int, int]:
+    """Return where each parenthesis that is opened in `tokens` is closed again, by where it is opened."""
+    found: dict[int, int] = {}
+    opened: list[int] = []
+    for place, token in enumerate(tokens):
+        if token.word == "(":
+            opened.append(place)
+        elif token.word == ")" and opened:
+            found[opened.pop()] = place
+    return found
+
+
+def without_outer_parentheses(tokens: list[Token]) -> list[Token]:
+    """Return `tokens` without the pairs of parentheses that enclose them all."""
+    if len(tokens) < 3 or tokens[0].word != "(" or tokens[-1].word != ")":
+        return tokens
+    ends = closing(tokens)
+    pairs, last = 0, len(tokens) - 1
+    while tokens[pairs].word == "(" and ends.get(pairs) == last - pairs and last - 2 * pairs > 1:
+        pairs += 1
+    return tokens[pairs : len(tokens) - pairs]
 
 
 def quote(identifier: str) -> str:

@@ -93,6 +93,14 @@ class SQLiteCompiler:
         """Yield nothing: views and triggers are bound when used, and a rebuild brings its own along."""
         return ()
 
+    def owner_of(self, part: Ref, live: Snapshot) -> Ref | None:
+        """Return nothing: no part is ever in the way."""
+        return None
+
+    def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
+        """Return the operations: SQLite keeps no note of what depends on what."""
+        return operations
+
     def compile(self, operation: Operation, live: Snapshot, *, online: bool = False) -> list[Step]:
         """Return the step of one operation. Raises ValidationError for an index left without its column.
 
@@ -293,6 +301,7 @@ def _constraint_uses(constraint: Constraint, name: str) -> bool:
             return name in map(fold, constraint.columns)
         case Check():
             return _mentions(constraint.expression, name)
+    return False
 
 
 def _mentions(text: str, name: str) -> bool:

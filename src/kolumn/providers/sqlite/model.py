@@ -403,7 +403,7 @@ class SQLiteView(model.View):
 
 
 @dataclass(frozen=True)
-class SQLiteTrigger(model.Trigger):
+class SQLiteTrigger(model.InlineTrigger):
     """A trigger."""
 
     statement: str = _statement("TRIGGER")
