@@ -50,6 +50,11 @@ def object_name(text: str) -> ObjectName:
     return found
 
 
+def qualified_name(schema: str, name: str) -> str:
+    """Return what names an object of the catalogue; empty for the empty name."""
+    return str(ObjectName(name, "" if schema in _USUAL else schema)) if name else ""
+
+
 def _check(text: str) -> str | None:
     if parse_name(text) is None:
         return "write a name, or a schema and a name with a period between them"

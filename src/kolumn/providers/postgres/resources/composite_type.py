@@ -18,7 +18,7 @@ from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rewriting import with_kept
 from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.names import NAME, object_name, qualified_name
+from kolumn.providers.postgres.object_names import NAME, object_name, qualified_name
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import literal, quote

@@ -165,7 +165,7 @@ WHERE {{user_schemas}} AND {not_a_member("pg_statistic_ext", "s.oid")}
     def guesses(self, model: Statistics) -> frozenset[Ref]:
         """Return what the expressions mention."""
         texts = (part.expression for part in model.columns if part.expression)
-        return frozenset().union(*map(self.mentions, texts))
+        return frozenset().union(*map(self.named_in, texts))
 
     def follow(self, model: Statistics, operation: Operation) -> Statistics:
         """Return the statistics as they are once their table or a column of it has its new name."""

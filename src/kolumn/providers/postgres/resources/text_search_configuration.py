@@ -14,7 +14,7 @@ from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.names import NAME, object_name, qualified_name
+from kolumn.providers.postgres.object_names import NAME, object_name, qualified_name
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import quote
