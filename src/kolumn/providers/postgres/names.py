@@ -44,6 +44,19 @@ def spelled(schema: str, name: str) -> str:
     return prefix + reference.quote(name)
 
 
+def relation(schema: str, name: str, own: str) -> str:
+    """Return a table as one in schema `own` refers to it; empty schemas are public."""
+    prefix = "" if schema == own else f"{reference.quote(schema or 'public')}."
+    return prefix + reference.quote(name)
+
+
+def related(text: str, own: str) -> tuple[str, str]:
+    """Return schema and name of a table that one in schema `own` refers to; empty schemas are public."""
+    parts = reference.parse_dotted(text) or (text,)
+    schema = parts[0] if len(parts) > 1 else own
+    return "" if schema == "public" else schema, parts[-1]
+
+
 def name_sql(text: str) -> str:
     """Return a name as SQL, found through the search path where it has no schema."""
     schema, name = parse_name(text) or ("", text)

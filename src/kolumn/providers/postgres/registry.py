@@ -12,12 +12,14 @@ from kolumn.providers.postgres.resources.composite_type import CompositeTypeHand
 from kolumn.providers.postgres.resources.domain import DomainHandler
 from kolumn.providers.postgres.resources.enum import EnumHandler
 from kolumn.providers.postgres.resources.extension import ExtensionHandler
+from kolumn.providers.postgres.resources.index import PostgresIndexHandler
 from kolumn.providers.postgres.resources.operator import OperatorHandler
 from kolumn.providers.postgres.resources.range_type import RangeTypeHandler
 from kolumn.providers.postgres.resources.schema import SchemaHandler
 from kolumn.providers.postgres.resources.sequence import SequenceHandler
 from kolumn.providers.postgres.resources.statistics import StatisticsHandler
 from kolumn.providers.postgres.resources.text_search_configuration import TextSearchConfigurationHandler
+from kolumn.providers.postgres.tables.handler import PostgresTableHandler
 
 REFUSED: Mapping[str, str] = {
     "database": "a provider block is one database; create databases with the server's own tools.",
@@ -38,6 +40,8 @@ def handlers() -> Iterator[PostgresHandler[Any]]:
     yield CompositeTypeHandler(dialect)
     yield RangeTypeHandler(dialect)
     yield SequenceHandler(dialect)
+    yield PostgresTableHandler(dialect)
+    yield PostgresIndexHandler(dialect)
     yield OperatorHandler(dialect)
     yield TextSearchConfigurationHandler(dialect)
     yield StatisticsHandler(dialect)

@@ -301,6 +301,7 @@ def _constraint_uses(constraint: Constraint, name: str) -> bool:
             return name in map(fold, constraint.columns)
         case Check():
             return _mentions(constraint.expression, name)
+    return False
 
 
 def _mentions(text: str, name: str) -> bool:

@@ -43,7 +43,7 @@ def _columns(server: Server) -> str:
     compression = "nullif(a.attcompression::text, '')" if server.since(14) else "NULL"
     return f"""
 SELECT a.attrelid, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
-    CASE WHEN a.atthasdef THEN pg_get_expr(d.adbin, d.adrelid) END, nullif(a.attgenerated || a.attidentity, ''),
+    CASE WHEN a.atthasdef THEN pg_get_expr(d.adbin, d.adrelid) END, nullif(a.attgenerated::text || a.attidentity::text, ''),
     a.attislocal, a.attinhcount > 0,
     CASE WHEN a.attcollation <> t.typcollation THEN cn.nspname END,
     CASE WHEN a.attcollation <> t.typcollation THEN co.collname END,
@@ -69,9 +69,12 @@ def _constraints(server: Server) -> str:
 SELECT k.conrelid, k.oid, k.conname, k.contype::text, k.conkey, k.condeferrable, k.condeferred, k.convalidated,
     {enforced}, k.connoinherit, k.conislocal, k.conparentid <> 0, {period},
     CASE k.contype WHEN 'c' THEN pg_get_expr(k.conbin, k.conrelid) WHEN 'x' THEN pg_get_constraintdef(k.oid) END,
-    k.conindid, k.confrelid, k.confkey, k.confupdtype::text, k.confdeltype::text, k.confmatchtype = 'f', {columns}
+    k.conindid, k.confrelid, k.confkey, k.confupdtype::text, k.confdeltype::text, k.confmatchtype = 'f', {columns},
+    tn.nspname, t.relname
 FROM pg_catalog.pg_constraint k
 JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_class t ON t.oid = k.confrelid
+LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
 WHERE c.relkind IN ('r', 'p') AND k.contype IN ({kinds}) AND {{user_schemas}}
 ORDER BY k.conrelid, k.oid
 """
@@ -108,7 +111,7 @@ def indexes(server: Server) -> str:
     return f"""
 SELECT i.indexrelid, n.nspname, c.relname, i.indrelid, i.indisclustered, i.indisreplident, i.indisvalid,
     c.relkind = 'I', k.oid, c.reloptions, ts.spcname, i.indnkeyatts, {distinct},
-    CASE WHEN k.oid IS NULL OR k.contype = 'x' THEN pg_get_indexdef(i.indexrelid) END, i.indkey::int2[],
+    CASE WHEN k.oid IS NULL THEN pg_get_indexdef(i.indexrelid) END, i.indkey::int2[],
     ({target})
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -220,7 +220,7 @@ class ExclusionPart(PostgresKeyPart):
 
 
 @dataclass(frozen=True)
-class Exclusion(_IndexBacked):
+class Exclusion(_IndexBacked, model.Constraint):
     """An exclusion constraint."""
 
     KIND: ClassVar[str] = "exclusion constraint"
@@ -228,7 +228,6 @@ class Exclusion(_IndexBacked):
     columns: tuple[ExclusionPart, ...] = attribute(
         "Columns or expressions, each with its operator", validators=[NOT_EMPTY]
     )
-    name: str = attribute("Constraint name", default="", grammar="identifier")
     method: str = attribute("Index method", default="gist", grammar="identifier")
     where: str = attribute("Predicate: which rows it is about", default="", grammar="expression")
 

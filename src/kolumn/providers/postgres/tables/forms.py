@@ -1,0 +1,225 @@
+"""The two forms of a table: canonical, which says everything once and by name, and concise, as a person writes it.
+
+In canonical form every constraint stands at the table and has a name, the one PostgreSQL would give it where
+nobody gave one; what is NOT NULL by other means says so. Tables are compared, and SQL is written, in this form.
+In concise form whatever PostgreSQL would come up with itself is left out, and constraints of one column stand
+at their column.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+from kolumn.providers.postgres import naming
+from kolumn.providers.postgres.tables.model import (
+    Exclusion,
+    NotNull,
+    PostgresCheck,
+    PostgresColumn,
+    PostgresForeignKey,
+    PostgresPrimaryKey,
+    PostgresTable,
+    PostgresUnique,
+)
+from kolumn.providers.postgres.tokens import QUOTED, WORD, identifier, tokenize
+from kolumn.providers.postgres.types import serial_of
+from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Unique
+
+
+def canonical(table: PostgresTable) -> PostgresTable:
+    """Return the table with every constraint at the table, all with names."""
+    held = dict.fromkeys(table.constraints())
+    taken = {constraint.name for constraint in held if constraint.name}
+    columns = [column.name for column in table.columns]
+    named: dict[str, list[Constraint]] = {field: [] for field in table.CONSTRAINTS.values()}
+    for constraint in held:
+        full = constraint
+        if not constraint.name:
+            full = dataclasses.replace(constraint, name=_free_name(table.name, constraint, columns, taken))
+            taken.add(full.name)
+        field = next(field for kind, field in table.CONSTRAINTS.items() if isinstance(constraint, kind))
+        named[field].append(full)
+    keys = named.pop("primary_key")
+    key = keys[0] if keys else None
+    changes: dict[str, Any] = {field: tuple(each) for field, each in named.items()}
+    keyed = {part.column for part in key.columns} if isinstance(key, PrimaryKey) else frozenset()
+    return dataclasses.replace(
+        table,
+        primary_key=key,
+        columns=tuple(_canonical_column(column, column.name in keyed) for column in table.columns),
+        **changes,
+    )
+
+
+def _canonical_column(column: PostgresColumn, keyed: bool) -> PostgresColumn:
+    column = column.without_constraints()
+    not_null = column.not_null or keyed or column.identity is not None or serial_of(column.type) is not None
+    default = None if (column.default or "").strip().lower() == "null" else column.default
+    if not_null == column.not_null and default == column.default:
+        return column
+    return dataclasses.replace(column, not_null=not_null, default=default)
+
+
+def with_not_null_names(table: PostgresTable) -> PostgresTable:
+    """Return a canonical table with the names of its not-null constraints, as PostgreSQL 18 has them."""
+    columns = tuple(
+        dataclasses.replace(
+            column,
+            not_null_constraint=dataclasses.replace(
+                column.not_null_constraint or NotNull(),
+                name=(column.not_null_constraint or NotNull()).name
+                or naming.not_null_name(table.name, column.name),
+            ),
+        )
+        if column.not_null
+        else column
+        for column in table.columns
+    )
+    return dataclasses.replace(table, columns=columns)
+
+
+def without_not_null_names(table: PostgresTable) -> PostgresTable:
+    """Return the table as a server before PostgreSQL 18 knows it."""
+    columns = tuple(
+        column if column.not_null_constraint is None else dataclasses.replace(column, not_null_constraint=None)
+        for column in table.columns
+    )
+    return dataclasses.replace(table, columns=columns)
+
+
+def usual_name(table: str, constraint: Constraint, columns: Iterable[str]) -> str:
+    """Return the name PostgreSQL gives a constraint if no other has it; `columns` are the table's."""
+    match constraint:
+        case PrimaryKey():
+            return naming.primary_key_name(table)
+        case Unique():
+            include: tuple[str, ...] = getattr(constraint, "include", ())
+            return naming.key_name(table, [*(part.column for part in constraint.columns), *include])
+        case ForeignKey():
+            return naming.foreign_key_name(table, constraint.columns)
+        case Check():
+            used = mentioned(constraint.expression, columns)
+            return naming.check_name(table, used[0] if len(used) == 1 else "")
+    assert isinstance(constraint, Exclusion)
+    parts = [part.column or naming.expression_name(part.expression) for part in constraint.columns]
+    return naming.key_name(table, [*parts, *constraint.include], "excl")
+
+
+def mentioned(expression: str, columns: Iterable[str]) -> list[str]:
+    """Return those of `columns` that an expression over one table uses."""
+    tokens = tokenize(expression)
+    found: dict[str, None] = {}
+    for place, token in enumerate(tokens):
+        if token.kind not in (WORD, QUOTED):
+            continue
+        before = tokens[place - 1].word if place else ""
+        after = tokens[place + 1].word if place + 1 < len(tokens) else ""
+        if before != "::" and after not in ("(", "."):
+            found[identifier(token)] = None
+    return [column for column in columns if column in found]
+
+
+def _free_name(table: str, constraint: Constraint, columns: list[str], taken: set[str]) -> str:
+    base = name = usual_name(table, constraint, columns)
+    number = 0
+    while name in taken:
+        number += 1
+        name = naming.clip(base, naming.NAME_BYTES - len(str(number))) + str(number)
+    return name
+
+
+# Concise
+
+
+def concise(table: PostgresTable) -> PostgresTable:
+    """Return a canonical table as a person writes it."""
+    columns = [column.name for column in table.columns]
+    unnamed: dict[str, Any] = {}
+    for field in table.CONSTRAINTS.values():
+        held = getattr(table, field)
+        if isinstance(held, tuple):
+            unnamed[field] = tuple(_without_usual_name(table.name, each, columns) for each in held)
+        elif held is not None:
+            unnamed[field] = _without_usual_name(table.name, held, columns)
+    table = dataclasses.replace(table, **unnamed)
+    table = _with_constraints_at_columns(table)
+    keyed = {part.column for part in table.primary_key.columns} if table.primary_key is not None else set()
+    shown = [_concise_column(table, column, keyed) for column in table.columns if _is_shown(table, column)]
+    return dataclasses.replace(table, columns=tuple(shown))
+
+
+def _without_usual_name(table: str, constraint: Constraint, columns: list[str]) -> Constraint:
+    usual = constraint.name == usual_name(table, constraint, columns)
+    return dataclasses.replace(constraint, name="") if usual else constraint
+
+
+def _is_shown(table: PostgresTable, column: PostgresColumn) -> bool:
+    return not table.derives or column.local or not column.follows or any(column.constraints())
+
+
+def _concise_column(table: PostgresTable, column: PostgresColumn, keyed: set[str]) -> PostgresColumn:
+    serial = serial_of(column.type) is not None
+    implied = serial or column.identity is not None or column.primary_key or column.name in keyed
+    changes: dict[str, Any] = {}
+    if column.not_null and implied:
+        changes["not_null"] = False
+    named = column.not_null_constraint
+    if named is not None:
+        usual = named.name == naming.not_null_name(table.name, column.name)
+        short = dataclasses.replace(named, name="") if usual else named
+        changes["not_null_constraint"] = None if short == NotNull() else short
+    sequence = naming.sequence_name(table.name, column.name)
+    if column.sequence == sequence:
+        changes["sequence"] = ""
+    if column.identity is not None and column.identity.sequence == sequence:
+        changes["identity"] = dataclasses.replace(column.identity, sequence="")
+    return dataclasses.replace(column, **changes) if changes else column
+
+
+def _with_constraints_at_columns(table: PostgresTable) -> PostgresTable:
+    """Return the table with those constraints at their columns that can be written there in full."""
+    places = {column.name: at for at, column in enumerate(table.columns)}
+    columns = list(table.columns)
+    left: dict[str, Any] = {}
+    for field in table.CONSTRAINTS.values():
+        held = getattr(table, field)
+        if held is None:
+            continue
+        rest = []
+        for constraint in held if isinstance(held, tuple) else (held,):
+            written = _at_column(constraint, places)
+            at = places.get(written[0], -1) if written is not None else -1
+            if written is None or at < 0 or _has(columns[at], written[1]):
+                rest.append(constraint)
+                continue
+            moved = dataclasses.replace(columns[at], **written[1])
+            if set(moved.constraints()) - {constraint} != set(columns[at].constraints()):
+                rest.append(constraint)
+            else:
+                columns[at] = moved
+        left[field] = tuple(rest) if isinstance(held, tuple) else next(iter(rest), None)
+    return dataclasses.replace(table, columns=tuple(columns), **left)
+
+
+def _has(column: PostgresColumn, changes: dict[str, Any]) -> bool:
+    return any(getattr(column, field) for field in changes if field in ("check", "references", "unique"))
+
+
+def _at_column(constraint: Constraint, columns: Iterable[str]) -> tuple[str, dict[str, Any]] | None:
+    """Return the column a nameless constraint can stand at, and the attributes that say it there."""
+    if constraint.name:
+        return None
+    match constraint:
+        case PostgresPrimaryKey(columns=(part,)):
+            return part.column, {"primary_key": True}
+        case PostgresUnique(columns=(part,)):
+            return part.column, {"unique": True}
+        case PostgresCheck():
+            used = mentioned(constraint.expression, columns)
+            return (used[0], {"check": constraint.expression}) if len(used) == 1 else None
+        case PostgresForeignKey(columns=(column,)):
+            fields = ("references", "on_delete", "on_update", "deferrable", "initially_deferred")
+            return column, {field: getattr(constraint, field) for field in fields}
+    return None

@@ -1,0 +1,217 @@
+"""From catalogue rows to the entries of tables: a few passes over plain rows, nothing parsed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from kolumn.engine.resource import Ref
+from kolumn.providers.postgres.handler import Entry
+from kolumn.providers.postgres.reading import Reading
+from kolumn.providers.postgres.tables.rows import (
+    Catalogued,
+    ColumnRow,
+    ConstraintRow,
+    IndexRow,
+    NotNullRow,
+    SequenceRow,
+    TableRow,
+    TargetRow,
+)
+from kolumn.providers.postgres.tokens import qualified
+
+_NEXTVAL = "nextval('"
+_INTEGER_LIMITS = {
+    "smallint": (1, 32_767),
+    "integer": (1, 2_147_483_647),
+    "bigint": (1, 9_223_372_036_854_775_807),
+}
+"""Smallest and largest value of an ascending sequence of a type, unless it says otherwise."""
+
+
+def place(schema: str) -> str:
+    """Return a schema as refs and models have it: empty for public."""
+    return "" if schema == "public" else schema
+
+
+def own_sequences(reading: Reading) -> Mapping[int, tuple[int, int]]:
+    """Return the sequences that are part of their table, by oid: the table's oid and the column's number.
+
+    That are those of identity columns, and those of serial columns: owned by a column whose default takes
+    the next value from them, and in all as `serial` would have made them but for their name.
+    """
+    defaults = {
+        (row[0], row[1]): row
+        for row in reading.rows["columns"]
+        if row[5] is not None and row[5].startswith(_NEXTVAL)
+    }
+    spaces = {row[0]: row[1] for row in reading.rows["tables"]}
+    found = {}
+    for sequence in reading.rows["owned_sequences"]:
+        oid, table, column, identity, schema, name, kind, start, increment, low, high, cache, cycle, other = (
+            sequence
+        )
+        if identity:
+            found[oid] = (table, column)
+            continue
+        held = defaults.get((table, column))
+        usual = (1, 1, *_INTEGER_LIMITS.get(kind, (0, 0)), 1, False, False)
+        if (
+            held is not None
+            and held[4]
+            and held[3] == kind
+            and spaces.get(table) == schema
+            and usual == (start, increment, low, high, cache, cycle, other)
+            and held[5] == f"nextval({_constant(qualified(schema, name))}::regclass)"
+            and not reading.comment("pg_class", oid)
+        ):
+            found[oid] = (table, column)
+    return found
+
+
+def _constant(text: str) -> str:
+    """Return a text as the server spells constants, with standard_conforming_strings on."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def table_entries(reading: Reading) -> Iterator[Entry]:
+    """Yield an entry for every table; the refs of constraints are noted in the reading."""
+    gathered = _Gathered(reading)
+    for row in reading.rows["tables"]:
+        yield gathered.entry(row)
+
+
+class _Gathered:
+    """Rows of all queries by the table they are about."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._columns: dict[int, list[Catalogued]] = defaultdict(list)
+        for row in reading.rows["columns"]:
+            self._columns[row[0]].append(row)
+        self._names = {oid: {row[1]: row[2] for row in rows} for oid, rows in self._columns.items()}
+        self._constraints: dict[int, list[Catalogued]] = defaultdict(list)
+        for row in reading.rows["constraints"]:
+            self._constraints[row[0]].append(row)
+        self._tables = {row[0]: row for row in reading.rows["tables"]}
+        self._indexes = {row[0]: row for row in reading.rows["indexes"] if row[8] is not None}
+        self._parents: dict[int, list[int]] = defaultdict(list)
+        for child, parent in reading.rows["inheritance"]:
+            if child in self._columns or child in self._tables:
+                self._parents[child].append(parent)
+        own = {place: oid for oid, place in own_sequences(reading).items()}
+        rows = {row[0]: row for row in reading.rows["owned_sequences"]}
+        self._sequences = {place: SequenceRow(*rows[oid][4:13]) for place, oid in own.items()}
+        self._commented = {oid for catalogue, oid, _ in reading.comments if catalogue == "pg_class"}
+
+    def entry(self, row: Catalogued) -> Entry:
+        oid, schema, name = row[0], place(row[1]), row[2]
+        ref = Ref("table", name, schema)
+        parents = self._parents.get(oid, ())
+        found = TableRow(
+            name,
+            schema,
+            row[3],
+            self._reading.comment("pg_class", oid),
+            row[5],
+            row[6],
+            row[7],
+            row[8],
+            row[9],
+            row[10],
+            row[11],
+            row[12],
+            row[13],
+            row[14],
+            row[15],
+            tuple((place(self._tables[each][1]), self._tables[each][2]) for each in parents if each in self._tables),
+            tuple(self._column_rows(oid, parents)),
+            tuple(self._constraint_rows(oid, ref)),
+        )
+        owner = None
+        if row[15] is not None and parents and parents[0] in self._tables:
+            parent = self._tables[parents[0]]
+            owner = Ref("table", parent[2], place(parent[1]))
+        return Entry(ref, ("pg_class", oid), found, owner=owner)
+
+    def _column_rows(self, oid: int, parents: list[int] | tuple[int, ...]) -> Iterator[ColumnRow]:
+        comments = self._reading.comments if oid in self._commented else {}
+        not_null = self._not_null(oid)
+        new, kind = tuple.__new__, ColumnRow
+        for row in self._columns.get(oid, ()):
+            number = row[1]
+            yield new(
+                kind,
+                (
+                    *row[2:],
+                    comments.get(("pg_class", oid, number), "") if comments else "",
+                    self._sequences.get((oid, number)),
+                    not_null.get(number),
+                    bool(parents) and self._follows(row, parents, comments, oid),
+                ),
+            )
+
+    def _not_null(self, oid: int) -> dict[int, NotNullRow]:
+        return {
+            row[4][0]: NotNullRow(row[2], row[9], row[7], self._reading.comment("pg_constraint", row[1]))
+            for row in self._constraints.get(oid, ())
+            if row[3] == "n"
+        }
+
+    def _follows(
+        self, row: Catalogued, parents: list[int] | tuple[int, ...], comments: Mapping[object, str], oid: int
+    ) -> bool:
+        """Whether a column is as the parent it comes from has it, but for an identity, which stays there."""
+        if row[13] is not None or row[14] is not None or comments.get(("pg_class", oid, row[1])):
+            return False
+        for parent in parents:
+            for other in self._columns.get(parent, ()):
+                if other[2] == row[2]:
+                    identity = row[6] is None and other[6] in ("a", "d")
+                    mine, theirs = (*row[3:6], *row[11:13]), (*other[3:6], *other[11:13])
+                    return mine == theirs and (row[6] == other[6] or identity)
+        return False
+
+    def _constraint_rows(self, oid: int, table: Ref) -> Iterator[ConstraintRow]:
+        names = self._names.get(oid, {})
+        refs = self._reading.refs
+        for row in self._constraints.get(oid, ()):
+            kind = row[3]
+            ref = Ref("constraint", row[2], table.schema, table.name)
+            refs["pg_constraint", row[1]] = ref
+            if kind in ("p", "u", "x"):
+                refs["pg_class", row[14]] = ref
+            if kind == "n" or row[11] or not row[10]:
+                continue
+            yield ConstraintRow(
+                row[2],
+                kind,
+                tuple([names.get(number, "") for number in row[4] or ()]),
+                row[5],
+                row[6],
+                row[7],
+                row[8],
+                row[9],
+                row[12],
+                row[13],
+                self._index_row(row[14], names) if kind in ("p", "u", "x") else None,
+                self._target_row(row, names) if kind == "f" else None,
+                self._reading.comment("pg_constraint", row[1]),
+            )
+
+    def _index_row(self, oid: int, names: Mapping[int, str]) -> IndexRow:
+        row = self._indexes[oid]
+        include = tuple([names.get(number, "") for number in row[14][row[11] :]])
+        return IndexRow(row[4], row[5], row[9], row[10], row[12], include)
+
+    def _target_row(self, row: Catalogued, names: Mapping[int, str]) -> TargetRow:
+        theirs = self._names.get(row[15], {})
+        return TargetRow(
+            place(row[21]),
+            row[22],
+            tuple([theirs.get(number, "") for number in row[16]]),
+            row[17],
+            row[18],
+            row[19],
+            tuple([names.get(number, "") for number in row[20] or ()]),
+        )
