@@ -6,6 +6,7 @@ import difflib
 import re
 from bisect import bisect_right
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from kolumn.contract.errors import Location, Problem
@@ -42,9 +43,7 @@ class Source:
 
     @cached_property
     def _line_starts(self) -> list[int]:
-        starts = [0]
-        starts.extend(match.end() for match in re.finditer("\n", self.text))
-        return starts
+        return [0, *accumulate([len(line) + 1 for line in self.text.split("\n")[:-1]])]
 
     @cached_property
     def _headers(self) -> list[tuple[int, str]]:

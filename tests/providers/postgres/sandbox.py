@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-import pytest
 from psycopg.rows import tuple_row
-
-URL = os.environ.get("KOLUMN_TEST_POSTGRES_URL", "")
-
-needs_server = pytest.mark.skipif(not URL, reason="KOLUMN_TEST_POSTGRES_URL names no server")
 
 
 class Sandbox:
@@ -45,9 +39,10 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox() -> Iterator[Sandbox]:
+def opened(url: str) -> Iterator[Sandbox]:
     """Open a connection in one transaction that is rolled back."""
-    with psycopg.connect(URL, row_factory=tuple_row) as connection:
+    with psycopg.connect(url, row_factory=tuple_row) as connection:
         connection.execute("SET search_path = public")
+        connection.execute("SET TimeZone = UTC")
         yield Sandbox(connection)
         connection.rollback()

@@ -177,6 +177,13 @@ class PostgresHandler(SQLHandler[M]):
 
     # Order
 
+    def aliases(self, model: M) -> frozenset[Ref]:
+        """Return the name by which objects of several types may be meant."""
+        if not self.NAMESPACE:
+            return frozenset()
+        schema = getattr(model, "schema", "")
+        return frozenset({Ref(self.NAMESPACE, model.name, self.dialect.normal_schema(schema))})
+
     def uses(self, model: M) -> frozenset[Ref]:
         """Return the schema the object is in, if it is not public, and the role that owns it."""
         return super().uses(model) | role_refs(getattr(model, "owner", ""))
@@ -186,13 +193,6 @@ class PostgresHandler(SQLHandler[M]):
         if isinstance(operation, Rename) and operation.subject in role_refs(getattr(model, "owner", "")):
             return dataclasses.replace(model, owner=operation.after.name)  # type: ignore[type-var]
         return super().follow(model, operation)
-
-    def aliases(self, model: M) -> frozenset[Ref]:
-        """Return the name by which objects of several types may be meant."""
-        if not self.NAMESPACE:
-            return frozenset()
-        schema = getattr(model, "schema", "")
-        return frozenset({Ref(self.NAMESPACE, model.name, self.dialect.normal_schema(schema))})
 
     def created(self, model: M) -> Create:
         """Return the creation of the object."""

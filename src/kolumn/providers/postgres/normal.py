@@ -31,13 +31,14 @@ from kolumn.providers.postgres.tokens import (
 from kolumn.providers.postgres.types import TypeName, read_type
 
 _CONTEXTUAL = """
-    absent at breadth by columns conditional content current cycle day depth document double empty encoding
-    error escape exclude filter first following format groups hour indent insert keep key keys last local
-    locked matched materialized merge minute month name names nested next nfc nfd nfkc nfkd no normalized
-    nothing nowait nulls object of omit only operator ordinality others over overriding partition passing path
-    plan preceding quotes range recursive ref respect ignore rollup cube row rows scalar search second set
-    sets share skip source standalone string strip system target temp ties type unbounded uescape unconditional
-    unknown update value values varying version whitespace within without wrapper year yes zone
+    absent at breadth by columns conditional content cube current cycle day depth document double empty
+    encoding error escape exclude filter first following format groups hour ignore indent insert keep key
+    keys last local locked matched materialized merge minute month name names nested next nfc nfd nfkc
+    nfkd no normalized nothing nowait nulls object of omit only operator ordinality others over
+    overriding partition passing path plan preceding quotes range recursive ref respect rollup row rows
+    scalar search second set sets share skip source standalone string strip system target temp ties type
+    uescape unbounded unconditional unknown update value values varying version whitespace within without
+    wrapper year yes zone
 """
 CONTEXTUAL = frozenset(_CONTEXTUAL.split())
 """Unreserved keywords that mean something else without quotes in places of an expression or query."""
@@ -147,7 +148,7 @@ class _Form:
         self._last_pair = (start, len(self._pieces) - 1)
 
     def _value_end(self, start: int) -> int:
-        """Return where the value that begins at `start` ends: a piece or pair of parentheses, and its casts."""
+        """Return where the value that begins at `start` ends: one piece or pair of parentheses, and casts."""
         end = start
         if self._last_pair[0] == start:
             end = self._last_pair[1] + 1

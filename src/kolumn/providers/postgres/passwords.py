@@ -88,7 +88,8 @@ def _saslprep(text: str) -> str | None:
         return text
     # A zero-width space is in both tables: PostgreSQL makes it a space, as it looks for spaces first.
     mapped = "".join(
-        " " if stringprep.in_table_c12(each) else "" if stringprep.in_table_b1(each) else each for each in text
+        " " if stringprep.in_table_c12(each) else "" if stringprep.in_table_b1(each) else each
+        for each in text
     )
     # Unicode 3.2 is what RFC 3454 means; later characters are unassigned to it and prohibited below.
     prepared = unicodedata.ucd_3_2_0.normalize("NFKC", mapped)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from kolumn.providers.sqlite import ddl
@@ -155,9 +156,10 @@ _COLUMN_CLAUSES = (
 _TABLE_CONSTRAINTS = ("primary_key", "uniques", "checks", "foreign_keys")
 
 
-def _ordered(written: tuple[str, ...], keys: tuple[str, ...]) -> list[str]:
+@lru_cache(maxsize=1024)
+def _ordered(written: tuple[str, ...], keys: tuple[str, ...]) -> tuple[str, ...]:
     """Return `keys` in the order they were written in, those that were not last."""
-    return [key for key in dict.fromkeys((*written, *keys)) if key in keys]
+    return tuple(key for key in dict.fromkeys((*written, *keys)) if key in keys)
 
 
 def _comment(text: str) -> str:
@@ -172,6 +174,8 @@ def column_definition(
     if column.type:
         parts.append(column.type)
     for key in _ordered(column.written, _COLUMN_CLAUSES):
+        if not getattr(column, key) and key != "not_null":
+            continue
         clause = _column_clause(column, key, quoting)
         if clause:
             name = getattr(column, f"{key}_name", "")

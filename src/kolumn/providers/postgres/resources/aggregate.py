@@ -1,4 +1,6 @@
-"""Aggregates. https://www.postgresql.org/docs/current/sql-createaggregate.html
+"""Aggregates.
+
+https://www.postgresql.org/docs/current/sql-createaggregate.html
 
 Attributes are called as CREATE AGGREGATE calls its parameters.
 """
@@ -12,10 +14,10 @@ from typing import Any, ClassVar, NamedTuple
 
 from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
-from kolumn.engine.operations import Create, Drop, Operation, Statement
+from kolumn.engine.operations import Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.names import NAME, ObjectName, object_name
+from kolumn.providers.postgres.names import NAME, OPERATOR, object_name, operator_sql, spelled
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.routine import RESULT
 from kolumn.providers.postgres.server import Server
@@ -228,24 +230,6 @@ def _conflict(path: str, message: str, hint: str) -> Problem:
     return Problem(f"{path} {message}", code="conflicting_attributes", path=path, hint=hint)
 
 
-def _operator_fault(text: str) -> str | None:
-    schema, sign = _operator(text)
-    signs = (
-        sign and all(each in "+-*/<>=~!@#%^&|`?" for each in sign) and "--" not in sign and "/*" not in sign
-    )
-    return (
-        None if signs and (not schema or NAME.check(schema) is None) else "write an operator, e.g. < or app.<"
-    )
-
-
-def _operator(text: str) -> tuple[str, str]:
-    schema, _, sign = text.strip().rpartition(".")
-    return schema, sign.strip()
-
-
-OPERATOR = Grammar(_operator_fault, lambda text: text.strip().removeprefix("pg_catalog."))
-
-
 class AggregateHandler(PostgresHandler[Aggregate]):
     """Aggregates: replaced in place where their result stays of its type."""
 
@@ -267,7 +251,7 @@ class AggregateHandler(PostgresHandler[Aggregate]):
     def entries(self, reading: Reading) -> Iterator[Entry]:
         """Yield the aggregates."""
         for row in reading.rows["aggregates"]:
-            read = _Row(*row[1:], reading.comment("pg_proc", row[0]))
+            read = _Row(*row[1:])._replace(comment=reading.comment("pg_proc", row[0]))
             place = self.dialect.normal_schema(read.schema)
             yield Entry(Ref(self.type, signature(read.name, read.types), place), ("pg_proc", row[0]), read)
 
@@ -289,7 +273,7 @@ class AggregateHandler(PostgresHandler[Aggregate]):
             schema=self.dialect.normal_schema(row.schema),
             arguments=direct,
             ordered=ordered,
-            **{each: _spelled(getattr(row, each)) for each in _FUNCTIONS},
+            **{each: spelled(*named) if (named := getattr(row, each)) else "" for each in _FUNCTIONS},
             stype=argument_type(row.stype),
             mstype=argument_type(row.mstype) if row.mstype else "",
             sspace=row.sspace,
@@ -300,7 +284,7 @@ class AggregateHandler(PostgresHandler[Aggregate]):
             mfinalfunc_extra=row.mfinalfunc_extra,
             finalfunc_modify="" if row.finalfunc_modify == usual else _FINAL[row.finalfunc_modify],
             mfinalfunc_modify="" if row.mfinalfunc_modify == usual else _FINAL[row.mfinalfunc_modify],
-            sortop=_spelled(row.sortop),
+            sortop=spelled(*row.sortop) if row.sortop else "",
             hypothetical=row.kind == "h",
             parallel=_PARALLEL[row.parallel],
             owner=row.owner,
@@ -365,8 +349,7 @@ class AggregateHandler(PostgresHandler[Aggregate]):
             if modify := getattr(model, f"{each}_modify"):
                 parameters.append(f"{each}_modify = {modify.lower()}")
         if model.sortop:
-            schema, sign = _operator(model.sortop)
-            parameters.append(f"sortop = OPERATOR({quote(schema)}.{sign})" if schema else f"sortop = {sign}")
+            parameters.append(f"sortop = {operator_sql(model.sortop)}")
         if model.parallel.lower() != "unsafe":
             parameters.append(f"parallel = {model.parallel.lower()}")
         if model.hypothetical:
@@ -385,13 +368,6 @@ class AggregateHandler(PostgresHandler[Aggregate]):
 
 _RESULT = frozenset({"arguments", "ordered", "hypothetical", "stype", "finalfunc", "finalfunc_extra"})
 """Attributes on which the type of the result may depend, or which CREATE OR REPLACE refuses to change."""
-
-
-def _spelled(named: list[str]) -> str:
-    if not named:
-        return ""
-    schema, name = named
-    return str(ObjectName(name, "" if schema in ("public", "pg_catalog") else schema))
 
 
 def _arguments_sql(model: Aggregate) -> str:

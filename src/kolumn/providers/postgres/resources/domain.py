@@ -16,7 +16,7 @@ from kolumn.engine.operations import Operation, Risk
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.object_names import NAME, object_name, qualified_name
+from kolumn.providers.postgres.names import NAME, catalogued, object_name
 from kolumn.providers.postgres.naming import object_name as generated_name
 from kolumn.providers.postgres.normal import normal_expression
 from kolumn.providers.postgres.reading import Reading, not_a_member
@@ -150,7 +150,7 @@ ORDER BY k.oid
             name=name,
             schema=schema,
             type=self.dialect.normal_type(base),
-            collation=qualified_name(of_collation, collation),
+            collation=catalogued(of_collation, collation),
             not_null=not_null,
             not_null_name="" if null_name == generated_name(name, "", "not_null") else null_name,
             default=default,

@@ -1,4 +1,7 @@
-"""Event triggers. https://www.postgresql.org/docs/current/sql-createeventtrigger.html"""
+"""Event triggers.
+
+https://www.postgresql.org/docs/current/sql-createeventtrigger.html
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Operation, Rename
 from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.names import NAME, ObjectName, object_name, parse_name
+from kolumn.providers.postgres.names import NAME, object_name, spelled
 from kolumn.providers.postgres.reading import Reading, not_a_member
-from kolumn.providers.postgres.resources.trigger import FIRINGS, firing_words
+from kolumn.providers.postgres.resources.trigger import FIRINGS, firing_words, renamed_function
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import literal, quote
 from kolumn.sql.normal import Grammar
@@ -65,11 +68,11 @@ class EventTriggerHandler(PostgresHandler[EventTrigger]):
         """Return the query of pg_event_trigger."""
         return {
             "event_triggers": f"""
-SELECT e.oid, e.evtname, e.evtevent, coalesce(e.evttags, ARRAY[]::text[]), n.nspname, f.proname,
-    e.evtenabled::text, pg_get_userbyid(e.evtowner)
-FROM pg_catalog.pg_event_trigger e
-JOIN pg_catalog.pg_proc f ON f.oid = e.evtfoid JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
-WHERE {not_a_member("pg_event_trigger", "e.oid")}
+SELECT t.oid, t.evtname, t.evtevent, coalesce(t.evttags, ARRAY[]::text[]), n.nspname, f.proname,
+    t.evtenabled::text, pg_get_userbyid(t.evtowner)
+FROM pg_catalog.pg_event_trigger t
+JOIN pg_catalog.pg_proc f ON f.oid = t.evtfoid JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
+WHERE {not_a_member("pg_event_trigger", "t.oid")}
 """
         }
 
@@ -86,7 +89,7 @@ WHERE {not_a_member("pg_event_trigger", "e.oid")}
             name=name,
             event=event,
             tags=tuple(tags),
-            function=str(ObjectName(function, "" if schema in ("public", "pg_catalog") else schema)),
+            function=spelled(schema, function),
             enabled=FIRINGS[enabled],
             owner=owner,
             comment=comment,
@@ -121,12 +124,12 @@ WHERE {not_a_member("pg_event_trigger", "e.oid")}
     def uses(self, model: EventTrigger) -> frozenset[Ref]:
         """Return the function it executes."""
         function = object_name(model.function)
-        return frozenset({Ref("function", f"{function.name}()", function.schema)})
+        called = Ref("function", f"{function.name}()", function.schema)
+        return super().uses(model) | {called}
 
     def follow(self, model: EventTrigger, operation: Operation) -> EventTrigger:
         """Return the event trigger with its function as it is called after a rename."""
+        followed = super().follow(model, operation)
         if isinstance(operation, Rename) and operation.subject.type == "function":
-            schema = self.dialect.normal_schema(operation.before.schema)
-            if parse_name(model.function) == (operation.before.name, schema):
-                return dataclasses.replace(model, function=str(ObjectName(operation.after.name, schema)))
-        return model
+            return dataclasses.replace(followed, function=renamed_function(followed.function, operation))
+        return followed

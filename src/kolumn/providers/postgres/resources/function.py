@@ -1,4 +1,7 @@
-"""Functions. https://www.postgresql.org/docs/current/sql-createfunction.html"""
+"""Functions.
+
+https://www.postgresql.org/docs/current/sql-createfunction.html
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import attribute, one_of
 from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.handler import Entry
-from kolumn.providers.postgres.names import NAME, ObjectName, object_name
+from kolumn.providers.postgres.names import NAME, object_name, spelled
 from kolumn.providers.postgres.resources.routine import (
     ResultColumn,
     Routine,
@@ -138,7 +141,7 @@ class FunctionHandler(RoutineHandler[Function]):
             strict=row.strict,
             leakproof=row.leakproof,
             parallel=_PARALLEL[row.parallel],
-            support=str(ObjectName(row.support[0][1], _visible(row.support[0][0]))) if row.support else "",
+            support=spelled(*row.support[0]) if row.support else "",
         )
         cost = row.cost if row.cost != _cost(model) else None
         rows = row.rows if row.rows != _rows(model) else None
@@ -228,10 +231,6 @@ class FunctionHandler(RoutineHandler[Function]):
 
 _VOLATILITY = {"v": "volatile", "s": "stable", "i": "immutable"}
 _PARALLEL = {"u": "unsafe", "r": "restricted", "s": "safe"}
-
-
-def _visible(schema: str) -> str:
-    return "" if schema in ("public", "pg_catalog") else schema
 
 
 def _cost(model: Function) -> float:

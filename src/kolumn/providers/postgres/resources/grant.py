@@ -1,4 +1,6 @@
-"""Privileges on objects: what one role may do with one object. https://www.postgresql.org/docs/current/ddl-priv.html
+"""Privileges on objects: what one role may do with one object.
+
+https://www.postgresql.org/docs/current/ddl-priv.html
 
 A grant is everything one grantee has on one object, columns of it included, and nothing else: a resource whose
 list is empty says that the grantee has nothing, also where it would have something by default. What everybody
@@ -12,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from kolumn.contract.errors import Problem, ValidationError
+from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
@@ -114,21 +116,15 @@ class Grant:
         yield from privileges.problems(family, self.role, self.privileges, self.grant_option)
         for at, column in enumerate(self.columns):
             where = f"columns[{at}]."
-            yield from privileges.problems(
-                "column", self.role, column.privileges, column.grant_option, where
-            )
+            yield from privileges.problems("column", self.role, column.privileges, column.grant_option, where)
         if self.columns and family != "table":
-            yield Problem(
-                f"a {_words(family)} has no columns", code="conflicting_attributes", path="columns"
-            )
+            yield Problem(f"a {_words(family)} has no columns", code="conflicting_attributes", path="columns")
         if self.arguments and family != "routine":
             yield Problem(
                 f"a {_words(family)} has no arguments", code="conflicting_attributes", path="arguments"
             )
         if self.schema and family not in _IN_SCHEMAS:
-            yield Problem(
-                f"a {_words(family)} is in no schema", code="conflicting_attributes", path="schema"
-            )
+            yield Problem(f"a {_words(family)} is in no schema", code="conflicting_attributes", path="schema")
         if not self.object and family != "database":
             yield Problem("object is required", code="missing_attribute", path="object", hint="Name it.")
 
@@ -220,7 +216,7 @@ class GrantHandler(PostgresHandler[Grant]):
             found.on,
             found.object,
             self.dialect.normal_schema(found.schema) if found.schema else "",
-            found.arguments,
+            tuple(map(self.dialect.normal_type, found.arguments)),
             *rights.held.lists(complete),
             _grouped(rights.columns),
             "" if grantor == found.owner else grantor,
@@ -348,7 +344,7 @@ class GrantHandler(PostgresHandler[Grant]):
                 rights, target = model.rights(complete), self._target(model, server)
                 texts = list(rights.statements(default, target, model.role, complete))
             case AlterObject(before=before, after=model):
-                complete = _verified(model, server)
+                complete = privileges.verified(model.family, model.privileges, self.ref(model), server)
                 rights, target = before.rights(complete), self._target(model, server)
                 texts = list(rights.statements(model.rights(complete), target, model.role, complete))
             case _:
@@ -362,13 +358,15 @@ class GrantHandler(PostgresHandler[Grant]):
         yield from texts
 
     def _created(self, model: Grant, live: Snapshot, server: Server) -> Iterator[str]:
-        complete = _verified(model, server)
+        complete = privileges.verified(model.family, model.privileges, self.ref(model), server)
         target, after = self._target(model, server), model.rights(complete)
         default = self._default(model, live, server)
         if default is None and after.held.privileges != complete:
             yield Change(complete, grants=False, option=False).sql("ALL", target, model.role)
         found = list(Rights(default or NOTHING).statements(after, target, model.role, complete))
-        if not found and after.held.privileges:  # said although it holds anyway: then the catalogue says so too
+        if (
+            not found and after.held.privileges
+        ):  # said although it holds anyway: then the catalogue says so too
             found = list(Rights().statements(after, target, model.role, complete))
         yield from found
 
@@ -404,24 +402,6 @@ class GrantHandler(PostgresHandler[Grant]):
     def definition_sql(self, model: Grant, server: Server) -> Iterator[str]:
         """Yield nothing: see `statements`."""
         yield from ()
-
-
-def _verified(model: Grant, server: Server) -> frozenset[str]:
-    """Return what `all` means. Raises ValidationError for what the server has no privilege for."""
-    complete = KINDS[model.family].complete(server)
-    if unknown := model.rights(complete).held.privileges - complete:
-        raise ValidationError.of(
-            [
-                Problem(
-                    f"{server.product} has no privilege {', '.join(privileges.ordered(unknown))}",
-                    code="unsupported_by_server",
-                    path="privileges",
-                    resource=f"grant.{model.name}",
-                    hint="It came with a later version: leave it out, or upgrade the server.",
-                )
-            ]
-        )
-    return complete
 
 
 def _complete(before: Grant, after: Grant) -> frozenset[str]:

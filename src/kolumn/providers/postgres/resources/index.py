@@ -9,9 +9,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute
-from kolumn.engine.operations import Operation, Statement
+from kolumn.engine.operations import Statement
 from kolumn.engine.resource import Ref
-from kolumn.providers.postgres import names
 from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler

@@ -17,7 +17,7 @@ from kolumn.engine.operations import Operation
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.object_names import NAME, object_name, qualified_name
+from kolumn.providers.postgres.names import NAME, catalogued, object_name
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import NAME_BYTES, quote
@@ -159,11 +159,11 @@ WHERE {{user_schemas}} AND {not_a_member("pg_operator", "o.oid")}
             schema=schema,
             left=self.dialect.normal_type(left) if left else "",
             right=self.dialect.normal_type(right),
-            function=qualified_name(*function),
+            function=catalogued(*function),
             commutator=self._spelled(*commutator, schema),
             negator=self._spelled(*negator, schema),
-            restrict=qualified_name(*restrict),
-            join=qualified_name(*join),
+            restrict=catalogued(*restrict),
+            join=catalogued(*join),
             hashes=hashes,
             merges=merges,
             owner=owner,

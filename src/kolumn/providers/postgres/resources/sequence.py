@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from kolumn.contract.errors import Problem
 from kolumn.contract.schema import ValidatorSpec
@@ -20,9 +20,9 @@ from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import literal, qualified, quote
+from kolumn.sql import reference
 from kolumn.sql.differ import column_ref
 from kolumn.sql.operations import AlterObject
-from kolumn.sql import reference
 
 RANGES: Mapping[str, tuple[int, int]] = {
     "smallint": (-(2**15), 2**15 - 1),
@@ -78,7 +78,7 @@ class Sequence:
 
     name: str = attribute("Name of the sequence", validators=[NOT_EMPTY], grammar="identifier")
     schema: str = attribute("Schema it is in; empty for public", default="", grammar="schema")
-    type: str = attribute("smallint, integer or bigint", default="bigint", grammar="type")
+    type: str = attribute("smallint, integer or bigint", default="bigint", grammar="keyword")
     start: int | None = attribute("First value; the least one, or the most if it counts down", default=None)
     increment: int = attribute("What is added each time; less than 0 counts down", default=1)
     min_value: int | None = attribute("Least value; 1, or the type's if it counts down", default=None)
@@ -150,7 +150,7 @@ class Sequence:
 
 _KINDS = {
     **{kind: kind for kind in RANGES},
-    **{"int2": "smallint", "int": "integer", "int4": "integer", "int8": "bigint"},
+    "int2": "smallint", "int": "integer", "int4": "integer", "int8": "bigint",
 }
 
 

@@ -1,4 +1,7 @@
-"""Triggers. https://www.postgresql.org/docs/current/sql-createtrigger.html"""
+"""Triggers.
+
+https://www.postgresql.org/docs/current/sql-createtrigger.html
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from kolumn.engine.operations import Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.names import NAME, ObjectName, object_name, parse_name
+from kolumn.providers.postgres.names import NAME, object_name, spelled
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import STRING, Token, literal, qualified, quote, tokenize, value
@@ -163,7 +166,7 @@ class TriggerHandler(PostgresHandler[PostgresTrigger]):
     def entries(self, reading: Reading) -> Iterator[Entry]:
         """Yield the triggers, each belonging to its table or view."""
         for row in reading.rows["triggers"]:
-            read = _Row(*row[2:], reading.comment("pg_trigger", row[0]))
+            read = _Row(*row[2:])._replace(comment=reading.comment("pg_trigger", row[0]))
             ref = Ref(self.type, read.name, self.dialect.normal_schema(read.schema), read.table)
             yield Entry(ref, ("pg_trigger", row[0]), read, reading.refs.get(("pg_class", row[1])))
 
@@ -182,12 +185,12 @@ class TriggerHandler(PostgresHandler[PostgresTrigger]):
             events=tuple(event for event, bit in events.items() if kind & bit),
             for_each_row=bool(kind & _ROW),
             when=_condition(row.definition, tokens),
-            function=str(ObjectName(row.function, _visible(row.function_schema))),
+            function=spelled(row.function_schema, row.function),
             arguments=_arguments(tokens, row.argument_count),
             constraint=row.constraint,
             deferrable=row.deferrable,
             initially_deferred=row.deferred,
-            from_table=str(ObjectName(row.from_table, _visible(row.from_schema))) if row.from_table else "",
+            from_table=spelled(row.from_schema, row.from_table) if row.from_table else "",
             old_table=row.old_table,
             new_table=row.new_table,
             enabled=FIRINGS[row.enabled],
@@ -213,14 +216,13 @@ class TriggerHandler(PostgresHandler[PostgresTrigger]):
     def follow(self, model: PostgresTrigger, operation: Operation) -> PostgresTrigger:
         """Return the trigger with its function and tables as they are called after a rename."""
         followed = super().follow(model, operation)
-        if not isinstance(operation, Rename):
-            return followed
-        before, after = operation.before, operation.after
-        old = (before.name, self.dialect.normal_schema(before.schema)) if hasattr(before, "schema") else None
-        field = {"function": "function", "table": "from_table"}.get(operation.subject.type)
-        if field and getattr(followed, field) and parse_name(getattr(followed, field)) == old:
-            new = str(ObjectName(after.name, old[1]))
-            return dataclasses.replace(followed, **{field: new})
+        if isinstance(operation, Rename) and operation.subject.type == "function":
+            function = renamed_function(followed.function, operation)
+            return dataclasses.replace(followed, function=function)
+        if isinstance(operation, Rename) and operation.subject.type == "table" and followed.from_table:
+            if object_name(followed.from_table) == (operation.subject.name, operation.subject.schema):
+                other = spelled(operation.target.schema, operation.target.name)
+                return dataclasses.replace(followed, from_table=other)
         return followed
 
     # Writing
@@ -336,6 +338,14 @@ class TriggerHandler(PostgresHandler[PostgresTrigger]):
         return self.named_in(model.when) if model.when else frozenset()
 
 
+def renamed_function(text: str, rename: Rename) -> str:
+    """Return what an attribute that names a function names after the function is renamed."""
+    before, after = rename.before, rename.after
+    if object_name(text) != object_name(spelled(before.schema, before.name)):
+        return text
+    return spelled(after.schema, after.name)
+
+
 def firing_words(enabled: str) -> str:
     """Return what ALTER TABLE says to make a trigger or rule fire as `enabled` has it."""
     words = {
@@ -345,10 +355,6 @@ def firing_words(enabled: str) -> str:
         "disabled": "DISABLE",
     }
     return words[enabled.lower()]
-
-
-def _visible(schema: str) -> str:
-    return "" if schema in ("public", "pg_catalog") else schema
 
 
 def _qualified(text: str) -> str:

@@ -1,9 +1,12 @@
-"""Views. https://www.postgresql.org/docs/current/sql-createview.html"""
+"""Views.
+
+https://www.postgresql.org/docs/current/sql-createview.html
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -16,7 +19,7 @@ from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.queries import common_table_names, extends
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import literal, qualified, quote
+from kolumn.providers.postgres.tokens import literal, quote
 from kolumn.sql.operations import AlterObject
 
 QUERIES: Mapping[str, str] = {

@@ -18,7 +18,7 @@ from kolumn.providers.postgres.tables.model import (
     PostgresTable,
     PostgresUnique,
 )
-from kolumn.providers.postgres.tables.rows import ColumnRow, ConstraintRow, IndexRow, SequenceRow, TableRow
+from kolumn.providers.postgres.tables.rows import ColumnRow, ConstraintRow, TableRow
 from kolumn.providers.postgres.tokens import tokenize, without_outer_parentheses
 from kolumn.providers.postgres.types import normal_type
 from kolumn.sql.model import KeyPart

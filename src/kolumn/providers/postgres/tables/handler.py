@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from kolumn.contract.errors import Problem
-from kolumn.engine.operations import Drop, Operation, Statement
+from kolumn.engine.operations import Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rewriting import with_kept
 from kolumn.providers.postgres import names

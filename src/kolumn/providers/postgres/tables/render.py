@@ -259,7 +259,7 @@ def _foreign_key(table: PostgresTable, key: PostgresForeignKey) -> str:
     target = parse_reference(key.references)
     assert target is not None
     parts = [f"FOREIGN KEY ({_columns(key.columns, key.period)})"]
-    name = qualified(target.schema if target.schema else table.schema, target.table)
+    name = qualified(target.schema or table.schema, target.table)
     parts.append(f"REFERENCES {name}")
     if target.columns:
         parts[-1] += f"({_columns(target.columns, key.period)})"
