@@ -19,10 +19,10 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Create, Drop, Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres import run_time_parameters
 from kolumn.providers.postgres.fragments import body_fault, embedded, sql_body_fault
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import Reading
+from kolumn.providers.postgres.run_time import NONE, RunTimeParameters
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.signatures import argument_type, signature
 from kolumn.providers.postgres.tokens import dollar, literal, quote, tokenize
@@ -166,7 +166,7 @@ class Routine:
         "For language c: its name in the library, if that is another one", default=""
     )
     security_definer: bool = attribute("Whether it runs with its owner's rights", default=False)
-    settings: Mapping[str, Any] | None = attribute("Run-time parameters set while it runs", default=None)
+    settings: Mapping[str, Any] = attribute("Run-time parameters set while it runs", default=NONE)
     transform_types: tuple[str, ...] = attribute(
         "Types that reach its language through their transforms", default=(), grammar="argument"
     )
@@ -174,9 +174,12 @@ class Routine:
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", RunTimeParameters(self.settings))
+
     def verify(self) -> Iterator[Problem]:
         """Yield faults across attributes: a body or an object file, and which of them the language takes."""
-        yield from run_time_parameters.problems(self.settings or {}, "settings")
+        yield from RunTimeParameters(self.settings).problems("settings")
         compiled = self.language.lower() == "c"
         if compiled and self.body:
             yield _conflict(
@@ -270,7 +273,7 @@ class RoutineHandler(PostgresHandler[R]):
             "object_file": (row.binary or "") if compiled else "",
             "link_symbol": row.source if compiled and row.source != row.name else "",
             "security_definer": row.security_definer,
-            "settings": run_time_parameters.read(row.settings or ()) or None,
+            "settings": RunTimeParameters.read(row.settings),
             "transform_types": tuple(map(argument_type, row.transforms or ())),
             "owner": row.owner,
             "comment": row.comment,
@@ -311,8 +314,6 @@ class RoutineHandler(PostgresHandler[R]):
         changes: dict[str, Any] = {}
         if model.is_standard:
             changes["body"] = self.dialect.normal_statement(model.body)
-        if model.settings is not None:
-            changes["settings"] = run_time_parameters.normal(model.settings) or None
         if model.link_symbol == model.name:
             changes["link_symbol"] = ""
         return dataclasses.replace(normal, **changes) if changes else normal
@@ -354,7 +355,7 @@ class RoutineHandler(PostgresHandler[R]):
             types = (f"FOR TYPE {argument_type(each)}" for each in model.transform_types)
             lines.append(f"TRANSFORM {', '.join(types)}")
         lines += self.attributes_sql(model)
-        lines += run_time_parameters.changes({}, model.settings or {})
+        lines += NONE.changes(RunTimeParameters(model.settings))
         if model.is_standard:
             lines.append(embedded(model.body))
         elif model.language.lower() == "c":
@@ -378,7 +379,7 @@ class RoutineHandler(PostgresHandler[R]):
             if field == "security_definer":
                 yield "SECURITY DEFINER" if after.security_definer else "SECURITY INVOKER"
             elif field == "settings":
-                yield from run_time_parameters.changes(before.settings or {}, after.settings or {})
+                yield from RunTimeParameters(before.settings).changes(RunTimeParameters(after.settings))
 
     def statements(self, operation: Operation, live: Snapshot, server: Server) -> Iterator[str | Statement]:
         """Yield the statements of one operation; changes are made together, by ALTER or by replacing."""
