@@ -35,7 +35,9 @@ class PostgresCompiler:
     def consolidate(
         self, operations: list[Operation], live: Snapshot, *, online: bool = False
     ) -> list[Operation]:
-        """Return the operations: each is a statement or two, and nothing is gained by doing them together."""
+        """Return the operations with what each resource type makes of all of them together."""
+        for handler in self._handlers.values():
+            operations = handler.consolidated(operations, live, self._server)
         return operations
 
     def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
