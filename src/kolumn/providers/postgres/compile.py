@@ -53,7 +53,7 @@ class PostgresCompiler:
         """Return the operations with two things only all of them together show.
 
         What the catalogue says depends on something leaves before that is removed or changed, and comes back
-        after it; and what is changed in place comes after the columns that the same plan adds to what it uses.
+        after it; what is changed in place comes after the columns that the same plan adds to what it uses.
         """
         standing = self._standing(operations, live)
         added: dict[Ref, set[Ref]] = {}
