@@ -5,6 +5,7 @@ libpq's pipeline mode: https://www.postgresql.org/docs/current/libpq-pipeline-mo
 
 from __future__ import annotations
 
+import contextlib
 import re
 import select
 import threading
@@ -56,6 +57,8 @@ def exchange(
     Raises the fault of the first statement that failed, the one after those taken; the rest is not run.
     `in_transaction` is for the words of the error when the connection breaks.
     """
+    if not statements:
+        return
     for statement in statements:
         _verify(statement)
     with _Stop(context, connection) as stop:
@@ -276,14 +279,22 @@ class _Stop:
             return
         if time.monotonic() - self._asked > _GRACE:
             self._connection.close()
-            self._context.check()
-        self._cancel()
+            try:
+                self._context.check()
+            except OperationError as ended:
+                raise OperationError(
+                    f"{ended.message} The server did not answer the request to stop, so its connection was "
+                    "closed: what was under way may go on there.",
+                    code=ended.code,
+                ) from None
+        with contextlib.suppress(Exception):  # there is another try, and an end to them
+            self._cancel()
 
     def _cancel(self) -> None:
+        self._asked = self._asked or time.monotonic()
         with self._lock:
             if self._active:
-                self._asked = self._asked or time.monotonic()
-                self._connection.cancel_safe(timeout=_GRACE / 2)
+                self._connection.cancel_safe(timeout=_GRACE / 4)
 
 
 def _verify(statement: Statement) -> None:
