@@ -14,6 +14,7 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.messages import PlanResource
 from kolumn.engine import graph
 from kolumn.engine.changes import keep
+from kolumn.engine.consequences import with_consequences
 from kolumn.engine.dependents import with_dependents
 from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.operations import Drop, Operation, Risk, Step
@@ -128,7 +129,7 @@ class Planner:
             items += self._pruned(items, live)
         context.check()
         self._settle(context, items)
-        operations, owners = self._operations(items, live, online=question.online)
+        operations, owners = self._operations(items, live, question)
         if not operations:
             asked = _Asked.of(items)
             return Plan(
@@ -266,7 +267,7 @@ class Planner:
         return find(live, item.handler, item.request.name)
 
     def _operations(
-        self, items: Sequence[_Item], live: Snapshot, *, online: bool
+        self, items: Sequence[_Item], live: Snapshot, question: _Question
     ) -> tuple[list[Operation], dict[Ref, ResourceKey]]:
         operations: list[Operation] = []
         owners: dict[Ref, ResourceKey] = {}
@@ -288,8 +289,15 @@ class Planner:
             for operation in found:
                 owners.setdefault(operation.subject, item.key)
             operations += found
-        operations = self._compiler.consolidate(operations, live, online=online)
+        operations = self._compiler.consolidate(operations, live, online=question.online)
         operations = with_dependents(operations, live, self._registry, self._compiler)
+        brought = list(self._compiler.brings(operations, live))
+        if brought:
+            operations = with_consequences(operations, brought, self._registry, exact=question.prune)
+            for each in brought:
+                owners.setdefault(
+                    each.ref, owners.get(each.source, ResourceKey(each.source.type, each.source.identity))
+                )
         operations = self._compiler.ordered(operations, live)
         for operation in operations:
             owners.setdefault(
