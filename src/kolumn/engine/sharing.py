@@ -16,7 +16,7 @@ class OncePerObject(Generic[T, R]):
     """A function of one immutable object, remembered by which object it is and not by what it equals.
 
     Comparing two columns takes longer than most of what is asked of one, and a parser makes those that are
-    written alike one object (see `parsing.Parser`). What it returns belongs to all callers: nobody changes it.
+    written alike one object (see `parsing.Parser`). Nobody may change what it returns.
     """
 
     __slots__ = ("_known", "_work")
