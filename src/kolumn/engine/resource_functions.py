@@ -234,13 +234,17 @@ class ResourceFunctions:
         return m.ReadResourceResponse(success=True, exists=True, state=self._state_of(ref, live))
 
     def discover(self, context: Context, request: m.DiscoverResourcesRequest) -> m.DiscoverResourcesResponse:
-        """Return what the database has of one type, or of all; `filters`: name, schema (globs or lists)."""
+        """Return what the database has of one type, or of all; `filters`: name, schema (globs or lists).
+
+        What counts only where it is named is left out of all, unless it is managed.
+        """
         types = (self.registry.get(request.resource_type).type,) if request.resource_type else ()
         filters = _filters(request.filters)
         live = self.catalog.scan(context)
+        aside = frozenset() if types else live.aside - {managed.ref for _, managed in self.state.managed()}
         found = []
         for ref in live.refs(*types):
-            if not _passes(ref, filters) or (not types and ref in live.aside):
+            if ref in aside or not _passes(ref, filters):
                 continue
             config = self.registry.get(ref.type).config(live.get(ref))
             found.append(

@@ -39,9 +39,10 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(url: str) -> Iterator[Sandbox]:
+def opened(url: str) -> Iterator[Sandbox]:
     """Open a connection in one transaction that is rolled back."""
     with psycopg.connect(url, row_factory=tuple_row) as connection:
         connection.execute("SET search_path = public")
+        connection.execute("SET TimeZone = UTC")
         yield Sandbox(connection)
         connection.rollback()

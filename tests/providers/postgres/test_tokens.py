@@ -28,7 +28,7 @@ from kolumn.providers.postgres.tokens import (
     tokenize,
     value,
 )
-from tests.providers.postgres.sandbox import Sandbox, sandbox
+from tests.providers.postgres.sandbox import Sandbox, opened
 from tests.servers.postgres import Server
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -36,9 +36,9 @@ TRICKY = st.text(st.sampled_from("aAbn_0 '\"\\$\n\t;-/*é漢().uUxXeE&+!"), max_
 
 
 @pytest.fixture(scope="module")
-def server(server: Server) -> Iterator[Sandbox]:
-    with sandbox(server.url) as opened:
-        yield opened
+def sandbox(server: Server) -> Iterator[Sandbox]:
+    with opened(server.url) as connection:
+        yield connection
 
 
 def kinds(text: str) -> list[tuple[str, str]]:
@@ -110,35 +110,35 @@ def test_time_grows_with_the_text_only(piece: str) -> None:
 
 @given(TEXT | TRICKY)
 @example("\\'")
-def test_literals_are_those_of_the_server(server: Sandbox, text: str) -> None:
-    assert server.ask("SELECT quote_literal(%s::text)", text) == literal(text)
-    assert server.ask(f"SELECT {literal(text)}") == text
-    assert server.ask(f"SELECT {dollar(text)}") == text
+def test_literals_are_those_of_the_server(sandbox: Sandbox, text: str) -> None:
+    assert sandbox.ask("SELECT quote_literal(%s::text)", text) == literal(text)
+    assert sandbox.ask(f"SELECT {literal(text)}") == text
+    assert sandbox.ask(f"SELECT {dollar(text)}") == text
     assert [value(token) for token in tokenize(f"{literal(text)} {dollar(text, 'a')}")] == [text, text]
 
 
 @given(TEXT | TRICKY | st.sampled_from(sorted(keywords.KEYWORDS)))
-def test_names_are_quoted_as_the_server_does(server: Sandbox, name: str) -> None:
-    assert server.ask("SELECT quote_ident(%s::text)", name) == quote(name) or (
-        server.version < 18 and quote(name) == f'"{name}"' and name in keywords.QUOTED
+def test_names_are_quoted_as_the_server_does(sandbox: Sandbox, name: str) -> None:
+    assert sandbox.ask("SELECT quote_ident(%s::text)", name) == quote(name) or (
+        sandbox.version < 18 and quote(name) == f'"{name}"' and name in keywords.QUOTED
     )
     assume(name)
     token = tokenize(quote(name))[0]
     assert identifier(token) == clip(name)
-    with server.connection.cursor() as cursor:
+    with sandbox.connection.cursor() as cursor:
         cursor.execute(f"SELECT 1 AS {quote(name)}".encode())
         assert cursor.description is not None
         assert cursor.description[0].name == clip(name)
 
 
-def test_keywords_are_those_of_the_server(server: Sandbox) -> None:
+def test_keywords_are_those_of_the_server(sandbox: Sandbox) -> None:
     categories = {
         "R": keywords.RESERVED,
         "T": keywords.TYPE_OR_FUNCTION,
         "C": keywords.COLUMN_NAME,
         "U": keywords.UNRESERVED | {"recheck"},
     }
-    for word, category in server.rows("SELECT word, catcode::text FROM pg_get_keywords()"):
+    for word, category in sandbox.rows("SELECT word, catcode::text FROM pg_get_keywords()"):
         assert word in categories[category]
 
 
@@ -175,9 +175,9 @@ STRINGS = st.builds(
 
 
 @given(STRINGS)
-def test_strings_mean_what_the_server_reads(server: Sandbox, text: str) -> None:
+def test_strings_mean_what_the_server_reads(sandbox: Sandbox, text: str) -> None:
     try:
-        meant = server.ask(f"SELECT {text}")
+        meant = sandbox.ask(f"SELECT {text}")
     except psycopg.Error:
         return
     tokens = tokenize(text)
@@ -189,13 +189,13 @@ def test_strings_mean_what_the_server_reads(server: Sandbox, text: str) -> None:
 @example("*+-")
 @example("@-")
 @example("=>")
-def test_operators_are_cut_as_the_server_cuts_them(server: Sandbox, signs: str) -> None:
+def test_operators_are_cut_as_the_server_cuts_them(sandbox: Sandbox, signs: str) -> None:
     """Of several operators in a row the server tries the last one first, before what follows it."""
     assume("--" not in signs and "/*" not in signs)
     tokens = tokenize(signs)
     assert {token.kind for token in tokens} == {OPERATOR}
     last = "<>" if tokens[-1].text == "!=" else tokens[-1].text
-    fault = server.fault(f"SELECT null::pg_ddl_command {signs} null::pg_ddl_command")
+    fault = sandbox.fault(f"SELECT null::pg_ddl_command {signs} null::pg_ddl_command")
     if fault.startswith("operator does not exist"):
         left = "pg_ddl_command " if len(tokens) == 1 else ""
         assert fault == f"operator does not exist: {left}{last} pg_ddl_command"

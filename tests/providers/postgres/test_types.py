@@ -11,28 +11,28 @@ from hypothesis import strategies as st
 
 from kolumn.providers.postgres.tokens import literal
 from kolumn.providers.postgres.types import BUILT_IN, normal_type, parse_type, serial_of
-from tests.providers.postgres.sandbox import Sandbox, sandbox
+from tests.providers.postgres.sandbox import Sandbox, opened
 from tests.servers.postgres import Server
 
 
 @pytest.fixture(scope="module")
-def server(server: Server) -> Iterator[Sandbox]:
-    with sandbox(server.url) as opened:
-        opened.rows("CREATE TYPE public.mood AS ENUM ('sad')")
-        opened.rows("CREATE TYPE public.\"Mood\" AS ENUM ('sad')")
-        opened.rows("CREATE TYPE public.\"integer\" AS ENUM ('sad')")
-        opened.rows("CREATE TYPE public.text AS (a int)")
-        opened.rows("CREATE SCHEMA other")
-        opened.rows("CREATE DOMAIN other.price AS numeric")
-        yield opened
+def sandbox(server: Server) -> Iterator[Sandbox]:
+    with opened(server.url) as connection:
+        connection.rows("CREATE TYPE public.mood AS ENUM ('sad')")
+        connection.rows("CREATE TYPE public.\"Mood\" AS ENUM ('sad')")
+        connection.rows("CREATE TYPE public.\"integer\" AS ENUM ('sad')")
+        connection.rows("CREATE TYPE public.text AS (a int)")
+        connection.rows("CREATE SCHEMA other")
+        connection.rows("CREATE DOMAIN other.price AS numeric")
+        yield connection
 
 
-def spelled(server: Sandbox, text: str) -> str:
+def spelled(sandbox: Sandbox, text: str) -> str:
     """Return how the server spells the type of a column that `text` declares, with nothing in its path."""
-    with server.connection.transaction(force_rollback=True):
-        server.connection.execute(f"CREATE TABLE public.spelled (a {text}\n)".encode())
-        server.connection.execute("SET LOCAL search_path = ''")
-        row = server.connection.execute(
+    with sandbox.connection.transaction(force_rollback=True):
+        sandbox.connection.execute(f"CREATE TABLE public.spelled (a {text}\n)".encode())
+        sandbox.connection.execute("SET LOCAL search_path = ''")
+        row = sandbox.connection.execute(
             "SELECT format_type(atttypid, atttypmod) FROM pg_attribute "
             "WHERE attrelid = 'public.spelled'::regclass AND attnum = 1"
         ).fetchone()
@@ -58,8 +58,8 @@ other.price | other."price"[] | /* c */ int -- x
 
 
 @pytest.mark.parametrize("text", re.findall(r"[^|\s][^|\n]*", SPELLINGS))
-def test_types_are_spelled_as_the_server_does(server: Sandbox, text: str) -> None:
-    theirs = spelled(server, text)
+def test_types_are_spelled_as_the_server_does(sandbox: Sandbox, text: str) -> None:
+    theirs = spelled(sandbox, text)
     assert normal_type(text) == normal_type(theirs)
     shown = theirs.replace("public.", "") if theirs != "public.text" else theirs
     assert normal_type(text) == shown
@@ -68,26 +68,27 @@ def test_types_are_spelled_as_the_server_does(server: Sandbox, text: str) -> Non
 WORDS = """
     int integer float double precision character char varying national nchar varchar numeric bit time
     timestamp with without zone interval year to month day second array setof mood text bpchar timestamptz
-    timetz _int4 json public pg_catalog null select ( ) , 1 3 10 53 54 [ ] . - 'x' "char" "bit" "integer" "mood"
+    timetz _int4 json public pg_catalog null select
+    ( ) , 1 3 10 53 54 [ ] . - 'x' "char" "bit" "integer" "mood"
 """
 
 
 @given(st.lists(st.sampled_from(WORDS.split()), min_size=1, max_size=7).map(" ".join))
-def test_what_is_a_type_to_the_server_is_one_here(server: Sandbox, text: str) -> None:
+def test_what_is_a_type_to_the_server_is_one_here(sandbox: Sandbox, text: str) -> None:
     """And the other way round, as far as the name goes: the server also knows which types there are."""
-    fault = server.fault(f"SELECT null::{text}")
+    fault = sandbox.fault(f"SELECT null::{text}")
     ours = parse_type(text)
     if not fault and isinstance(ours, str):
         assert "goes on with" in ours or "setof" in text or text.count(".") > 1, ours
     if fault.startswith("syntax error"):
         assert isinstance(ours, str) or "setof" in text
     if not fault and not isinstance(ours, str) and not ours.set_of:
-        assert normal_type(spelled(server, text)) == normal_type(text)
+        assert normal_type(spelled(sandbox, text)) == normal_type(text)
 
 
-def test_built_in_types_are_those_of_the_server(server: Sandbox) -> None:
+def test_built_in_types_are_those_of_the_server(sandbox: Sandbox) -> None:
     """A type missing here would be taken for one of the user's."""
-    found = server.rows(
+    found = sandbox.rows(
         "SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace "
         r"AND typname NOT LIKE 'pg\_%' AND typname NOT LIKE '\_%'"
     )
@@ -95,8 +96,8 @@ def test_built_in_types_are_those_of_the_server(server: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("text", ["smallserial", "serial2", "SERIAL", "serial4", "bigserial", '"serial8"'])
-def test_serial_types(server: Sandbox, text: str) -> None:
-    assert serial_of(text) == spelled(server, text)
+def test_serial_types(sandbox: Sandbox, text: str) -> None:
+    assert serial_of(text) == spelled(sandbox, text)
 
 
 @pytest.mark.parametrize("text", ["int", "serial[]", "public.serial", "serial(3)", "serial x"])

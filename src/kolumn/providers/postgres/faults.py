@@ -37,7 +37,11 @@ class _Meaning:
     hint: str = ""
 
 
+_GRANT_HINT = "Only its owner, and who has a privilege with grant option, can grant or revoke it (setting role)."
+
 _STATES: Mapping[str, _Meaning] = {
+    "01006": _Meaning(PermissionError, "not_revoked", _GRANT_HINT),
+    "01007": _Meaning(PermissionError, "not_granted", _GRANT_HINT),
     "0A000": _Meaning(OperationError, "unsupported_by_server"),
     "22001": _Meaning(OperationError, "value_too_long", "Correct the rows that are too long, or the type."),
     "22003": _Meaning(OperationError, "value_out_of_range", "Correct the rows that do not fit the type."),
@@ -151,6 +155,9 @@ _STATES: Mapping[str, _Meaning] = {
     "XX001": _Meaning(OperationError, "corrupt", "Data on the server is damaged: restore a backup."),
     "XX002": _Meaning(OperationError, "corrupt", "An index on the server is damaged: REINDEX it."),
 }
+
+REFUSALS = frozenset({"01006", "01007"})
+"""Warnings that GRANT and REVOKE did not do all they were asked to."""
 
 _CLASSES: Mapping[str, _Meaning] = {
     "08": _Meaning(ConnectionError, "connection_lost", "Check the network and the server's log."),

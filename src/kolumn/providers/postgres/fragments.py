@@ -37,6 +37,12 @@ _IN_EXPRESSIONS = frozenset(
 )
 """Reserved words that an expression can have outside parentheses."""
 
+_VALUES = frozenset({"end", "null", "true", "false", "isnull", "notnull"})
+"""Those of them that end a value."""
+
+_OPERATORS = RESERVED | TYPE_OR_FUNCTION | {"between", "zone", "escape"}
+"""Words that a value comes after, those in `_VALUES` aside."""
+
 _NEVER_FIRST = frozenset(
     {
         *(
@@ -162,7 +168,7 @@ def _fits(tokens: list[Token], place: int) -> bool:
 def _ends_operand(token: Token) -> bool:
     """Whether a value can end with `token`."""
     if token.kind == WORD:
-        return token.word not in RESERVED or token.word in ("end", "null", "true", "false")
+        return token.word in _VALUES or token.word not in _OPERATORS
     return token.kind in (QUOTED, STRING, NUMBER) or token.word in (")", "]")
 
 

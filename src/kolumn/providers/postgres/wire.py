@@ -24,6 +24,7 @@ from kolumn.providers.postgres.confidential import SECRETS, RolePassword
 
 if TYPE_CHECKING:
     from psycopg import Connection
+    from psycopg.errors import Diagnostic
     from psycopg.abc import Transformer as AnyTransformer
     from psycopg.pq.abc import PGconn, PGresult
 
@@ -62,6 +63,7 @@ def exchange(
         _verify(statement)
     with _Stop(context, connection) as stop:
         call = _Exchange(context, connection, stop, take, in_transaction=in_transaction)
+        connection.add_notice_handler(call.heed)
         try:
             if together:
                 call.pipeline(statements)
@@ -74,6 +76,8 @@ def exchange(
         except BaseException:
             connection.close()  # nobody can know where in the conversation it stopped
             raise
+        finally:
+            connection.remove_notice_handler(call.heed)
 
 
 class _Exchange:
@@ -104,6 +108,13 @@ class _Exchange:
         self._poll = select.poll()  # select() takes no descriptor above 1023
         self._literals: list[SecureString] = []
         """Secrets as they are sent, so that errors which quote them are masked."""
+        self._refusal: faults.Report | None = None
+        """A warning that what the statement under way asks for was not done."""
+
+    def heed(self, notice: Diagnostic) -> None:
+        """Remember a warning that is an error to whoever relies on the statement."""
+        if notice.sqlstate in faults.REFUSALS:
+            self._refusal = faults.Report(state=notice.sqlstate, message=notice.message_primary or "")
 
     def pipeline(self, statements: Sequence[Statement]) -> None:
         """Send all statements, then read the result of each."""
@@ -148,6 +159,9 @@ class _Exchange:
 
         match result.status:
             case ExecStatus.TUPLES_OK | ExecStatus.COMMAND_OK | ExecStatus.EMPTY_QUERY:
+                refusal, self._refusal = self._refusal, None
+                if refusal is not None:
+                    return faults.translate(refusal, self._context, statement)
                 if self._take is not None:
                     self._take(number, self._rows(result))
                 return None

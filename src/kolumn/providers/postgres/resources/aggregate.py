@@ -1,4 +1,6 @@
-"""Aggregates. https://www.postgresql.org/docs/current/sql-createaggregate.html
+"""Aggregates.
+
+https://www.postgresql.org/docs/current/sql-createaggregate.html
 
 Attributes are called as CREATE AGGREGATE calls its parameters.
 """
@@ -249,7 +251,7 @@ class AggregateHandler(PostgresHandler[Aggregate]):
     def entries(self, reading: Reading) -> Iterator[Entry]:
         """Yield the aggregates."""
         for row in reading.rows["aggregates"]:
-            read = _Row(*row[1:], reading.comment("pg_proc", row[0]))
+            read = _Row(*row[1:])._replace(comment=reading.comment("pg_proc", row[0]))
             place = self.dialect.normal_schema(read.schema)
             yield Entry(Ref(self.type, signature(read.name, read.types), place), ("pg_proc", row[0]), read)
 

@@ -187,7 +187,7 @@ WHERE d.defaclnamespace = 0 OR {user_schemas}
         fields = {"role": ("owner", "role"), "user": ("owner", "role"), "schema": ("in_schema",)}
         changed = fields.get(operation.subject.type, ())
         changes = {field: new for field in changed if getattr(model, field) == old}
-        return dataclasses.replace(model, **changes) if changes else model  # type: ignore[arg-type]
+        return dataclasses.replace(model, **changes) if changes else model
 
     # Change
 

@@ -1,4 +1,7 @@
-"""Event triggers. https://www.postgresql.org/docs/current/sql-createeventtrigger.html"""
+"""Event triggers.
+
+https://www.postgresql.org/docs/current/sql-createeventtrigger.html
+"""
 
 from __future__ import annotations
 
@@ -65,11 +68,11 @@ class EventTriggerHandler(PostgresHandler[EventTrigger]):
         """Return the query of pg_event_trigger."""
         return {
             "event_triggers": f"""
-SELECT e.oid, e.evtname, e.evtevent, coalesce(e.evttags, ARRAY[]::text[]), n.nspname, f.proname,
-    e.evtenabled::text, pg_get_userbyid(e.evtowner)
-FROM pg_catalog.pg_event_trigger e
-JOIN pg_catalog.pg_proc f ON f.oid = e.evtfoid JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
-WHERE {not_a_member("pg_event_trigger", "e.oid")}
+SELECT t.oid, t.evtname, t.evtevent, coalesce(t.evttags, ARRAY[]::text[]), n.nspname, f.proname,
+    t.evtenabled::text, pg_get_userbyid(t.evtowner)
+FROM pg_catalog.pg_event_trigger t
+JOIN pg_catalog.pg_proc f ON f.oid = t.evtfoid JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
+WHERE {not_a_member("pg_event_trigger", "t.oid")}
 """
         }
 

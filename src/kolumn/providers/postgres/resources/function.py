@@ -1,4 +1,7 @@
-"""Functions. https://www.postgresql.org/docs/current/sql-createfunction.html"""
+"""Functions.
+
+https://www.postgresql.org/docs/current/sql-createfunction.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Materialized views. https://www.postgresql.org/docs/current/sql-creatematerializedview.html"""
+"""Materialized views.
+
+https://www.postgresql.org/docs/current/sql-creatematerializedview.html
+"""
 
 from __future__ import annotations
 

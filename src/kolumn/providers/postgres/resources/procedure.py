@@ -1,4 +1,7 @@
-"""Procedures. https://www.postgresql.org/docs/current/sql-createprocedure.html"""
+"""Procedures.
+
+https://www.postgresql.org/docs/current/sql-createprocedure.html
+"""
 
 from __future__ import annotations
 

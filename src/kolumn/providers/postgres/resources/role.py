@@ -23,11 +23,10 @@ from kolumn.contract.secrets import SecureString
 from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres import passwords
+from kolumn.providers.postgres import passwords, run_time_parameters
 from kolumn.providers.postgres.confidential import RolePassword, confidential
 from kolumn.providers.postgres.handler import Entry, PostgresHandler, role_refs
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.run_time import NONE, RunTimeParameters
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import literal, quote
 from kolumn.sql.operations import AlterObject
@@ -61,10 +60,6 @@ class DatabaseSettings:
     name: str = attribute("Database", validators=[NOT_EMPTY], grammar="identifier")
     settings: Mapping[str, Any] = attribute("Run-time parameters")
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "settings", RunTimeParameters(self.settings))
-
-
 @dataclass(frozen=True)
 class Account:
     """What roles and users have in common."""
@@ -90,7 +85,9 @@ class Account:
         sensitive=True,
     )
     member_of: tuple[Membership, ...] = attribute("Roles it is a member of", default=())
-    settings: Mapping[str, Any] = attribute("Run-time parameters its sessions begin with", default=NONE)
+    settings: Mapping[str, Any] | None = attribute(
+        "Run-time parameters its sessions begin with", default=None
+    )
     in_databases: tuple[DatabaseSettings, ...] = attribute(
         "Run-time parameters its sessions in single databases begin with", default=()
     )
@@ -99,10 +96,6 @@ class Account:
 
     kept_password: str = dataclasses.field(default="", compare=False, repr=False, kw_only=True)
     """What the server keeps instead of the password; empty where it may not be read, or there is none."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "settings", RunTimeParameters(self.settings))
-
     def verify(self) -> Iterator[Problem]:
         """Yield what cannot be."""
         if self.name in _RESERVED or self.name.startswith("pg_"):
@@ -125,10 +118,10 @@ class Account:
             )
         if "\0" in self.password or "\0" in self.comment:
             yield Problem("a text has a NUL character", code="invalid_text")
-        yield from RunTimeParameters(self.settings).problems("settings")
+        yield from run_time_parameters.problems(self.settings or {}, "settings")
         yield from _twice([each.name for each in self.in_databases], "in_databases")
         for each in self.in_databases:
-            yield from RunTimeParameters(each.settings).problems(f"in_databases.{each.name}.settings")
+            yield from run_time_parameters.problems(each.settings, f"in_databases.{each.name}.settings")
         pairs = [f"{each.name} by {each.granted_by}" for each in self.member_of]
         yield from _twice([pair.removesuffix(" by ") for pair in pairs], "member_of")
         for at, membership in enumerate(self.member_of):
@@ -272,15 +265,16 @@ class RoleHandler(PostgresHandler[Role]):
                 )
                 for role, admin, inherits, sets, grantor in members
             ),
-            settings=RunTimeParameters.read(settings),
+            settings=run_time_parameters.read(settings) or None,
             in_databases=tuple(
-                DatabaseSettings(name=database, settings=RunTimeParameters.read(each))
+                DatabaseSettings(name=database, settings=run_time_parameters.read(each))
                 for database, each in local
             ),
             comment=comment,
             kept_password=entry.secret,
         )
-        return _as(self.MODEL, found)
+        built: Role = _as(self.MODEL, found)
+        return built
 
     def normal(self, model: Account) -> Role:
         """Return the normal form, of a user as well as of a role."""
@@ -300,8 +294,11 @@ class RoleHandler(PostgresHandler[Role]):
                         key=lambda each: (each.name, each.granted_by),
                     )
                 ),
+                settings=run_time_parameters.normal(model.settings or {}) or None,
                 in_databases=tuple(
-                    each for each in sorted(model.in_databases, key=lambda each: each.name) if each.settings
+                    DatabaseSettings(name=each.name, settings=run_time_parameters.normal(each.settings))
+                    for each in sorted(model.in_databases, key=lambda each: each.name)
+                    if each.settings
                 ),
             )
         )
@@ -407,7 +404,7 @@ class RoleHandler(PostgresHandler[Role]):
         if "member_of" in fields:
             yield from _memberships(before, after, server)
         if "settings" in fields:
-            for change in RunTimeParameters(before.settings).changes(RunTimeParameters(after.settings)):
+            for change in run_time_parameters.changes(before.settings or {}, after.settings or {}):
                 yield f"ALTER ROLE {name} {change}"
         if "in_databases" in fields:
             yield from _local_settings(before, after)
@@ -517,10 +514,10 @@ def _membership_options(
 
 
 def _local_settings(before: Account, after: Account) -> Iterator[str]:
-    old = {each.name: RunTimeParameters(each.settings) for each in before.in_databases}
-    new = {each.name: RunTimeParameters(each.settings) for each in after.in_databases}
+    old = {each.name: each.settings for each in before.in_databases}
+    new = {each.name: each.settings for each in after.in_databases}
     for database in dict.fromkeys((*old, *new)):
-        for change in old.get(database, NONE).changes(new.get(database, NONE)):
+        for change in run_time_parameters.changes(old.get(database, {}), new.get(database, {})):
             yield f"ALTER ROLE {quote(after.name)} IN DATABASE {quote(database)} {change}"
 
 

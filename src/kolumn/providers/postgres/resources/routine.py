@@ -252,7 +252,7 @@ class RoutineHandler(PostgresHandler[R]):
         """Yield the routines of this kind."""
         for row in reading.rows["routines"]:
             if row[1] in self.KINDS:
-                read = RoutineRow(*row[1:], reading.comment("pg_proc", row[0]))
+                read = RoutineRow(*row[1:])._replace(comment=reading.comment("pg_proc", row[0]))
                 place = self.dialect.normal_schema(read.schema)
                 ref = Ref(self.type, signature(read.name, read.input_types()), place)
                 yield Entry(ref, ("pg_proc", row[0]), read)

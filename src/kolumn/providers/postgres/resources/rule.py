@@ -1,4 +1,7 @@
-"""Rewrite rules. https://www.postgresql.org/docs/current/sql-createrule.html"""
+"""Rewrite rules.
+
+https://www.postgresql.org/docs/current/sql-createrule.html
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from kolumn.engine.operations import Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.fragments import commands_fault, embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
+from kolumn.providers.postgres.normal import normal_statement
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.trigger import FIRINGS, firing_words
 from kolumn.providers.postgres.server import Server
@@ -79,11 +83,7 @@ class RuleHandler(PostgresHandler[Rule]):
     MODEL = Rule
     KEYWORD: ClassVar[str] = "RULE"
     IN_PLACE: ClassVar[frozenset[str]] = frozenset({"comment", "enabled"})
-
-    @property
-    def GRAMMARS(self) -> Mapping[str, Grammar]:  # type: ignore[override]  # noqa: N802
-        """The grammar of actions."""
-        return {"command": Grammar(_command_fault, self.dialect.normal_statement)}
+    GRAMMARS: ClassVar[Mapping[str, Grammar]] = {"command": Grammar(_command_fault, normal_statement)}
 
     def queries(self, server: Server) -> Mapping[str, str]:
         """Return the query of pg_rewrite."""
@@ -102,7 +102,7 @@ WHERE r.rulename <> '_RETURN' AND {{user_schemas}} AND {not_a_member("pg_class",
     def entries(self, reading: Reading) -> Iterator[Entry]:
         """Yield the rules, each belonging to its table or view."""
         for row in reading.rows["rules"]:
-            read = _Row(*row[2:], reading.comment("pg_rewrite", row[0]))
+            read = _Row(*row[2:])._replace(comment=reading.comment("pg_rewrite", row[0]))
             ref = Ref(self.type, read.name, self.dialect.normal_schema(read.schema), read.table)
             yield Entry(ref, ("pg_rewrite", row[0]), read, reading.refs.get(("pg_class", row[1])))
 
@@ -157,9 +157,10 @@ WHERE r.rulename <> '_RETURN' AND {{user_schemas}} AND {not_a_member("pg_class",
         on = f"{words} {quote(model.name)} AS ON {model.event.upper()} TO {qualified(model.schema, model.table)}"
         where = f"\nWHERE ({embedded(model.where)})" if model.where else ""
         commands = [embedded(action) for action in model.actions]
-        done = (
-            commands[0] if len(commands) == 1 else f"(\n{';\n'.join(commands)}\n)" if commands else "NOTHING"
-        )
+        done = commands[0] if commands else "NOTHING"
+        if len(commands) > 1:
+            together = ";\n".join(commands)
+            done = f"(\n{together}\n)"
         return f"{on}{where}\nDO {'INSTEAD' if model.instead else 'ALSO'} {done}"
 
     def _firing_sql(self, model: Rule) -> str:

@@ -1,4 +1,7 @@
-"""Triggers. https://www.postgresql.org/docs/current/sql-createtrigger.html"""
+"""Triggers.
+
+https://www.postgresql.org/docs/current/sql-createtrigger.html
+"""
 
 from __future__ import annotations
 
@@ -163,7 +166,7 @@ class TriggerHandler(PostgresHandler[PostgresTrigger]):
     def entries(self, reading: Reading) -> Iterator[Entry]:
         """Yield the triggers, each belonging to its table or view."""
         for row in reading.rows["triggers"]:
-            read = _Row(*row[2:], reading.comment("pg_trigger", row[0]))
+            read = _Row(*row[2:])._replace(comment=reading.comment("pg_trigger", row[0]))
             ref = Ref(self.type, read.name, self.dialect.normal_schema(read.schema), read.table)
             yield Entry(ref, ("pg_trigger", row[0]), read, reading.refs.get(("pg_class", row[1])))
 

@@ -1,4 +1,7 @@
-"""Views. https://www.postgresql.org/docs/current/sql-createview.html"""
+"""Views.
+
+https://www.postgresql.org/docs/current/sql-createview.html
+"""
 
 from __future__ import annotations
 
