@@ -14,6 +14,7 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.messages import PlanResource
 from kolumn.engine import graph
 from kolumn.engine.changes import keep
+from kolumn.engine.consequences import with_consequences
 from kolumn.engine.dependents import with_dependents
 from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.operations import Drop, Operation, Risk, Step
@@ -68,14 +69,16 @@ class _Asked(NamedTuple):
     @classmethod
     def of(cls, items: Sequence[_Item]) -> _Asked:
         by_ref: dict[Ref, list[str]] = {}
+        keys = []
         for item in items:
+            key = str(item.key)
+            keys.append(key)
             if item.ref is not None:
-                key = str(item.key)
                 model = item.wanted if item.wanted is not None else item.live
                 by_ref.setdefault(item.ref, []).append(key)
                 for ref in item.handler.aliases(model) if model is not None else ():
                     by_ref.setdefault(ref, []).append(key)
-        return cls(frozenset(str(item.key) for item in items), by_ref)
+        return cls(frozenset(keys), by_ref)
 
 
 class Planner:
@@ -128,7 +131,7 @@ class Planner:
             items += self._pruned(items, live)
         context.check()
         self._settle(context, items)
-        operations, owners = self._operations(items, live, online=question.online)
+        operations, owners = self._operations(items, live, question)
         if not operations:
             asked = _Asked.of(items)
             return Plan(
@@ -266,7 +269,7 @@ class Planner:
         return find(live, item.handler, item.request.name)
 
     def _operations(
-        self, items: Sequence[_Item], live: Snapshot, *, online: bool
+        self, items: Sequence[_Item], live: Snapshot, question: _Question
     ) -> tuple[list[Operation], dict[Ref, ResourceKey]]:
         operations: list[Operation] = []
         owners: dict[Ref, ResourceKey] = {}
@@ -288,8 +291,15 @@ class Planner:
             for operation in found:
                 owners.setdefault(operation.subject, item.key)
             operations += found
-        operations = self._compiler.consolidate(operations, live, online=online)
+        operations = self._compiler.consolidate(operations, live, online=question.online)
         operations = with_dependents(operations, live, self._registry, self._compiler)
+        brought = list(self._compiler.brings(operations, live))
+        if brought:
+            operations = with_consequences(operations, brought, self._registry, exact=question.prune)
+            for each in brought:
+                owners.setdefault(
+                    each.ref, owners.get(each.source, ResourceKey(each.source.type, each.source.identity))
+                )
         operations = self._compiler.ordered(operations, live)
         for operation in operations:
             owners.setdefault(
@@ -441,6 +451,8 @@ def _preferences(
     items: Sequence[_Item], operations: Sequence[Operation], keys: Sequence[ResourceKey]
 ) -> dict[int, list[int]]:
     """Return what should come first for the sake of `depends_on`: creations along it, drops against it."""
+    if not any(item.request.depends_on for item in items):
+        return {}
     by_key: dict[str, list[int]] = {}
     for at, key in enumerate(keys):
         by_key.setdefault(str(key), []).append(at)
@@ -480,10 +492,11 @@ def _change(item: _Item, action: str, asked: _Asked) -> ResourceChange:
     ref = item.ref or Ref(item.key.type, item.key.name)
     dependencies: tuple[str, ...] = ()
     if action != "unchanged":
-        model = item.wanted if item.wanted is not None else item.live
-        uses = item.handler.uses(model) if model is not None else frozenset()
-        known = {key for used in uses for key in asked.by_ref.get(used, ()) if key != str(item.key)}
-        dependencies = tuple(sorted(known | asked.keys.intersection(item.request.depends_on)))
+        model, own = item.wanted if item.wanted is not None else item.live, str(item.key)
+        uses = item.handler.uses(model) if model is not None else ()
+        known = {key for used in uses for key in asked.by_ref.get(used, ()) if key != own}
+        known |= asked.keys.intersection(item.request.depends_on)
+        dependencies = tuple(sorted(known))
     return ResourceChange(
         key=item.key,
         action=action,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import Alter, Create, Drop, Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres import succession
+from kolumn.providers.postgres import default_grants, succession
 from kolumn.providers.postgres.handler import PostgresHandler
+from kolumn.providers.postgres.resources.grant import GrantHandler
 from kolumn.providers.postgres.server import Server
 from kolumn.sql.operations import AlterTable
 
@@ -50,11 +52,17 @@ class PostgresCompiler:
         refs = (Ref(kind, part.parent, part.schema) for kind in _WITH_PARTS)
         return next((ref for ref in refs if ref in live), None)
 
+    def brings(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[Brought]:
+        """Yield the grants of default privileges (see `default_grants`)."""
+        grants = self._handlers["grant"]
+        assert isinstance(grants, GrantHandler)
+        return default_grants.brought(operations, live, self._server, grants)
+
     def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
         """Return the operations with two things only all of them together show.
 
         What the catalogue says depends on something leaves before that is removed or changed, and comes back
-        after it; and what is changed in place comes after the columns that the same plan adds to what it uses.
+        after it; what is changed in place comes after the columns that the same plan adds to what it uses.
         """
         standing = self._standing(operations, live)
         added: dict[Ref, set[Ref]] = {}

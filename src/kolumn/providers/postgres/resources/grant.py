@@ -24,6 +24,7 @@ from kolumn.providers.postgres.handler import TYPE_KINDS, Entry, PostgresHandler
 from kolumn.providers.postgres.privileges import KINDS, NOTHING, PUBLIC, Change, Held, Rights
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.signatures import argument_type, routine_ref, signature
 from kolumn.providers.postgres.tokens import qualified, quote
 from kolumn.sql.operations import AlterObject, RenameColumn
 
@@ -50,6 +51,7 @@ FAMILIES: Mapping[str, str] = {
 """Kinds of object by what GRANT takes for one: whatever holds rows is a table to it."""
 
 _RELATIONS = ("table", "view", "materialized_view", "sequence")
+_ROUTINES = ("function", "procedure", "aggregate")
 _KEYWORDS = {"function": "FUNCTION", "aggregate": "FUNCTION", "procedure": "PROCEDURE"}
 _IN_SCHEMAS = frozenset({"table", "sequence", "routine", "type"})
 _ASIDE = frozenset({"database", "tablespace", "parameter"})
@@ -175,8 +177,7 @@ class GrantHandler(PostgresHandler[Grant]):
             case "table" | "sequence":
                 return quote(model.object)
             case "routine":
-                types = ", ".join(map(self.dialect.normal_type, model.arguments))
-                return f"{quote(model.object)}({types})"
+                return signature(quote(model.object), model.arguments)
             case "database":
                 return "database"
             case family:
@@ -216,7 +217,7 @@ class GrantHandler(PostgresHandler[Grant]):
             found.on,
             found.object,
             self.dialect.normal_schema(found.schema) if found.schema else "",
-            tuple(map(self.dialect.normal_type, found.arguments)),
+            tuple(map(argument_type, found.arguments)),
             *rights.held.lists(complete),
             _grouped(rights.columns),
             "" if grantor == found.owner else grantor,
@@ -281,7 +282,10 @@ class GrantHandler(PostgresHandler[Grant]):
             case "table" | "sequence":
                 return frozenset(Ref(kind, model.object, schema) for kind in _RELATIONS)
             case "routine":
-                return frozenset({Ref("routine", model.object, schema)})
+                name = signature(model.object, model.arguments)
+                return frozenset(
+                    {routine_ref(model.object, schema), *(Ref(kind, name, schema) for kind in _ROUTINES)}
+                )
             case "type":
                 return frozenset(Ref(kind, model.object, schema) for kind in TYPE_KINDS)
             case "schema":
