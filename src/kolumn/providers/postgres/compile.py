@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import Alter, Create, Drop, Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres import default_grants
+from kolumn.providers.postgres import default_grants, succession
 from kolumn.providers.postgres.handler import PostgresHandler
 from kolumn.providers.postgres.resources.grant import GrantHandler
 from kolumn.providers.postgres.server import Server
@@ -41,7 +41,7 @@ class PostgresCompiler:
         """Return the operations with what each resource type makes of all of them together."""
         for handler in self._handlers.values():
             operations = handler.consolidated(operations, live, self._server)
-        return operations
+        return succession.consolidated(operations, live, self._handlers)
 
     def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
         """Yield what must be dropped before the operation and comes back after it."""
