@@ -166,7 +166,7 @@ class Alter(Operation):
         """Return what changes."""
         return f"alter {self.subject}: {self.words}" if self.words else f"alter {self.subject}"
 
-    def inverse(self) -> Operation:
+    def inverse(self) -> Operation | None:
         """Return the change back."""
         return type(self)(subject=self.subject, before=self.after, after=self.before, words=self.words)
 

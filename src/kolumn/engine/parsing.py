@@ -18,6 +18,7 @@ import msgspec
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.schema import ValidatorSpec
 from kolumn.engine.declaration import DeclaredField, build, declared_fields, held
+from kolumn.engine.sharing import OncePerObject
 
 M = TypeVar("M")
 
@@ -397,7 +398,7 @@ def _test(validator: ValidatorSpec) -> Callable[[Any], bool]:
 
 
 def config(model: Any) -> dict[str, Any]:
-    """Return the configuration of `model`: what `parse` turns back into an equal model."""
+    """Return the configuration of `model`: what `parse` turns back into an equal model. Not to be changed."""
     return _config(_shape(type(model)), model)
 
 
@@ -425,9 +426,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        shape = _shape(type(value))
-        data = _config(shape, value)
-        return data[shape.shorthand] if len(data) == 1 and shape.shorthand in data else data
+        return _element_config(value)
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
     return value
+
+
+@OncePerObject
+def _element_config(model: Any) -> Any:
+    shape = _shape(type(model))
+    data = _config(shape, model)
+    return data[shape.shorthand] if len(data) == 1 and shape.shorthand in data else data

@@ -71,14 +71,16 @@ class _Asked(NamedTuple):
     @classmethod
     def of(cls, items: Sequence[_Item]) -> _Asked:
         by_ref: dict[Ref, list[str]] = {}
+        keys = []
         for item in items:
+            key = str(item.key)
+            keys.append(key)
             if item.ref is not None:
-                key = str(item.key)
                 model = item.wanted if item.wanted is not None else item.live
                 by_ref.setdefault(item.ref, []).append(key)
                 for ref in item.handler.aliases(model) if model is not None else ():
                     by_ref.setdefault(ref, []).append(key)
-        return cls(frozenset(str(item.key) for item in items), by_ref)
+        return cls(frozenset(keys), by_ref)
 
 
 class Planner:
@@ -474,6 +476,8 @@ def _preferences(
     items: Sequence[_Item], operations: Sequence[Operation], keys: Sequence[ResourceKey]
 ) -> dict[int, list[int]]:
     """Return what should come first for the sake of `depends_on`: creations along it, drops against it."""
+    if not any(item.request.depends_on for item in items):
+        return {}
     by_key: dict[str, list[int]] = {}
     for at, key in enumerate(keys):
         by_key.setdefault(str(key), []).append(at)
@@ -513,10 +517,11 @@ def _change(item: _Item, action: str, asked: _Asked) -> ResourceChange:
     ref = item.ref or Ref(item.key.type, item.key.name)
     dependencies: tuple[str, ...] = ()
     if action != "unchanged":
-        model = item.wanted if item.wanted is not None else item.live
-        uses = item.handler.uses(model) if model is not None else frozenset()
-        known = {key for used in uses for key in asked.by_ref.get(used, ()) if key != str(item.key)}
-        dependencies = tuple(sorted(known | asked.keys.intersection(item.request.depends_on)))
+        model, own = item.wanted if item.wanted is not None else item.live, str(item.key)
+        uses = item.handler.uses(model) if model is not None else ()
+        known = {key for used in uses for key in asked.by_ref.get(used, ()) if key != own}
+        known |= asked.keys.intersection(item.request.depends_on)
+        dependencies = tuple(sorted(known))
     return ResourceChange(
         key=item.key,
         action=action,

@@ -289,6 +289,30 @@ class TableHandler(SQLHandler[Table]):
 
     def _verify(self, table: Table) -> Iterator[Problem]:
         """Yield what only shows in the dialect's eyes: columns with one name, keys over unknown columns."""
+        fold = self.dialect.fold
+        names = {fold(column.name): column.name for column in table.columns}
+        if len(names) < len(table.columns) or any(column.renamed_from for column in table.columns):
+            yield from self._namesakes(table)
+        if not table.columns:
+            return
+        for constraint in table.constraints():
+            used: Iterable[str] = ()
+            if isinstance(constraint, (PrimaryKey, Unique)):
+                used = [part.column for part in constraint.columns if part.column]
+            elif isinstance(constraint, ForeignKey):
+                used = constraint.columns
+            for column_name in used:
+                if fold(column_name) not in names:
+                    kinds = table.CONSTRAINTS.items()
+                    yield Problem(
+                        f"there is no column {column_name} in table {table.name}",
+                        code="unknown_column",
+                        path=next(field for kind, field in kinds if isinstance(constraint, kind)),
+                        hint=f"Its columns are {', '.join(names.values())}.",
+                    )
+
+    def _namesakes(self, table: Table) -> Iterator[Problem]:
+        """Yield columns of one name, and columns renamed from one."""
         names: dict[str, str] = {}
         formers: dict[str, str] = {}
         for column in table.columns:
@@ -308,23 +332,6 @@ class TableHandler(SQLHandler[Table]):
                     code="duplicate",
                     path=f"columns.{column.name}.renamed_from",
                 )
-        if not table.columns:
-            return
-        for constraint in table.constraints():
-            used: list[str] = []
-            if isinstance(constraint, PrimaryKey | Unique):
-                used = [part.column for part in constraint.columns if part.column]
-            elif isinstance(constraint, ForeignKey):
-                used = list(constraint.columns)
-            field = next(field for kind, field in table.CONSTRAINTS.items() if isinstance(constraint, kind))
-            for column_name in used:
-                if self.fold(column_name) not in names:
-                    yield Problem(
-                        f"there is no column {column_name} in table {table.name}",
-                        code="unknown_column",
-                        path=field,
-                        hint=f"Its columns are {', '.join(names.values())}.",
-                    )
 
 
 class IndexHandler(SQLHandler[Index]):

@@ -26,7 +26,7 @@ class AlterObject(Alter):
         words = ", ".join(change_words(self.before, self.after, self.fields))
         return f"alter {self.subject}" + (f": {words}" if words else "")
 
-    def inverse(self) -> Operation:
+    def inverse(self) -> Operation | None:
         """Return the change back."""
         return type(self)(
             subject=self.subject, before=self.after, after=self.before, fields=self.fields, **back(self)

@@ -38,7 +38,9 @@ class PostgresCompiler:
     def consolidate(
         self, operations: list[Operation], live: Snapshot, *, online: bool = False
     ) -> list[Operation]:
-        """Return the operations: each is a statement or two, and nothing is gained by doing them together."""
+        """Return the operations with what each resource type makes of all of them together."""
+        for handler in self._handlers.values():
+            operations = handler.consolidated(operations, live, self._server)
         return operations
 
     def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
@@ -60,7 +62,7 @@ class PostgresCompiler:
         """Return the operations with two things only all of them together show.
 
         What the catalogue says depends on something leaves before that is removed or changed, and comes back
-        after it; and what is changed in place comes after the columns that the same plan adds to what it uses.
+        after it; what is changed in place comes after the columns that the same plan adds to what it uses.
         """
         standing = self._standing(operations, live)
         added: dict[Ref, set[Ref]] = {}

@@ -202,6 +202,14 @@ class PostgresHandler(SQLHandler[M]):
         """Return the drop of the object."""
         return _placed(super().dropped(model), -self.PLACE)
 
+    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+        """Return the operations of a plan with what only all of them together, and the server, show.
+
+        Called once per plan, in the order of the registry. They are the operations themselves where there is
+        nothing to add.
+        """
+        return operations
+
     def disturbs(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
         """Yield what must be dropped before the operation and comes back after it.
 

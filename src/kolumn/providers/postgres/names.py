@@ -46,6 +46,11 @@ def spelled(schema: str, name: str) -> str:
     return prefix + reference.quote(name)
 
 
+def catalogued(schema: str, name: str) -> str:
+    """Return what configuration calls an object of the catalogue, empty where there is none."""
+    return spelled(schema, name) if name else ""
+
+
 class ObjectName(NamedTuple):
     """What a name means: the schema is empty for public and for what is built in."""
 

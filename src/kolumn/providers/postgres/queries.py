@@ -36,7 +36,7 @@ class _Query(NamedTuple):
 
 
 def extends(before: str, after: str) -> bool:
-    """Whether `after` surely has the columns of `before`, alike in name and type, and perhaps more behind them.
+    """Whether `after` surely has the columns of `before`, alike in name and type, and perhaps further ones.
 
     That is what CREATE OR REPLACE VIEW asks for. Both are queries over the same database; where they are too
     different to tell without it, the answer is no.
@@ -117,7 +117,7 @@ def _select(tokens: list[Token]) -> _Select:
 
 
 def _outer(tokens: Sequence[Token], start: int = 0) -> list[tuple[int, int]]:
-    """Return the place and depth in parentheses of each token; a parenthesis is as deep as what is around it."""
+    """Return place and depth in parentheses of each token; these are as deep as what is around them."""
     found: list[tuple[int, int]] = []
     depth = 0
     for at in range(start, len(tokens)):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from kolumn.engine.sharing import OncePerObject
 from kolumn.providers.sqlite import ddl
 from kolumn.providers.sqlite.model import (
     SQLiteCheck,
@@ -129,7 +130,8 @@ def _virtual(table: SQLiteTable, full: str) -> str:
 
 
 def _table(table: SQLiteTable, full: str, quoting: Callable[[str], str]) -> str:
-    elements = [(column_definition(column, quoting), column.comment) for column in table.columns]
+    definition = _plain_definition if quoting is quote else lambda column: column_definition(column, quoting)
+    elements = [(definition(column), column.comment) for column in table.columns]
     elements += [(text, "") for text in _table_constraints(table, quoting)]
     options = [_OPTIONS[key] for key in _ordered(table.written, tuple(_OPTIONS)) if getattr(table, key)]
     tail = f" {', '.join(options)}" if options else ""
@@ -183,6 +185,9 @@ def column_definition(
     if comment and column.comment:
         parts.append(f"/* {column.comment} */")
     return " ".join(parts)
+
+
+_plain_definition = OncePerObject(column_definition)
 
 
 def _column_clause(column: SQLiteColumn, key: str, quoting: Callable[[str], str]) -> str:

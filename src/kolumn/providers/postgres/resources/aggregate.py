@@ -19,7 +19,7 @@ from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.names import NAME, OPERATOR, object_name, operator_sql, spelled
 from kolumn.providers.postgres.reading import Reading, not_a_member
-from kolumn.providers.postgres.resources.routine import RESULT
+from kolumn.providers.postgres.resources.routine import RESULT, conflict
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.signatures import argument_type, routine_ref, signature
 from kolumn.providers.postgres.tokens import literal, qualified, quote
@@ -203,14 +203,16 @@ class Aggregate:
     def verify(self) -> Iterator[Problem]:
         """Yield faults across attributes."""
         if self.hypothetical and not self.ordered:
-            yield _conflict("hypothetical", "needs the arguments that are ordered", "Give ordered.")
+            yield conflict(
+                "hypothetical", "hypothetical needs the arguments that are ordered", "Give ordered."
+            )
         for each in ("minvfunc", "mstype"):
             if self.msfunc and not getattr(self, each):
-                yield _conflict(each, "is needed beside msfunc", f"Give {each}.")
+                yield conflict(each, f"{each} is needed beside msfunc", f"Give {each}.")
         if not self.msfunc:
             for each in ("minvfunc", "mstype", "mfinalfunc", "minitcond"):
                 if getattr(self, each):
-                    yield _conflict(each, "needs msfunc", "Give msfunc, or remove it.")
+                    yield conflict(each, f"{each} needs msfunc", "Give msfunc, or remove it.")
 
     @property
     def input_types(self) -> tuple[str, ...]:
@@ -224,10 +226,6 @@ class Aggregate:
     def _shares_variadic(self) -> bool:
         """Whether the last direct argument and what is ordered are one: VARIADIC "any" on both sides."""
         return bool(self.arguments and self.ordered and self.arguments[-1].variadic)
-
-
-def _conflict(path: str, message: str, hint: str) -> Problem:
-    return Problem(f"{path} {message}", code="conflicting_attributes", path=path, hint=hint)
 
 
 class AggregateHandler(PostgresHandler[Aggregate]):
@@ -312,7 +310,7 @@ class AggregateHandler(PostgresHandler[Aggregate]):
         )
 
     def changes_in_place(self, before: Aggregate, after: Aggregate, fields: tuple[str, ...]) -> bool:
-        """Whether CREATE OR REPLACE can make the change: not for arguments, nor where the result may change."""
+        """Whether CREATE OR REPLACE can make the change: no other arguments, no other type of result."""
         return _RESULT.isdisjoint(fields)
 
     def address(self, model: Aggregate) -> str:

@@ -18,7 +18,7 @@ from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rewriting import with_kept
 from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.names import NAME, object_name, qualified_name
+from kolumn.providers.postgres.names import NAME, catalogued, object_name
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import literal, quote
@@ -136,7 +136,7 @@ WHERE t.typtype = 'c' AND {{user_schemas}} AND {not_a_member("pg_type", "t.oid")
                 CompositeAttribute(
                     name=each,
                     type=self.dialect.normal_type(type_name),
-                    collation=qualified_name(of_collation, collation),
+                    collation=catalogued(of_collation, collation),
                     comment=said,
                 )
                 for each, type_name, of_collation, collation, said in attributes

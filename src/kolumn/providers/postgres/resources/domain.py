@@ -16,8 +16,9 @@ from kolumn.engine.operations import Operation, Risk
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.names import NAME, object_name, qualified_name
+from kolumn.providers.postgres.names import NAME, catalogued, object_name
 from kolumn.providers.postgres.naming import object_name as generated_name
+from kolumn.providers.postgres.normal import normal_expression
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import literal, quote
@@ -149,7 +150,7 @@ ORDER BY k.oid
             name=name,
             schema=schema,
             type=self.dialect.normal_type(base),
-            collation=qualified_name(of_collation, collation),
+            collation=catalogued(of_collation, collation),
             not_null=not_null,
             not_null_name="" if null_name == generated_name(name, "", "not_null") else null_name,
             default=default,
@@ -190,7 +191,7 @@ ORDER BY k.oid
     def guesses(self, model: Domain) -> frozenset[Ref]:
         """Return what its default and its checks mention."""
         texts = [model.default or "", *(check.expression for check in model.checks)]
-        return frozenset().union(*(self.mentions(text) for text in texts if text))
+        return frozenset().union(*(self.named_in(text) for text in texts if text))
 
     def diff(self, live: Domain | None, wanted: Domain | None) -> list[Operation]:
         """Return the operations; a check without a name is any with its expression."""

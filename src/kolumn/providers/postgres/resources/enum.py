@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kolumn.contract.errors import Problem
-from kolumn.engine.declaration import NOT_EMPTY, attribute, with_kept
+from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.operations import Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.engine.rewriting import with_kept
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server

@@ -30,7 +30,7 @@ class EventTrigger:
 
     name: str = attribute("Name of the event trigger", validators=[NOT_EMPTY], grammar="identifier")
     event: str = attribute(
-        "What it fires for: ddl_command_start, ddl_command_end, table_rewrite, sql_drop, login (PostgreSQL 17)",
+        "What it fires for: ddl_command_start, ddl_command_end, table_rewrite, sql_drop, login",
         validators=[one_of(*EVENTS)],
         grammar="keyword",
     )

@@ -125,7 +125,7 @@ WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.objid >=
         name, schema, version, is_default, requires, comment, own, relocatable = entry.row
         return Extension(
             name=name,
-            schema=self.dialect.normal_schema(schema),
+            schema=schema,
             version=version,
             requires=requires,
             comment=None if comment == own else comment,
@@ -147,7 +147,7 @@ WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.objid >=
                         code="not_relocatable",
                         path="schema",
                         resource=str(self.ref(live)),
-                        hint=f'Write schema = "{live.schema or "public"}", or leave it out.',
+                        hint=f'Write schema = "{live.schema}", or leave it out.',
                     )
                 ]
             )
@@ -176,7 +176,7 @@ WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.objid >=
     def alteration(self, field: str, before: Extension, after: Extension, server: Server) -> Iterator[str]:
         """Yield ALTER EXTENSION."""
         change = (
-            f"SET SCHEMA {quote(after.schema or 'public')}"
+            f"SET SCHEMA {quote(after.schema)}"
             if field == "schema"
             else f"UPDATE TO {literal(after.version)}"
         )

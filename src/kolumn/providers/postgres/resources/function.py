@@ -20,7 +20,8 @@ from kolumn.providers.postgres.resources.routine import (
     Routine,
     RoutineHandler,
     RoutineRow,
-    _conflict,
+    Signature,
+    conflict,
 )
 from kolumn.providers.postgres.signatures import argument_type, routine_ref
 from kolumn.providers.postgres.tokens import quote
@@ -36,8 +37,8 @@ _USUAL_ROWS = 1000.0
 
 
 @dataclass(frozen=True)
-class Function(Routine):
-    """A function."""
+class _Result(Signature):
+    """What a function returns, and what may be expected of it."""
 
     returns: str = attribute(
         "Type of the result, `setof <type>` for several rows; left out where arguments of mode out say it",
@@ -70,12 +71,17 @@ class Function(Routine):
         grammar="object_name",
     )
 
+
+@dataclass(frozen=True)
+class Function(Routine, _Result):
+    """A function."""
+
     def verify(self) -> Iterator[Problem]:
         """Yield faults across attributes: what is returned must be said, and once."""
         yield from super().verify()
         out = [each for each in self.arguments if each.mode.lower() in ("out", "inout")]
         if self.returns_table and (out or self.returns):
-            yield _conflict("returns_table", "the result is said twice", "Give returns_table alone.")
+            yield conflict("returns_table", "the result is said twice", "Give returns_table alone.")
         if not (self.returns or self.returns_table or out):
             yield Problem(
                 "returns is required",
@@ -143,8 +149,8 @@ class FunctionHandler(RoutineHandler[Function]):
             parallel=_PARALLEL[row.parallel],
             support=spelled(*row.support[0]) if row.support else "",
         )
-        cost = row.cost if row.cost != _cost(model) else None
-        rows = row.rows if row.rows != _rows(model) else None
+        cost = _estimate(row.cost) if row.cost != _cost(model) else None
+        rows = _estimate(row.rows) if row.rows != _rows(model) else None
         return dataclasses.replace(model, cost=cost, rows=rows)
 
     def normal(self, model: Function) -> Function:
@@ -200,9 +206,9 @@ class FunctionHandler(RoutineHandler[Function]):
         if model.parallel.lower() != "unsafe":
             found.append(f"PARALLEL {model.parallel.upper()}")
         if model.cost is not None:
-            found.append(f"COST {_number(model.cost)}")
+            found.append(f"COST {_estimate(model.cost)!s}")
         if model.rows is not None:
-            found.append(f"ROWS {_number(model.rows)}")
+            found.append(f"ROWS {_estimate(model.rows)!s}")
         if model.support:
             found.append(f"SUPPORT {object_name(model.support).sql}")
         return found
@@ -224,9 +230,9 @@ class FunctionHandler(RoutineHandler[Function]):
                 case "parallel":
                     yield f"PARALLEL {after.parallel.upper()}"
                 case "cost" if after.cost is not None:
-                    yield f"COST {_number(after.cost)}"
+                    yield f"COST {_estimate(after.cost)!s}"
                 case "rows" if after.rows:
-                    yield f"ROWS {_number(after.rows)}"
+                    yield f"ROWS {_estimate(after.rows)!s}"
 
 
 _VOLATILITY = {"v": "volatile", "s": "stable", "i": "immutable"}
@@ -241,8 +247,9 @@ def _rows(model: Function) -> float:
     return _USUAL_ROWS if model.returns_set else 0.0
 
 
-def _number(given: float) -> str:
-    return str(int(given)) if given == int(given) else repr(given)
+def _estimate(given: float) -> float:
+    """Return a number as a person writes it, without a fraction that is none."""
+    return int(given) if given == int(given) else given
 
 
 def _row(model: Function) -> tuple[tuple[str, str], ...]:

@@ -187,7 +187,7 @@ class MaterializedViewHandler(QueryHandler[MaterializedView]):
             case Create(subject=subject, model=model) if live.digest(subject) and model.with_data:
                 yield Risk(
                     "long_lock",
-                    f"computes materialized view {name} anew: nobody can read it for as long as its query takes",
+                    f"computes materialized view {name} anew: nobody reads it for as long as its query takes",
                 )
             case _ if "tablespace" in getattr(operation, "fields", ()):
                 yield Risk("table_rewrite", f"copies all of materialized view {name} to another tablespace")

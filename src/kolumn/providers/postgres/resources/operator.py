@@ -17,7 +17,7 @@ from kolumn.engine.operations import Operation
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.names import NAME, object_name, qualified_name
+from kolumn.providers.postgres.names import NAME, catalogued, object_name
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import NAME_BYTES, quote
@@ -152,18 +152,18 @@ WHERE {{user_schemas}} AND {not_a_member("pg_operator", "o.oid")}
     def build(self, entry: Entry) -> Operator:
         """Return the operator."""
         schema, name, left, right, *names, hashes, merges, owner, comment = entry.row
-        pairs = [tuple(names[at : at + 2]) for at in range(0, len(names), 2)]
+        pairs = [(names[at], names[at + 1]) for at in range(0, len(names), 2)]
         function, commutator, negator, restrict, join = pairs
         return Operator(
             name=name,
             schema=schema,
             left=self.dialect.normal_type(left) if left else "",
             right=self.dialect.normal_type(right),
-            function=qualified_name(*function),
+            function=catalogued(*function),
             commutator=self._spelled(*commutator, schema),
             negator=self._spelled(*negator, schema),
-            restrict=qualified_name(*restrict),
-            join=qualified_name(*join),
+            restrict=catalogued(*restrict),
+            join=catalogued(*join),
             hashes=hashes,
             merges=merges,
             owner=owner,
@@ -185,7 +185,7 @@ WHERE {{user_schemas}} AND {not_a_member("pg_operator", "o.oid")}
         """Return the normal form, in which other operators have their schema."""
         own = self.dialect.normal_schema(model.schema)
         full = {name: self._full(getattr(model, name), own) for name in ("commutator", "negator")}
-        return replace(super().normal(model), **full)
+        return replace(super().normal(model), commutator=full["commutator"], negator=full["negator"])
 
     def changes_in_place(self, before: Operator, after: Operator, fields: tuple[str, ...]) -> bool:
         """Whether ALTER OPERATOR can change all of `fields`, of the newest PostgreSQL."""

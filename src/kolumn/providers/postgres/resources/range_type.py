@@ -14,7 +14,7 @@ from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.names import NAME, object_name, qualified_name
+from kolumn.providers.postgres.names import NAME, catalogued, object_name
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import NAME_BYTES, clip, qualified, quote
@@ -115,7 +115,7 @@ WHERE {{user_schemas}} AND {not_a_member("pg_type", "t.oid")}
     def build(self, entry: Entry) -> RangeType:
         """Return the range type."""
         name, schema, subtype, *names, multirange, owner, comment = entry.row
-        spelled = [qualified_name(*names[at : at + 2]) for at in range(0, len(names), 2)]
+        spelled = [catalogued(*names[at : at + 2]) for at in range(0, len(names), 2)]
         opclass, collation, canonical, difference = spelled
         return RangeType(
             name=name,

@@ -4,8 +4,8 @@ https://www.postgresql.org/docs/current/sql-createfunction.html,
 https://www.postgresql.org/docs/current/sql-createprocedure.html
 
 A body is a text in the routine's language, compared to the letter. In SQL it may also be of the standard's
-kind, `RETURN <expression>` or `BEGIN ATOMIC ... END`: then it is part of the statement, PostgreSQL keeps it as a
-tree and knows what it depends on.
+kind, `RETURN <expression>` or `BEGIN ATOMIC ... END`: then it is part of the statement, PostgreSQL keeps it
+as a tree and knows what it depends on.
 """
 
 from __future__ import annotations
@@ -49,18 +49,21 @@ SELECT p.oid, p.prokind::text, n.nspname, p.proname, pg_get_userbyid(p.proowner)
     p.proargmodes::text[], p.proargnames,
     CASE WHEN p.pronargdefaults > 0 THEN array(
         SELECT pg_get_function_arg_default(p.oid, place::int)
-        FROM generate_series(1, coalesce(array_length(p.proallargtypes, 1), p.pronargs)) AS place ORDER BY place
+        FROM generate_series(1, coalesce(array_length(p.proallargtypes, 1), p.pronargs)) AS place
+        ORDER BY place
     ) END,
     format_type(p.prorettype, NULL), p.proretset, p.prosrc, p.probin,
     CASE WHEN p.prosqlbody IS NOT NULL THEN pg_get_function_sqlbody(p.oid) END,
-    p.provolatile::text, p.proisstrict, p.prosecdef, p.proleakproof, p.proparallel::text, p.procost, p.prorows,
+    p.provolatile::text, p.proisstrict, p.prosecdef, p.proleakproof, p.proparallel::text,
+    p.procost, p.prorows,
     CASE WHEN p.prosupport <> 0 THEN array(
         SELECT ARRAY[sn.nspname::text, s.proname::text] FROM pg_catalog.pg_proc s
         JOIN pg_catalog.pg_namespace sn ON sn.oid = s.pronamespace WHERE s.oid = p.prosupport
     ) END,
     p.proconfig,
     CASE WHEN p.protrftypes IS NOT NULL THEN array(
-        SELECT format_type(t.oid, NULL) FROM unnest(p.protrftypes) WITH ORDINALITY AS t (oid, place) ORDER BY place
+        SELECT format_type(t.oid, NULL) FROM unnest(p.protrftypes) WITH ORDINALITY AS t (oid, place)
+        ORDER BY place
     ) END
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
@@ -147,15 +150,28 @@ class ResultColumn:
 
 
 @dataclass(frozen=True)
-class Routine:
-    """What functions and procedures have in common."""
+class Signature:
+    """How a routine is called."""
 
     name: str = attribute(
-        "Name; several may share it, told apart by what goes in", validators=[NOT_EMPTY], grammar="identifier"
+        "Name; several may share it, told apart by what goes in",
+        validators=[NOT_EMPTY],
+        grammar="identifier",
     )
     schema: str = attribute("Schema it is in; empty for public", default="", grammar="schema")
     arguments: tuple[Argument, ...] = attribute("Arguments, in order", default=())
+
+
+@dataclass(frozen=True)
+class _Program:
+    """What a routine runs, and as what."""
+
     language: str = attribute("Language of the body", default="sql", grammar="keyword")
+    security_definer: bool = attribute("Whether it runs with its owner's rights", default=False)
+    settings: Mapping[str, Any] | None = attribute("Run-time parameters set while it runs", default=None)
+    transform_types: tuple[str, ...] = attribute(
+        "Types that reach its language through their transforms", default=(), grammar="argument"
+    )
     body: str = attribute(
         "What it runs: a text in its language, or in SQL also RETURN <expression> or BEGIN ATOMIC ... END",
         default="",
@@ -165,25 +181,29 @@ class Routine:
     link_symbol: str = attribute(
         "For language c: its name in the library, if that is another one", default=""
     )
-    security_definer: bool = attribute("Whether it runs with its owner's rights", default=False)
-    settings: Mapping[str, Any] | None = attribute("Run-time parameters set while it runs", default=None)
-    transform_types: tuple[str, ...] = attribute(
-        "Types that reach its language through their transforms", default=(), grammar="argument"
-    )
+
+
+@dataclass(frozen=True)
+class _Owned:
+    """What every object has."""
+
     owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
+
+
+@dataclass(frozen=True)
+class Routine(_Owned, _Program, Signature):
+    """What functions and procedures have in common; in parts, as configuration has them in that order."""
 
     def verify(self) -> Iterator[Problem]:
         """Yield faults across attributes: a body or an object file, and which of them the language takes."""
         yield from run_time_parameters.problems(self.settings or {}, "settings")
         compiled = self.language.lower() == "c"
         if compiled and self.body:
-            yield _conflict(
-                "body", "a routine in language c has no body", "Give object_file and link_symbol."
-            )
+            yield conflict("body", "a routine in language c has no body", "Give object_file and link_symbol.")
         if not compiled and (self.object_file or self.link_symbol):
-            yield _conflict(
+            yield conflict(
                 "object_file", "only a routine in language c is in an object file", "Give its body."
             )
         missing = "object_file" if compiled else "body"
@@ -198,12 +218,12 @@ class Routine:
         defaulted = False
         for each in self.arguments:
             if each.mode.lower() == "out" and each.default is not None:
-                yield _conflict(
+                yield conflict(
                     "arguments", f"argument {each.name} only comes out and has a default", "Remove it."
                 )
         for place, each in enumerate(going_in):
             if defaulted and each.default is None and each.mode.lower() != "variadic":
-                yield _conflict(
+                yield conflict(
                     "arguments",
                     f"argument {each.name or place + 1} has no default, and one before it has",
                     "Give it one as well, or put it before the others.",
@@ -224,7 +244,8 @@ class Routine:
         return words[:1] == ["return"] or words == ["begin", "atomic"]
 
 
-def _conflict(path: str, message: str, hint: str) -> Problem:
+def conflict(path: str, message: str, hint: str) -> Problem:
+    """Return the fault that an attribute does not go with the others."""
     return Problem(message, code="conflicting_attributes", path=path, hint=hint)
 
 
@@ -309,10 +330,10 @@ class RoutineHandler(PostgresHandler[R]):
         """Return the normal form."""
         normal = super().normal(model)
         changes: dict[str, Any] = {}
-        if model.is_standard:
-            changes["body"] = self.dialect.normal_statement(model.body)
         if model.settings is not None:
             changes["settings"] = run_time_parameters.normal(model.settings) or None
+        if model.is_standard:
+            changes["body"] = self.dialect.normal_statement(model.body)
         if model.link_symbol == model.name:
             changes["link_symbol"] = ""
         return dataclasses.replace(normal, **changes) if changes else normal
@@ -345,9 +366,8 @@ class RoutineHandler(PostgresHandler[R]):
 
     def routine_sql(self, model: R, create: str) -> str:
         """Return the statement that creates the routine; `create` may be CREATE OR REPLACE."""
-        lines = [
-            f"{create} {self.KEYWORD} {super().address(model)}({', '.join(map(_argument_sql, model.arguments))})"
-        ]
+        arguments = ", ".join(map(_argument_sql, model.arguments))
+        lines = [f"{create} {self.KEYWORD} {super().address(model)}({arguments})"]
         lines += self.result_sql(model)
         lines.append(f"LANGUAGE {quote(model.language.lower())}")
         if model.transform_types:
@@ -447,10 +467,10 @@ class RoutineHandler(PostgresHandler[R]):
             raise ValidationError.of(
                 [
                     Problem(
-                        f"{operation.subject} cannot be dropped and created anew: {named} cannot be without it",
+                        f"{operation.subject} cannot be dropped and created anew: {named} needs it",
                         code="unsupported_change",
                         resource=f"postgres_{operation.subject.type}.{operation.subject.name}",
-                        hint="Leave its arguments, their names and defaults and its result as they are, or give "
+                        hint="Leave arguments, their names and defaults, and the result as they are, or give "
                         "the changed one another name.",
                     )
                 ]

@@ -154,7 +154,8 @@ WHERE r.rulename <> '_RETURN' AND {{user_schemas}} AND {not_a_member("pg_class",
         yield self._firing_sql(after)
 
     def _rule_sql(self, model: Rule, words: str) -> str:
-        on = f"{words} {quote(model.name)} AS ON {model.event.upper()} TO {qualified(model.schema, model.table)}"
+        table = qualified(model.schema, model.table)
+        on = f"{words} {quote(model.name)} AS ON {model.event.upper()} TO {table}"
         where = f"\nWHERE ({embedded(model.where)})" if model.where else ""
         commands = [embedded(action) for action in model.actions]
         done = commands[0] if commands else "NOTHING"

@@ -6,7 +6,7 @@ identity column, belong to their table: they only count where they are named, e.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
@@ -19,7 +19,7 @@ from kolumn.engine.rewriting import with_kept
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import qualified, quote
+from kolumn.providers.postgres.tokens import literal, qualified, quote
 from kolumn.sql import reference
 from kolumn.sql.differ import column_ref
 from kolumn.sql.operations import AlterObject
@@ -78,7 +78,7 @@ class Sequence:
 
     name: str = attribute("Name of the sequence", validators=[NOT_EMPTY], grammar="identifier")
     schema: str = attribute("Schema it is in; empty for public", default="", grammar="schema")
-    type: str = attribute("smallint, integer or bigint", default="bigint", grammar="type")
+    type: str = attribute("smallint, integer or bigint", default="bigint", grammar="keyword")
     start: int | None = attribute("First value; the least one, or the most if it counts down", default=None)
     increment: int = attribute("What is added each time; less than 0 counts down", default=1)
     min_value: int | None = attribute("Least value; 1, or the type's if it counts down", default=None)
@@ -262,23 +262,23 @@ WHERE {{user_schemas}} AND {not_a_member("pg_class", "c.oid")}
             for each in super().replace(live, wanted)
         ]
 
-    def accompany(self, operations: Iterable[Operation], live: Snapshot) -> Iterator[Operation]:
-        """Yield what saves sequences from tables that are dropped while the sequence is to stay."""
-        created = {each.subject for each in operations if isinstance(each, Create)}
+    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+        """Return the operations with what saves sequences from tables that are dropped while they stay."""
         dropped = {each.subject for each in operations if isinstance(each, Drop)}
-        touched = {each.subject for each in operations if each.subject.type == self.type}
         if not any(ref.type == "table" for ref in dropped):
-            return
+            return operations
+        created = {each.subject for each in operations if isinstance(each, Create)}
+        touched = {each.subject for each in operations if each.subject.type == self.type}
+        saving: list[Operation] = []
         for ref in live.refs(self.type):
-            if ref in live.aside or ref in touched:
-                continue
-            model = live.get(ref)
-            if not model.owned_by or not dropped & self._column_refs(model):
+            model = live.get(ref) if ref not in live.aside and ref not in touched else None
+            if model is None or dropped.isdisjoint(self._column_refs(model)):
                 continue
             bare = replace(model, owned_by="")
-            yield self.owning(model, bare)
-            if created & self._column_refs(model):
-                yield self.owning(bare, model)
+            saving.append(self.owning(model, bare))
+            if not created.isdisjoint(self._column_refs(model)):
+                saving.append(self.owning(bare, model))
+        return [*operations, *saving]
 
     def definition_sql(self, model: Sequence, server: Server) -> Iterator[str]:
         """Yield CREATE SEQUENCE."""
@@ -289,9 +289,8 @@ WHERE {{user_schemas}} AND {not_a_member("pg_class", "c.oid")}
         """Yield the statements of one operation; one ALTER changes all numbers."""
         match operation:
             case AlterObject(before=before, after=after, fields=fields):
-                clauses = () if fields == ("owned_by",) else tuple(after.numbers.sql(before.numbers))
-                if clauses:
-                    yield f"ALTER SEQUENCE {self.address(after)} {' '.join(clauses)}"
+                if not {"owned_by"}.issuperset(fields):
+                    yield from self._recount(before, after)
                 if "unlogged" in fields:
                     word = "UNLOGGED" if after.unlogged else "LOGGED"
                     yield f"ALTER SEQUENCE {self.address(after)} SET {word}"
@@ -303,6 +302,26 @@ WHERE {{user_schemas}} AND {not_a_member("pg_class", "c.oid")}
                     yield self.comment_sql(after)
             case _:
                 yield from super().statements(operation, live, server)
+
+    def _recount(self, before: Sequence, after: Sequence) -> Iterator[str]:
+        """Yield what changes how the sequence counts; one that nobody has used begins at its new start."""
+        old, new, address = before.numbers, after.numbers, self.address(after)
+        if old.start != new.start:
+            if not old.min_value <= new.start <= old.max_value:
+                wide = max(old, new, key=lambda each: RANGES[each.type][1])._replace(
+                    increment=old.increment,
+                    min_value=min(old.min_value, new.min_value),
+                    max_value=max(old.max_value, new.max_value),
+                    start=old.start,
+                    cache=old.cache,
+                    cycle=old.cycle,
+                )
+                yield f"ALTER SEQUENCE {address} {' '.join(wide.sql(old))}"
+                old = wide
+            name = literal(address)
+            yield f"SELECT pg_catalog.setval({name}, {new.start}, false) FROM {address} WHERE NOT is_called"
+        if clauses := tuple(new.sql(old)):
+            yield f"ALTER SEQUENCE {address} {' '.join(clauses)}"
 
     def _column_refs(self, model: Sequence) -> frozenset[Ref]:
         """Return the table and the column that own the sequence."""

@@ -15,12 +15,14 @@ from kolumn.contract.schema import ValidatorSpec
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Create, Operation, Rename
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.postgres import names
 from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import qualified, quote
 from kolumn.sql.differ import column_ref
+from kolumn.sql.normal import Grammar
 from kolumn.sql.operations import RenameColumn
 
 _KINDS = {"d": "ndistinct", "f": "dependencies", "m": "mcv"}
@@ -47,9 +49,10 @@ class Statistics:
 
     name: str = attribute("Name of the statistics", validators=[NOT_EMPTY], grammar="identifier")
     schema: str = attribute("Schema they are in; empty for public", default="", grammar="schema")
-    table: str = attribute("Table they are about", validators=[NOT_EMPTY], grammar="identifier")
-    table_schema: str = attribute(
-        "Schema of the table, where it is not that of the statistics", default="", grammar="identifier"
+    table: str = attribute(
+        "Table they are about, with its schema where that is another one",
+        validators=[NOT_EMPTY],
+        grammar="relation",
     )
     columns: tuple[StatisticsPart, ...] = attribute("Columns and expressions", validators=[NOT_EMPTY])
     kinds: tuple[str, ...] = attribute(
@@ -93,6 +96,7 @@ class StatisticsHandler(PostgresHandler[Statistics]):
     description = "Extended statistics about several columns or expressions of a table"
     MODEL = Statistics
     KEYWORD: ClassVar[str] = "STATISTICS"
+    GRAMMARS: ClassVar[Mapping[str, Grammar]] = {"relation": Grammar(names.name_fault, str)}
     IN_PLACE: ClassVar[frozenset[str]] = frozenset({"owner", "comment", "target"})
 
     def queries(self, server: Server) -> Mapping[str, str]:
@@ -119,20 +123,19 @@ WHERE {{user_schemas}} AND {not_a_member("pg_statistic_ext", "s.oid")}
         """Yield the statistics."""
         for oid, schema, name, of_table, table, columns, expressions, kinds, *rest in reading.rows["statistics"]:
             place, table_place = self.dialect.normal_schema(schema), self.dialect.normal_schema(of_table)
-            elsewhere = of_table if table_place != place else ""
+            spelled = names.relation(table_place, table, place)
             parts = (tuple(columns), tuple(expressions), tuple(kinds))
-            row = (name, place, table, elsewhere, *parts, *rest, reading.comment("pg_statistic_ext", oid))
+            row = (name, place, spelled, *parts, *rest, reading.comment("pg_statistic_ext", oid))
             owner = Ref("table", table, table_place)
             yield Entry(Ref(self.type, name, place), ("pg_statistic_ext", oid), row, owner=owner)
 
     def build(self, entry: Entry) -> Statistics:
         """Return the statistics."""
-        name, schema, table, elsewhere, columns, expressions, kinds, target, owner, comment = entry.row
+        name, schema, table, columns, expressions, kinds, target, owner, comment = entry.row
         return Statistics(
             name=name,
             schema=schema,
             table=table,
-            table_schema=elsewhere,
             columns=(
                 *(StatisticsPart(column=column) for column in columns),
                 *(StatisticsPart(expression=expression) for expression in expressions),
@@ -151,7 +154,7 @@ WHERE {{user_schemas}} AND {not_a_member("pg_statistic_ext", "s.oid")}
         kinds = tuple(sorted(set(normal.kinds)))
         return replace(
             normal,
-            table_schema=self._table_ref(model).schema,
+            table=names.relation(*self._table(model), self.dialect.normal_schema(model.schema)),
             columns=(*columns, *expressions),
             kinds=() if len(kinds) == len(_KINDS) else kinds,
         )
@@ -165,13 +168,14 @@ WHERE {{user_schemas}} AND {not_a_member("pg_statistic_ext", "s.oid")}
     def guesses(self, model: Statistics) -> frozenset[Ref]:
         """Return what the expressions mention."""
         texts = (part.expression for part in model.columns if part.expression)
-        return frozenset().union(*map(self.mentions, texts))
+        return frozenset().union(*map(self.named_in, texts))
 
     def follow(self, model: Statistics, operation: Operation) -> Statistics:
         """Return the statistics as they are once their table or a column of it has its new name."""
         match operation:
             case Rename(subject=subject, after=after) if subject == self._table_ref(model):
-                return replace(model, table=after.name)
+                place = self.dialect.normal_schema(model.schema)
+                return replace(model, table=names.relation(subject.schema, after.name, place))
             case RenameColumn(subject=subject, old=old, new=new) if subject == self._table_ref(model):
                 return replace(model, columns=tuple(self._renamed(each, old, new) for each in model.columns))
         return super().follow(model, operation)
@@ -202,7 +206,11 @@ WHERE {{user_schemas}} AND {not_a_member("pg_statistic_ext", "s.oid")}
         return ""
 
     def _table_ref(self, model: Statistics) -> Ref:
-        return Ref("table", model.table, self.dialect.normal_schema(model.table_schema or model.schema))
+        schema, name = self._table(model)
+        return Ref("table", name, schema)
+
+    def _table(self, model: Statistics) -> tuple[str, str]:
+        return names.related(model.table, self.dialect.normal_schema(model.schema))
 
     def _renamed(self, part: StatisticsPart, old: str, new: str) -> StatisticsPart:
         if part.column:

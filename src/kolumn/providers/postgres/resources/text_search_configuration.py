@@ -14,7 +14,7 @@ from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.names import NAME, object_name, qualified_name
+from kolumn.providers.postgres.names import NAME, catalogued, object_name
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import quote
@@ -100,10 +100,10 @@ WHERE {{user_schemas}} AND {not_a_member("pg_ts_config", "c.oid")}
             place = self.dialect.normal_schema(schema)
             tokens: dict[str, list[str]] = {}
             for token, of_dictionary, dictionary in mappings:
-                tokens.setdefault(token, []).append(qualified_name(of_dictionary, dictionary))
+                tokens.setdefault(token, []).append(catalogued(of_dictionary, dictionary))
             pairs = tuple((token, tuple(names)) for token, names in sorted(tokens.items()))
             comment = reading.comment("pg_ts_config", oid)
-            row = (name, place, qualified_name(of_parser, parser), pairs, owner, comment)
+            row = (name, place, catalogued(of_parser, parser), pairs, owner, comment)
             yield Entry(Ref(self.type, name, place), ("pg_ts_config", oid), row)
 
     def build(self, entry: Entry) -> TextSearchConfiguration:

@@ -18,6 +18,7 @@ from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.names import NAME, object_name, spelled
 from kolumn.providers.postgres.reading import Reading, not_a_member
+from kolumn.providers.postgres.resources.routine import conflict
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import STRING, Token, literal, qualified, quote, tokenize, value
 from kolumn.sql import model as sql
@@ -122,7 +123,7 @@ class PostgresTrigger(sql.Trigger):
     def verify(self) -> Iterator[Problem]:
         """Yield faults across attributes."""
         if self.constraint and (self.timing.lower() != "after" or not self.for_each_row):
-            yield _conflict(
+            yield conflict(
                 "constraint",
                 "a constraint trigger fires after each row",
                 'Set timing = "after" and for_each_row = true.',
@@ -130,21 +131,17 @@ class PostgresTrigger(sql.Trigger):
         if not self.constraint:
             for each in ("deferrable", "initially_deferred", "from_table"):
                 if getattr(self, each):
-                    yield _conflict(each, f"{each} is for constraint triggers", "Set constraint = true.")
+                    yield conflict(each, f"{each} is for constraint triggers", "Set constraint = true.")
         if self.initially_deferred and not self.deferrable:
-            yield _conflict(
+            yield conflict(
                 "initially_deferred", "initially_deferred needs deferrable", "Set deferrable = true."
             )
         if self.timing.lower() == "instead of" and (not self.for_each_row or self.when):
-            yield _conflict(
+            yield conflict(
                 "timing",
                 "what fires instead of an event does so for each row, without a condition",
                 "Change them.",
             )
-
-
-def _conflict(path: str, message: str, hint: str) -> Problem:
-    return Problem(message, code="conflicting_attributes", path=path, hint=hint)
 
 
 class TriggerHandler(PostgresHandler[PostgresTrigger]):
@@ -210,19 +207,20 @@ class TriggerHandler(PostgresHandler[PostgresTrigger]):
     def changes_in_place(
         self, before: PostgresTrigger, after: PostgresTrigger, fields: tuple[str, ...]
     ) -> bool:
-        """Whether the change is made in place: CREATE OR REPLACE TRIGGER does not take constraint triggers."""
+        """Whether the change is made in place: CREATE OR REPLACE takes no constraint triggers."""
         return self.IN_PLACE.issuperset(fields) or not (before.constraint or after.constraint)
 
     def follow(self, model: PostgresTrigger, operation: Operation) -> PostgresTrigger:
         """Return the trigger with its function and tables as they are called after a rename."""
         followed = super().follow(model, operation)
-        if isinstance(operation, Rename) and operation.subject.type == "function":
+        if not isinstance(operation, Rename):
+            return followed
+        before, after = operation.subject, operation.target
+        if before.type == "function":
             function = renamed_function(followed.function, operation)
             return dataclasses.replace(followed, function=function)
-        if isinstance(operation, Rename) and operation.subject.type == "table" and followed.from_table:
-            if object_name(followed.from_table) == (operation.subject.name, operation.subject.schema):
-                other = spelled(operation.target.schema, operation.target.name)
-                return dataclasses.replace(followed, from_table=other)
+        if before.type == "table" and object_name(followed.from_table) == (before.name, before.schema):
+            return dataclasses.replace(followed, from_table=spelled(after.schema, after.name))
         return followed
 
     # Writing

@@ -28,7 +28,9 @@ SELECT c.oid, c.relkind::text, n.nspname, c.relname, pg_get_userbyid(c.relowner)
     coalesce(c.reloptions, ARRAY[]::text[]), coalesce(s.spcname::text, ''), coalesce(m.amname::text, ''),
     c.relispopulated,
     array(
-        SELECT ARRAY[a.attname::text, format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation::text]
+        SELECT ARRAY[
+            a.attname::text, format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation::text
+        ]
         FROM pg_catalog.pg_attribute a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
     ),
@@ -91,7 +93,7 @@ class ViewRow(NamedTuple):
 
 
 def written(query: str) -> str:
-    """Return a query of the catalogue as configuration has it: without its semicolon, ended by a line break."""
+    """Return a query of the catalogue as configuration has it: a line break in place of its semicolon."""
     return query.rstrip().removesuffix(";").rstrip() + "\n"
 
 
