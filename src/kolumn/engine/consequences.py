@@ -1,8 +1,8 @@
 """What comes into being along with what a plan creates, e.g. the grants that default privileges give a table.
 
-No operation says so, and what a plan ends with must be what was asked for. So what is asked for is reached from
-what comes along rather than from nothing; and what nobody asked for is taken away again, where the plan is to end
-with nothing else (prune), or where the object was there before and comes back without it.
+No operation says so, and what a plan ends with must be what was asked for. So what is asked for is reached
+from what comes along rather than from nothing; and what nobody asked for is taken away again, where the plan
+is to end with nothing else (prune), or where the object was there before and comes back without it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from kolumn.engine.changes import keep
 from kolumn.engine.consequences import with_consequences
 from kolumn.engine.dependents import with_dependents
 from kolumn.engine.handler import Handler, Registry
-from kolumn.engine.operations import Drop, Operation, Risk, Step
+from kolumn.engine.operations import NOTHING, Drop, Operation, Risk, Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.session import Catalog, Compiler
@@ -35,6 +35,8 @@ class _Item(msgspec.Struct):
     wanted: Any = None
     live: Any = None
     unchanged: bool = False
+    former: Ref | None = None
+    """Under which it is found, where what it belongs to is about to get another name."""
     orphan: Ref | None = None
     """What it was before its name changed without a word about renaming."""
     pruned: bool = False
@@ -228,6 +230,9 @@ class Planner:
             raise ValidationError.of(problems)
         for item in items:
             self._find_live(item, live, claimed)
+        renames = [rename for item in items for rename in _renames(item)]
+        for item in items if renames else ():
+            self._find_under_former_name(item, live, claimed, renames)
         for item in items:
             self._find_gone(item, live, claimed)
             if item.request.ignore_changes and item.wanted is not None and item.live is not None:
@@ -246,6 +251,22 @@ class Planner:
         former = item.handler.former(item.wanted)
         if item.live is None and former is not None and former in live and former not in claimed:
             item.live = live.get(former)
+            claimed[former] = item
+
+    def _find_under_former_name(
+        self, item: _Item, live: Snapshot, claimed: dict[Ref, _Item], renames: Sequence[Operation]
+    ) -> None:
+        """Find what a wanted resource is now where the name of something else is part of its own."""
+        if item.unchanged or item.live is not None or item.wanted is None:
+            return
+        model, handler = item.wanted, item.handler
+        for rename in renames:
+            back = rename.inverse()
+            if back is not None and back.subject in handler.uses(model):
+                model = handler.follow(model, back)
+        former = handler.ref(model)
+        if former != item.ref and former in live and former not in claimed:
+            item.live, item.former = live.get(former), former
             claimed[former] = item
 
     def _find_gone(self, item: _Item, live: Snapshot, claimed: Mapping[Ref, _Item]) -> None:
@@ -281,10 +302,12 @@ class Planner:
             owners[item.ref] = item.key
             if item.unchanged:
                 continue
-            followed = item.live
+            followed, names = item.live, NOTHING
             if followed is not None and not renamed.isdisjoint(item.handler.uses(followed)):
-                followed = self._followed(item, renames)
+                followed, names = self._followed(item, renames)
             found = item.handler.diff(followed, item.wanted)
+            if names:
+                found = [replace(each, requires=each.requires | names) for each in found]
             if item.orphan is not None:
                 owners[item.orphan] = item.key
                 found = [*item.handler.diff(live.get(item.orphan), None), *found]
@@ -307,15 +330,16 @@ class Planner:
             )
         return operations, owners
 
-    def _followed(self, item: _Item, renames: Iterable[Operation]) -> Any:
-        """Return the live model as it will be once what it refers to has its new name."""
-        model = item.live
+    def _followed(self, item: _Item, renames: Iterable[Operation]) -> tuple[Any, frozenset[Ref]]:
+        """Return the live model as it will be once what it refers to has its new name, and these names."""
+        model, names = item.live, NOTHING
         uses, own = item.handler.uses(model), (item.ref, item.handler.ref(model))
         for rename in renames:
             if rename.subject in uses and rename.subject not in own:
                 model = item.handler.follow(model, rename)
                 uses |= rename.provides
-        return model
+                names |= rename.provides
+        return model, names
 
     def _effect(self, operation: Operation, state: Snapshot, users: _Users | None) -> Mapping[Ref, Any]:
         """Return what an operation leaves, with what follows a renamed object."""
@@ -325,9 +349,10 @@ class Planner:
         if operation.RENAMES:
             for ref in users.of(operation.subject):
                 if ref not in effect and (model := state.get(ref)) is not None:
-                    followed = self._registry.get(ref.type).follow(model, operation)
+                    handler = self._registry.get(ref.type)
+                    followed = handler.follow(model, operation)
                     if followed != model:
-                        effect[ref] = followed
+                        effect |= {ref: None, handler.ref(followed): followed}
         users.note(effect)
         return effect
 
@@ -377,7 +402,7 @@ class Planner:
     def _unmanaged(self, items: Iterable[_Item], live: Snapshot) -> Iterator[Ref]:
         meant = {managed.ref for _, managed in self._state.managed()}
         for item in items:
-            meant.update(ref for ref in (item.ref, item.orphan) if ref is not None)
+            meant.update(ref for ref in (item.ref, item.orphan, item.former) if ref is not None)
             if item.wanted is not None and (former := item.handler.former(item.wanted)) is not None:
                 meant.add(former)
         return (ref for ref in live.refs() if ref not in meant and ref not in live.aside)
