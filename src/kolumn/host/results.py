@@ -65,7 +65,7 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     outputs: tuple[OutputChange, ...] = ()
     unmanaged: tuple[str, ...] | None = None
-    """Live objects neither configuration nor state names; None when nobody looked."""
+    """Addresses of live objects neither configuration nor state names; None when nobody looked."""
     refresh_only: bool = False
     destroy: bool = False
 
