@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -443,7 +442,7 @@ def _honest(step: Step) -> Step:
     """Return the step with the risk of being irreversible where it has no undo."""
     if step.undo is not None or any(risk.kind == "irreversible" for risk in step.risks):
         return step
-    return replace(step, risks=(*step.risks, Risk("irreversible", step.description)))
+    return msgspec.structs.replace(step, risks=(*step.risks, Risk("irreversible", step.description)))
 
 
 def _renames(item: _Item) -> Iterable[Operation]:
