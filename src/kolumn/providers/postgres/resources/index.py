@@ -50,7 +50,8 @@ class PostgresIndex(model.Index):
     """Whether CREATE INDEX CONCURRENTLY left it unfinished; never wanted."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parameters", Parameters(self.parameters))
+        if not isinstance(self.parameters, Parameters):
+            object.__setattr__(self, "parameters", Parameters(self.parameters))
 
     def verify(self) -> Iterator[Problem]:
         """Yield faults across attributes."""
