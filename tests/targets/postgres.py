@@ -515,6 +515,7 @@ def _target(version: int) -> Target:
                 "OutboxCleanupRetention",
             }
         ),
+        worded=frozenset({"definition", "expression", "when", "where", "using", "default", "actions"}),
         missing_types=frozenset({"stream_sink", "stream_route", "stream_outbox"}),
         secrets={
             "password": PLANTED,
