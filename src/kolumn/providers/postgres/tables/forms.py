@@ -9,6 +9,7 @@ at their column.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from kolumn.engine.declaration import replaced
@@ -116,16 +117,23 @@ def usual_name(table: str, constraint: Constraint, columns: Iterable[str]) -> st
 
 def mentioned(expression: str, columns: Iterable[str]) -> list[str]:
     """Return those of `columns` that an expression over one table uses."""
+    used = _names(expression)
+    return [column for column in columns if column in used]
+
+
+@lru_cache(maxsize=65536)
+def _names(expression: str) -> frozenset[str]:
+    """Return the names in an expression that may be columns'."""
     tokens = tokenize(expression)
-    found: dict[str, None] = {}
+    found = set()
     for place, token in enumerate(tokens):
         if token.kind not in (WORD, QUOTED):
             continue
         before = tokens[place - 1].word if place else ""
         after = tokens[place + 1].word if place + 1 < len(tokens) else ""
         if before != "::" and after not in ("(", "."):
-            found[identifier(token)] = None
-    return [column for column in columns if column in found]
+            found.add(identifier(token))
+    return frozenset(found)
 
 
 def _free_name(table: str, constraint: Constraint, columns: list[str], taken: set[str]) -> str:
