@@ -12,6 +12,7 @@ from kolumn.engine.operations import Alter, Create, Drop, Operation, Statement, 
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres import default_grants, succession
 from kolumn.providers.postgres.handler import PostgresHandler
+from kolumn.providers.postgres.online import Patience, steps
 from kolumn.providers.postgres.resources.grant import GrantHandler
 from kolumn.providers.postgres.server import Server
 from kolumn.sql.operations import AlterTable
@@ -31,7 +32,10 @@ class _Stand(NamedTuple):
 class PostgresCompiler:
     """Writes what the handlers say as steps, and sees to their order where the catalogue knows more."""
 
-    def __init__(self, handlers: Iterable[PostgresHandler[Any]], server: Server) -> None:
+    def __init__(
+        self, handlers: Iterable[PostgresHandler[Any]], server: Server, patience: Patience
+    ) -> None:
+        self._patience = patience
         self._handlers: Mapping[str, PostgresHandler[Any]] = {each.type: each for each in handlers}
         self._server = server
 
@@ -125,7 +129,12 @@ class PostgresCompiler:
         return part(operation.before, stand.part) != part(operation.after, stand.part)
 
     def compile(self, operation: Operation, live: Snapshot, *, online: bool = False) -> list[Step]:
-        """Return the steps of one operation."""
+        """Return the steps of one operation; `online`: see the module of that name."""
+        if online:
+            return steps(operation, live, self._patience, lambda each: self._step(each, live))
+        return [self._step(operation, live)]
+
+    def _step(self, operation: Operation, live: Snapshot) -> Step:
         handler = self._handlers[operation.subject.type]
         statements = _statements(handler.statements(operation, live, self._server))
         inverse = operation.inverse()
@@ -133,16 +142,14 @@ class PostgresCompiler:
         if inverse is not None:
             after = live.with_changes(operation.effect())
             undo = _statements(handler.statements(inverse, after, self._server))
-        return [
-            Step(
-                operation=operation,
-                description=operation.describe(),
-                statements=statements,
-                undo=undo,
-                risks=(*operation.risks, *handler.risks(operation, live)),
-                lock=handler.lock(operation, live),
-            )
-        ]
+        return Step(
+            operation=operation,
+            description=operation.describe(),
+            statements=statements,
+            undo=undo,
+            risks=(*operation.risks, *handler.risks(operation, live)),
+            lock=handler.lock(operation, live),
+        )
 
 
 def _statements(texts: Iterator[str | Statement]) -> tuple[Statement, ...]:

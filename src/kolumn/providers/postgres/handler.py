@@ -64,6 +64,7 @@ class PostgresHandler(SQLHandler[M]):
 
     MODEL: ClassVar[builtins.type[Any]]
     KEYWORD: ClassVar[str]
+    dialect: PostgresDialect
     IN_PLACE: ClassVar[frozenset[str]] = frozenset({"owner", "comment"})
     NAMESPACE: ClassVar[str] = ""
     """What shares names with objects of this type, whatever its type: `relation`, `routine`."""
@@ -173,7 +174,8 @@ class PostgresHandler(SQLHandler[M]):
 
     def worded(self, wanted: M, rehearsed: M, found: M, known: frozenset[str]) -> M:
         """Return `wanted` with the texts that `found`, what the server made of `rehearsed`, has `known`."""
-        return worded(wanted, found, known)
+        settled: M = worded(wanted, found, known)
+        return settled
 
     # Order
 
@@ -238,7 +240,7 @@ class PostgresHandler(SQLHandler[M]):
 
     def type_uses(self, text: str, schema: str) -> frozenset[Ref]:
         """Return the user types a type's name may mean; only existing objects count."""
-        found = self.dialect.type_of(text)  # type: ignore[attr-defined]
+        found = self.dialect.type_of(text)
         return frozenset() if found is None else self._refs(TYPE_KINDS, found.name, found.schema, schema)
 
     def _refs(self, kinds: Iterable[str], name: str, schema: str, own: str) -> frozenset[Ref]:

@@ -159,7 +159,7 @@ class _Gathered:
         }
 
     def _follows(
-        self, row: Catalogued, parents: list[int] | tuple[int, ...], comments: Mapping[object, str], oid: int
+        self, row: Catalogued, parents: list[int] | tuple[int, ...], comments: Mapping[tuple[str, int, int], str], oid: int
     ) -> bool:
         """Whether a column is as the parent it comes from has it, but for an identity, which stays there."""
         if row[13] is not None or row[14] is not None or comments.get(("pg_class", oid, row[1])):
