@@ -122,11 +122,12 @@ class PostgresCompiler:
         return operation
 
     def _changes(self, operation: Alter, stand: _Stand) -> bool:
-        """Whether what stands on something is what the operation changes."""
+        """Whether what stands on something is what the operation takes away or changes."""
         if stand.part is None:
             return True
         part = self._handlers[operation.subject.type].part
-        return part(operation.before, stand.part) != part(operation.after, stand.part)
+        before = part(operation.before, stand.part)
+        return before is not None and before != part(operation.after, stand.part)
 
     def compile(self, operation: Operation, live: Snapshot, *, online: bool = False) -> list[Step]:
         """Return the steps of one operation; `online`: see the module of that name."""
