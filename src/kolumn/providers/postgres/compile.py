@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import Alter, Create, Drop, Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres import default_grants, succession
+from kolumn.providers.postgres import succession
+from kolumn.providers.postgres.grants.brought import brought
 from kolumn.providers.postgres.handler import PostgresHandler
 from kolumn.providers.postgres.online import Patience, steps
-from kolumn.providers.postgres.resources.grant import GrantHandler
 from kolumn.providers.postgres.server import Server
 from kolumn.sql.operations import AlterTable
 
@@ -57,10 +57,8 @@ class PostgresCompiler:
         return next((ref for ref in refs if ref in live), None)
 
     def brings(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[Brought]:
-        """Yield the grants of default privileges (see `default_grants`)."""
-        grants = self._handlers["grant"]
-        assert isinstance(grants, GrantHandler)
-        return default_grants.brought(operations, live, self._server, grants)
+        """Yield the grants of default privileges (see `grants.brought`)."""
+        return brought(operations, live, self._server, self._handlers["grant"])
 
     def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
         """Return the operations with two things only all of them together show.

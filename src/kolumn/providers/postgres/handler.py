@@ -55,6 +55,8 @@ class Entry(NamedTuple):
     """The object it vanishes with, e.g. an index's table."""
     aside: bool = False
     """Whether it counts only where it is named (see `Snapshot`)."""
+    usual: bool = False
+    """Whether it only says what holds anyway, and so is not listed either."""
     secret: str = ""
     """What `build` needs and no digest may be made of."""
 
