@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -307,7 +308,7 @@ class Planner:
                 followed, names = self._followed(item, renames)
             found = item.handler.diff(followed, item.wanted)
             if names:
-                found = [replace(each, requires=each.requires | names) for each in found]
+                found = [dataclasses.replace(each, requires=each.requires | names) for each in found]
             if item.orphan is not None:
                 owners[item.orphan] = item.key
                 found = [*item.handler.diff(live.get(item.orphan), None), *found]
