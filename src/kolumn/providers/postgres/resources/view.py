@@ -345,6 +345,18 @@ class ViewHandler(QueryHandler[View]):
         )
 
 
+    def with_part(self, model: View, part: Ref, source: View) -> View:
+        """Return the view with the default of a column as `source` has it."""
+        default = self.part(source, part)
+        if self.part(model, part) is None or default is None:
+            return model
+        columns = (
+            dataclasses.replace(column, default=default) if column.name == part.name else column
+            for column in model.columns
+        )
+        return dataclasses.replace(model, columns=tuple(columns))
+
+
 _QUERY = frozenset({"definition", "column_names"})
 _NOTHING_SAID = ViewColumn(name="-")
 

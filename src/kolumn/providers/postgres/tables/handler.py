@@ -13,7 +13,7 @@ from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tables import alter, catalogue, render
+from kolumn.providers.postgres.tables import alter, catalogue, parts, render
 from kolumn.providers.postgres.tables.bounds import bounds_fault
 from kolumn.providers.postgres.tables.building import build
 from kolumn.providers.postgres.tables.comparison import TableNormalizer
@@ -28,7 +28,8 @@ from kolumn.providers.postgres.tables.reading import table_entries
 from kolumn.providers.postgres.tables.rows import TableRow
 from kolumn.sql.handlers import TableHandler
 from kolumn.sql.model import Table
-from kolumn.sql.operations import AlterTable
+from kolumn.sql.differ import column_ref
+from kolumn.sql.operations import AlterColumn, AlterTable, DropColumn
 
 
 def grammars() -> Mapping[str, Callable[[str], str | None]]:
@@ -48,6 +49,7 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
     description = "A table with its columns and constraints"
     MODEL = PostgresTable
     KEYWORD: ClassVar[str] = "TABLE"
+    NAMESPACE: ClassVar[str] = "relation"
 
     def __init__(self, dialect: PostgresDialect) -> None:
         super().__init__(dialect)
@@ -86,6 +88,18 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
             after = with_not_null_names(after) if named else without_not_null_names(after)
         return TableHandler.diff(self, before, after)
 
+    def part(self, model: Any, part: Ref) -> object | None:
+        """Return the expression, constraint or type that is a part of the table (see `parts`)."""
+        return parts.part(model, part)
+
+    def without(self, model: Any, part: Ref) -> Any:
+        """Return the table while one of its parts is away (see `parts`)."""
+        return parts.without(model, part)
+
+    def with_part(self, model: Any, part: Ref, source: Any) -> Any:
+        """Return the table with one of its parts as `source` has it (see `parts`)."""
+        return parts.with_part(model, part, source)
+
     # Writing
 
     def definition_sql(self, model: Any, server: Server) -> Iterator[str | Statement]:
@@ -103,4 +117,13 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
 
     def disturbs(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
         """Yield what must be dropped before the operation and comes back after it."""
-        return super().disturbs(operation, live, replaced=replaced)
+        yield from super().disturbs(operation, live, replaced=replaced)
+        column = None
+        if isinstance(operation, AlterColumn) and "type" in operation.fields:
+            column = operation.old.name
+        elif isinstance(operation, DropColumn):
+            column = operation.column.name
+        if column is not None:
+            for ref in live.dependents(column_ref(operation.subject, column)):
+                if ref.type not in ("default", "constraint", "column", "index", "statistics"):
+                    yield ref
