@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -236,6 +235,8 @@ class _Parsing:
         known = shape.by_key
         for key in config:
             if key not in known:
+                from difflib import get_close_matches  # only a fault needs it
+
                 close = get_close_matches(str(key), sorted(known), 1)
                 hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(sorted(known))}."
                 self._problems.append(

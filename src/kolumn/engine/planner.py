@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -306,7 +307,7 @@ class Planner:
                 followed, names = self._followed(item, renames)
             found = item.handler.diff(followed, item.wanted)
             if names:
-                found = [replace(each, requires=each.requires | names) for each in found]
+                found = [dataclasses.replace(each, requires=each.requires | names) for each in found]
             if item.orphan is not None:
                 owners[item.orphan] = item.key
                 found = [*item.handler.diff(live.get(item.orphan), None), *found]
@@ -478,7 +479,7 @@ def _honest(step: Step) -> Step:
     """Return the step with the risk of being irreversible where it has no undo."""
     if step.undo is not None or any(risk.kind == "irreversible" for risk in step.risks):
         return step
-    return replace(step, risks=(*step.risks, Risk("irreversible", step.description)))
+    return msgspec.structs.replace(step, risks=(*step.risks, Risk("irreversible", step.description)))
 
 
 def _renames(item: _Item) -> Iterable[Operation]:

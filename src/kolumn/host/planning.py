@@ -11,7 +11,7 @@ from kolumn.config.project import Project
 from kolumn.contract import messages as m
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.host import requests as wanted
-from kolumn.host.addresses import bare_type, prefixed_type
+from kolumn.host.addresses import address_of, bare_type, prefixed_type
 from kolumn.host.configuration import Configuration
 from kolumn.host.providers import Client, Fleet
 from kolumn.host.requests import Requests, Scope
@@ -156,7 +156,10 @@ def _ask_one(
     pruned = _pruned(request, response, address) if options.prune else frozenset()
     unmanaged = None
     if options.count_unmanaged and not options.prune and response.steps:
-        unmanaged = tuple(prefixed_type(address, each) for each in response.unmanaged)
+        unmanaged = tuple(
+            address_of(prefixed_type(address, type_), identity)
+            for type_, _, identity in (each.partition(" ") for each in response.unmanaged)
+        )
     veil = Veil(configuration.project.secrets)
     found = changes(response, requests, address, pruned, veil)
     return _Answer(

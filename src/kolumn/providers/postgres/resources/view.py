@@ -326,7 +326,7 @@ class ViewHandler(QueryHandler[View]):
             if old.comment != new.comment:
                 yield self.column_comment_sql(after, name, new.comment)
 
-    def part(self, model: View, part: Ref) -> object | None:
+    def part(self, model: View, part: Ref) -> str | None:
         """Return the default of a column."""
         if part.type != "default":
             return None

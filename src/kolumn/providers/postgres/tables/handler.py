@@ -13,7 +13,7 @@ from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tables import alter, catalogue, parts, render
+from kolumn.providers.postgres.tables import alter, catalogue, render
 from kolumn.providers.postgres.tables.bounds import bounds_fault
 from kolumn.providers.postgres.tables.building import build
 from kolumn.providers.postgres.tables.comparison import TableNormalizer
@@ -24,6 +24,7 @@ from kolumn.providers.postgres.tables.forms import (
     without_not_null_names,
 )
 from kolumn.providers.postgres.tables.model import PostgresTable
+from kolumn.providers.postgres.tables.parts import part_of, with_part, without_part
 from kolumn.providers.postgres.tables.reading import table_entries
 from kolumn.providers.postgres.tables.rows import TableRow
 from kolumn.sql.handlers import TableHandler
@@ -89,16 +90,16 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         return TableHandler.diff(self, before, after)
 
     def part(self, model: Any, part: Ref) -> object | None:
-        """Return the expression, constraint or type that is a part of the table (see `parts`)."""
-        return parts.part(model, part)
+        """Return the constraint, the default or the generated column that `part` means."""
+        return part_of(model, part)
 
     def without(self, model: Any, part: Ref) -> Any:
-        """Return the table while one of its parts is away (see `parts`)."""
-        return parts.without(model, part)
+        """Return the table without one of its parts."""
+        return without_part(model, part)
 
     def with_part(self, model: Any, part: Ref, source: Any) -> Any:
-        """Return the table with one of its parts as `source` has it (see `parts`)."""
-        return parts.with_part(model, part, source)
+        """Return the table with one of its parts as `source` has it."""
+        return with_part(model, part, source)
 
     # Writing
 
@@ -116,7 +117,10 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
             yield from super().statements(operation, live, server)
 
     def disturbs(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
-        """Yield what must be dropped before the operation and comes back after it."""
+        """Yield what must be dropped before the operation and comes back after it.
+
+        PostgreSQL itself takes constraints, defaults and indexes along with a column, and converts them.
+        """
         yield from super().disturbs(operation, live, replaced=replaced)
         column = None
         if isinstance(operation, AlterColumn) and "type" in operation.fields:
@@ -124,6 +128,8 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         elif isinstance(operation, DropColumn):
             column = operation.column.name
         if column is not None:
-            for ref in live.dependents(column_ref(operation.subject, column)):
-                if ref.type not in ("default", "constraint", "column", "index", "statistics"):
-                    yield ref
+            dependents = live.dependents(column_ref(operation.subject, column))
+            yield from (ref for ref in dependents if ref.type not in _TAKEN_ALONG)
+
+
+_TAKEN_ALONG = frozenset({"default", "constraint", "column", "index", "statistics"})

@@ -59,7 +59,8 @@ class PostgresKeyPart(KeyPart):
     )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "opclass_parameters", Parameters(self.opclass_parameters))
+        if not isinstance(self.opclass_parameters, Parameters):
+            object.__setattr__(self, "opclass_parameters", Parameters(self.opclass_parameters))
 
     def verify(self) -> Iterator[Problem]:
         """Yield faults across attributes."""
@@ -97,7 +98,8 @@ class _IndexBacked:
     comment: str = _comment()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parameters", Parameters(self.parameters))
+        if not isinstance(self.parameters, Parameters):
+            object.__setattr__(self, "parameters", Parameters(self.parameters))
 
     def verify(self) -> Iterator[Problem]:
         """Yield faults across attributes."""
@@ -320,7 +322,8 @@ class PostgresColumn(model.Column):
     """Whether it is in all as the parent has it."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parameters", Parameters(self.parameters))
+        if not isinstance(self.parameters, Parameters):
+            object.__setattr__(self, "parameters", Parameters(self.parameters))
 
     def verify(self) -> Iterator[Problem]:
         """Yield faults across attributes."""
@@ -430,7 +433,8 @@ class PostgresTable(model.Table):
     owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parameters", Parameters(self.parameters))
+        if not isinstance(self.parameters, Parameters):
+            object.__setattr__(self, "parameters", Parameters(self.parameters))
 
     @property
     def derives(self) -> bool:

@@ -166,8 +166,10 @@ def _not_null(table: PostgresTable, column: PostgresColumn, server: Server) -> s
 
 def named_sequence(table: PostgresTable, column: PostgresColumn) -> bool:
     """Whether a serial column's sequence has a name that PostgreSQL would not give it."""
-    return column.sequence not in ("", naming.sequence_name(table.name, column.name)) and (
-        serial_of(column.type) is not None
+    return bool(
+        column.sequence
+        and column.sequence != naming.sequence_name(table.name, column.name)
+        and serial_of(column.type) is not None
     )
 
 
