@@ -176,7 +176,8 @@ class PostgresHandler(SQLHandler[M]):
         """
         if not hasattr(wanted, "schema"):
             return None
-        return dataclasses.replace(wanted, schema=scratch, owner="", comment="")  # type: ignore[type-var]
+        changes = {"schema": scratch, **{name: "" for name in ("owner", "comment") if hasattr(wanted, name)}}
+        return dataclasses.replace(wanted, **changes)  # type: ignore[type-var]
 
     def rehearsal(self, rehearsed: M, live: M, server: Server) -> Iterator[str | Statement]:
         """Yield the statements that make `rehearsed`, and before it what it needs in the same schema."""
