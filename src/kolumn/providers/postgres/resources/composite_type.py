@@ -195,7 +195,11 @@ WHERE t.typtype = 'c' AND {{user_schemas}} AND {not_a_member("pg_type", "t.oid")
         for each in operations:
             if not isinstance(each, AlterObject) or each.subject.type != self.type:
                 continue
-            if "attributes" in each.fields and self._retyped(each.before, each.after) and _is_used(each.subject, live):
+            if (
+                "attributes" in each.fields
+                and self._retyped(each.before, each.after)
+                and _is_used(each.subject, live)
+            ):
                 operations = as_replacement(operations, each.subject, self)
         return operations
 

@@ -24,12 +24,13 @@ from kolumn.providers.postgres.tables.forms import (
     without_not_null_names,
 )
 from kolumn.providers.postgres.tables.model import PostgresTable
-from kolumn.providers.postgres.tables.parts import part_of, without_part
+from kolumn.providers.postgres.tables.parts import part_of, with_part, without_part
 from kolumn.providers.postgres.tables.reading import table_entries
 from kolumn.providers.postgres.tables.rows import TableRow
 from kolumn.sql.handlers import TableHandler
 from kolumn.sql.model import Table
-from kolumn.sql.operations import AlterTable
+from kolumn.sql.differ import column_ref
+from kolumn.sql.operations import AlterColumn, AlterTable, DropColumn
 
 
 def grammars() -> Mapping[str, Callable[[str], str | None]]:
@@ -49,6 +50,7 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
     description = "A table with its columns and constraints"
     MODEL = PostgresTable
     KEYWORD: ClassVar[str] = "TABLE"
+    NAMESPACE: ClassVar[str] = "relation"
 
     def __init__(self, dialect: PostgresDialect) -> None:
         super().__init__(dialect)
@@ -95,6 +97,10 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         """Return the table without one of its parts."""
         return without_part(model, part)
 
+    def with_part(self, model: Any, part: Ref, source: Any) -> Any:
+        """Return the table with one of its parts as `source` has it."""
+        return with_part(model, part, source)
+
     # Writing
 
     def definition_sql(self, model: Any, server: Server) -> Iterator[str | Statement]:
@@ -111,5 +117,19 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
             yield from super().statements(operation, live, server)
 
     def disturbs(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
-        """Yield what must be dropped before the operation and comes back after it."""
-        return super().disturbs(operation, live, replaced=replaced)
+        """Yield what must be dropped before the operation and comes back after it.
+
+        PostgreSQL itself takes constraints, defaults and indexes along with a column, and converts them.
+        """
+        yield from super().disturbs(operation, live, replaced=replaced)
+        column = None
+        if isinstance(operation, AlterColumn) and "type" in operation.fields:
+            column = operation.old.name
+        elif isinstance(operation, DropColumn):
+            column = operation.column.name
+        if column is not None:
+            dependents = live.dependents(column_ref(operation.subject, column))
+            yield from (ref for ref in dependents if ref.type not in _TAKEN_ALONG)
+
+
+_TAKEN_ALONG = frozenset({"default", "constraint", "column", "index", "statistics"})

@@ -41,6 +41,21 @@ def without_part(table: PostgresTable, part: Ref) -> PostgresTable:
     return replaced(table, {"columns": columns})
 
 
+def with_part(table: PostgresTable, part: Ref, source: PostgresTable) -> PostgresTable:
+    """Return the table with a part as `source` has it; the table itself unless both have it."""
+    mine, theirs = part_of(table, part), part_of(source, part)
+    table = canonical(table)
+    if mine is None or theirs is None or mine == theirs:
+        return table
+    if part.type == "constraint":
+        return table.without_constraint(_constraint(mine)).with_constraint(_constraint(theirs))
+    column = canonical(source).column(part.name)
+    assert column is not None
+    changes = {"default": column.default, "generated": column.generated}
+    columns = tuple(replaced(each, changes) if each.name == part.name else each for each in table.columns)
+    return replaced(table, {"columns": columns})
+
+
 def _constraint(found: object) -> Constraint:
     assert isinstance(found, Constraint)
     return found
