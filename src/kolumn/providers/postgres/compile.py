@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import Alter, Create, Drop, Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres import default_grants, succession
+from kolumn.providers.postgres import succession
+from kolumn.providers.postgres.grants.brought import brought
 from kolumn.providers.postgres.handler import PostgresHandler
-from kolumn.providers.postgres.resources.grant import GrantHandler
+from kolumn.providers.postgres.online import Patience, steps
 from kolumn.providers.postgres.server import Server
 from kolumn.sql.operations import AlterTable
 
@@ -31,7 +32,10 @@ class _Stand(NamedTuple):
 class PostgresCompiler:
     """Writes what the handlers say as steps, and sees to their order where the catalogue knows more."""
 
-    def __init__(self, handlers: Iterable[PostgresHandler[Any]], server: Server) -> None:
+    def __init__(
+        self, handlers: Iterable[PostgresHandler[Any]], server: Server, patience: Patience
+    ) -> None:
+        self._patience = patience
         self._handlers: Mapping[str, PostgresHandler[Any]] = {each.type: each for each in handlers}
         self._server = server
 
@@ -53,10 +57,8 @@ class PostgresCompiler:
         return next((ref for ref in refs if ref in live), None)
 
     def brings(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[Brought]:
-        """Yield the grants of default privileges (see `default_grants`)."""
-        grants = self._handlers["grant"]
-        assert isinstance(grants, GrantHandler)
-        return default_grants.brought(operations, live, self._server, grants)
+        """Yield the grants of default privileges (see `grants.brought`)."""
+        return brought(operations, live, self._server, self._handlers["grant"])
 
     def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
         """Return the operations with two things only all of them together show.
@@ -118,14 +120,20 @@ class PostgresCompiler:
         return operation
 
     def _changes(self, operation: Alter, stand: _Stand) -> bool:
-        """Whether what stands on something is what the operation changes."""
+        """Whether what stands on something is what the operation takes away or changes."""
         if stand.part is None:
             return True
         part = self._handlers[operation.subject.type].part
-        return part(operation.before, stand.part) != part(operation.after, stand.part)
+        before = part(operation.before, stand.part)
+        return before is not None and before != part(operation.after, stand.part)
 
     def compile(self, operation: Operation, live: Snapshot, *, online: bool = False) -> list[Step]:
-        """Return the steps of one operation."""
+        """Return the steps of one operation; `online`: see the module of that name."""
+        if online:
+            return steps(operation, live, self._patience, lambda each: self._step(each, live))
+        return [self._step(operation, live)]
+
+    def _step(self, operation: Operation, live: Snapshot) -> Step:
         handler = self._handlers[operation.subject.type]
         statements = _statements(handler.statements(operation, live, self._server))
         inverse = operation.inverse()
@@ -133,16 +141,14 @@ class PostgresCompiler:
         if inverse is not None:
             after = live.with_changes(operation.effect())
             undo = _statements(handler.statements(inverse, after, self._server))
-        return [
-            Step(
-                operation=operation,
-                description=operation.describe(),
-                statements=statements,
-                undo=undo,
-                risks=(*operation.risks, *handler.risks(operation, live)),
-                lock=handler.lock(operation, live),
-            )
-        ]
+        return Step(
+            operation=operation,
+            description=operation.describe(),
+            statements=statements,
+            undo=undo,
+            risks=(*operation.risks, *handler.risks(operation, live)),
+            lock=handler.lock(operation, live),
+        )
 
 
 def _statements(texts: Iterator[str | Statement]) -> tuple[Statement, ...]:

@@ -55,6 +55,8 @@ class Entry(NamedTuple):
     """The object it vanishes with, e.g. an index's table."""
     aside: bool = False
     """Whether it counts only where it is named (see `Snapshot`)."""
+    usual: bool = False
+    """Whether it only says what holds anyway, and so is not listed either."""
     secret: str = ""
     """What `build` needs and no digest may be made of."""
 
@@ -64,6 +66,7 @@ class PostgresHandler(SQLHandler[M]):
 
     MODEL: ClassVar[builtins.type[Any]]
     KEYWORD: ClassVar[str]
+    dialect: PostgresDialect
     IN_PLACE: ClassVar[frozenset[str]] = frozenset({"owner", "comment"})
     NAMESPACE: ClassVar[str] = ""
     """What shares names with objects of this type, whatever its type: `relation`, `routine`."""
@@ -173,7 +176,8 @@ class PostgresHandler(SQLHandler[M]):
 
     def worded(self, wanted: M, rehearsed: M, found: M, known: frozenset[str]) -> M:
         """Return `wanted` with the texts that `found`, what the server made of `rehearsed`, has `known`."""
-        return worded(wanted, found, known)
+        settled: M = worded(wanted, found, known)
+        return settled
 
     # Order
 
@@ -238,7 +242,7 @@ class PostgresHandler(SQLHandler[M]):
 
     def type_uses(self, text: str, schema: str) -> frozenset[Ref]:
         """Return the user types a type's name may mean; only existing objects count."""
-        found = self.dialect.type_of(text)  # type: ignore[attr-defined]
+        found = self.dialect.type_of(text)
         return frozenset() if found is None else self._refs(TYPE_KINDS, found.name, found.schema, schema)
 
     def _refs(self, kinds: Iterable[str], name: str, schema: str, own: str) -> frozenset[Ref]:

@@ -141,55 +141,55 @@ def _parts(columns: Iterable[str]) -> tuple[KeyPart, ...]:
 
 
 def _primary_key(row: ConstraintRow) -> PostgresPrimaryKey:
-    assert row.index is not None
+    assert row.backing is not None
     return PostgresPrimaryKey(
         name=row.name,
         columns=_parts(row.columns),
         without_overlaps=row.period,
-        include=row.index.include,
+        include=row.backing.include,
         deferrable=row.deferrable,
         initially_deferred=row.deferred,
-        parameters=_parameters(row.index.options),
-        tablespace=row.index.tablespace or "",
-        clustered=row.index.clustered,
-        replica_identity=row.index.replica_identity,
+        parameters=_parameters(row.backing.options),
+        tablespace=row.backing.tablespace or "",
+        clustered=row.backing.clustered,
+        replica_identity=row.backing.replica_identity,
         comment=row.comment,
     )
 
 
 def _unique(row: ConstraintRow) -> PostgresUnique:
-    assert row.index is not None
+    assert row.backing is not None
     return PostgresUnique(
         name=row.name,
         columns=_parts(row.columns),
-        nulls_not_distinct=row.index.nulls_not_distinct,
+        nulls_not_distinct=row.backing.nulls_not_distinct,
         without_overlaps=row.period,
-        include=row.index.include,
+        include=row.backing.include,
         deferrable=row.deferrable,
         initially_deferred=row.deferred,
-        parameters=_parameters(row.index.options),
-        tablespace=row.index.tablespace or "",
-        clustered=row.index.clustered,
-        replica_identity=row.index.replica_identity,
+        parameters=_parameters(row.backing.options),
+        tablespace=row.backing.tablespace or "",
+        clustered=row.backing.clustered,
+        replica_identity=row.backing.replica_identity,
         comment=row.comment,
     )
 
 
 def _exclusion(row: ConstraintRow) -> Exclusion:
-    assert row.index is not None
+    assert row.backing is not None
     parsed = parse_exclusion(row.text or "")
     return Exclusion(
         name=row.name,
         columns=parsed.parts,
         method=parsed.method,
         where=parsed.where,
-        include=row.index.include,
+        include=row.backing.include,
         deferrable=row.deferrable,
         initially_deferred=row.deferred,
-        parameters=_parameters(row.index.options),
-        tablespace=row.index.tablespace or "",
-        clustered=row.index.clustered,
-        replica_identity=row.index.replica_identity,
+        parameters=_parameters(row.backing.options),
+        tablespace=row.backing.tablespace or "",
+        clustered=row.backing.clustered,
+        replica_identity=row.backing.replica_identity,
         comment=row.comment,
     )
 

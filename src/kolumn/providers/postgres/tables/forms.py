@@ -25,7 +25,7 @@ from kolumn.providers.postgres.tables.model import (
     PostgresTable,
     PostgresUnique,
 )
-from kolumn.providers.postgres.tokens import QUOTED, WORD, identifier, tokenize
+from kolumn.providers.postgres.tokens import NAME_BYTES, QUOTED, WORD, clip, identifier, tokenize
 from kolumn.providers.postgres.types import serial_of
 from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Unique
 
@@ -155,7 +155,7 @@ def _free_name(table: str, constraint: Constraint, columns: list[str], taken: se
     number = 0
     while name in taken:
         number += 1
-        name = naming.clip(base, naming.NAME_BYTES - len(str(number))) + str(number)
+        name = clip(base, NAME_BYTES - len(str(number))) + str(number)
     return name
 
 

@@ -24,6 +24,7 @@ from kolumn.providers.postgres.tables.forms import (
     without_not_null_names,
 )
 from kolumn.providers.postgres.tables.model import PostgresTable
+from kolumn.providers.postgres.tables.parts import part_of, without_part
 from kolumn.providers.postgres.tables.reading import table_entries
 from kolumn.providers.postgres.tables.rows import TableRow
 from kolumn.sql.handlers import TableHandler
@@ -85,6 +86,14 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
             named = any(column.not_null_constraint is not None for column in before.columns)
             after = with_not_null_names(after) if named else without_not_null_names(after)
         return TableHandler.diff(self, before, after)
+
+    def part(self, model: Any, part: Ref) -> object | None:
+        """Return the constraint, the default or the generated column that `part` means."""
+        return part_of(model, part)
+
+    def without(self, model: Any, part: Ref) -> Any:
+        """Return the table without one of its parts."""
+        return without_part(model, part)
 
     # Writing
 

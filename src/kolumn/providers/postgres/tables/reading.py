@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 
 from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.handler import Entry
@@ -21,6 +22,8 @@ from kolumn.providers.postgres.tables.rows import (
 from kolumn.providers.postgres.tokens import qualified
 
 _NEXTVAL = "nextval('"
+_NUMBER = itemgetter(1)
+"""Of the row of a column its number, of that of a constraint its oid."""
 _INTEGER_LIMITS = {
     "smallint": (1, 32_767),
     "integer": (1, 2_147_483_647),
@@ -89,10 +92,14 @@ class _Gathered:
         self._columns: dict[int, list[Catalogued]] = defaultdict(list)
         for row in reading.rows["columns"]:
             self._columns[row[0]].append(row)
+        for columns in self._columns.values():
+            columns.sort(key=_NUMBER)
         self._names = {oid: {row[1]: row[2] for row in rows} for oid, rows in self._columns.items()}
         self._constraints: dict[int, list[Catalogued]] = defaultdict(list)
         for row in reading.rows["constraints"]:
             self._constraints[row[0]].append(row)
+        for constraints in self._constraints.values():
+            constraints.sort(key=_NUMBER)
         self._tables = {row[0]: row for row in reading.rows["tables"]}
         self._indexes = {row[0]: row for row in reading.rows["indexes"] if row[8] is not None}
         self._parents: dict[int, list[int]] = defaultdict(list)
@@ -159,7 +166,7 @@ class _Gathered:
         }
 
     def _follows(
-        self, row: Catalogued, parents: list[int] | tuple[int, ...], comments: Mapping[object, str], oid: int
+        self, row: Catalogued, parents: list[int] | tuple[int, ...], comments: Mapping[tuple[str, int, int], str], oid: int
     ) -> bool:
         """Whether a column is as the parent it comes from has it, but for an identity, which stays there."""
         if row[13] is not None or row[14] is not None or comments.get(("pg_class", oid, row[1])):

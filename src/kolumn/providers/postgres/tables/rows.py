@@ -94,7 +94,8 @@ class ConstraintRow(NamedTuple):
     period: bool
     text: str | None
     """A check's expression, an exclusion constraint's definition."""
-    index: IndexRow | None
+    backing: IndexRow | None
+    """The index behind a key or an exclusion constraint."""
     target: TargetRow | None
     comment: str
 
