@@ -78,6 +78,9 @@ class Handler(Protocol[M]):
     def without(self, model: M, part: Ref) -> M:
         """Return `model` without one of its parts: what it is while something the part needs is away."""
 
+    def with_part(self, model: M, part: Ref, source: M) -> M:
+        """Return `model` with one of its parts as `source` has it; only where both have it."""
+
     def follow(self, model: M, operation: Operation) -> M:
         """Return `model` as the database leaves it when `operation` renames something it refers to.
 
@@ -218,6 +221,10 @@ class DeclaredHandler(Generic[M]):
         return None
 
     def without(self, model: M, part: Ref) -> M:
+        """Return the model itself."""
+        return model
+
+    def with_part(self, model: M, part: Ref, source: M) -> M:
         """Return the model itself."""
         return model
 

@@ -98,7 +98,7 @@ class PostgresIndexHandler(PostgresHandler[Any], IndexHandler):
     def entries(self, reading: Reading) -> Iterator[Entry]:
         """Yield the indexes that are neither a constraint's nor made by an index of a partitioned table."""
         parents = dict(reading.rows["inheritance"])
-        for row in reading.rows["indexes"]:
+        for row in sorted(reading.rows["indexes"]):  # by oid
             oid, table = row[0], reading.refs.get(("pg_class", row[3]))
             if row[8] is not None or table is None or oid in parents:
                 continue

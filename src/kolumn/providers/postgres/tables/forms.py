@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from kolumn.engine.declaration import declared_fields, replaced
+from kolumn.engine.sharing import OncePerObject
 from kolumn.providers.postgres import naming
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
@@ -59,11 +60,24 @@ def _canonical(table: PostgresTable) -> PostgresTable:
     changes: dict[str, Any] = {field: tuple(each) for field, each in named.items()}
     keyed = {part.column for part in key.columns} if isinstance(key, PrimaryKey) else frozenset()
     changes["primary_key"] = key
-    changes["columns"] = tuple(_canonical_column(column, column.name in keyed) for column in table.columns)
+    changes["columns"] = tuple(
+        _canonical_key_column(column) if column.name in keyed else _canonical_column(column)
+        for column in table.columns
+    )
     return replaced(table, changes)
 
 
-def _canonical_column(column: PostgresColumn, keyed: bool) -> PostgresColumn:
+@OncePerObject
+def _canonical_column(column: PostgresColumn) -> PostgresColumn:
+    return _with_what_is_meant(column, keyed=False)
+
+
+@OncePerObject
+def _canonical_key_column(column: PostgresColumn) -> PostgresColumn:
+    return _with_what_is_meant(column, keyed=True)
+
+
+def _with_what_is_meant(column: PostgresColumn, *, keyed: bool) -> PostgresColumn:
     column = column.without_constraints()
     not_null = column.not_null or keyed or column.identity is not None or serial_of(column.type) is not None
     is_null = not column.inherited and (column.default or "").strip().lower() == "null"

@@ -27,6 +27,7 @@ from kolumn.providers.postgres.tables.model import (
     PostgresKeyPart,
     PostgresTable,
 )
+from kolumn.providers.postgres.tables.parts import part_of, with_part, without_part
 from kolumn.providers.postgres.tables.reading import table_entries
 from kolumn.providers.postgres.tables.references import with_target_columns
 from kolumn.providers.postgres.tables.rows import TableRow
@@ -223,14 +224,6 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
     def _partitioned(self, table: PostgresTable) -> frozenset[Ref]:
         return frozenset(map(difference.partitions_of, parents(table))) if table.partition_of else frozenset()
 
-    def part(self, model: Table, part: Ref) -> object | None:
-        """Return a column's default or what it is computed from, a constraint, or a column."""
-        return disturbance.part(canonical(_table(model)), part)
-
-    def without(self, model: Table, part: Ref) -> Table:
-        """Return the table without a part of it; a column stays, but of type text."""
-        return disturbance.without(canonical(_table(model)), part)
-
     def disturbs(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
         """Yield what must be dropped before the operation and comes back after it."""
         yield from super().disturbs(operation, live, replaced=replaced)
@@ -239,6 +232,18 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
     def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
         """Return the operations with parents changed before their children."""
         return order.parents_first(operations)
+
+    def part(self, model: Any, part: Ref) -> object | None:
+        """Return the constraint, the default or the generated column that `part` means."""
+        return part_of(model, part)
+
+    def without(self, model: Any, part: Ref) -> Any:
+        """Return the table without one of its parts."""
+        return without_part(model, part)
+
+    def with_part(self, model: Any, part: Ref, source: Any) -> Any:
+        """Return the table with one of its parts as `source` has it."""
+        return with_part(model, part, source)
 
     # Writing
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 
 from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.handler import Entry
@@ -21,6 +22,8 @@ from kolumn.providers.postgres.tables.rows import (
 from kolumn.providers.postgres.tokens import qualified
 
 _NEXTVAL = "nextval('"
+_NUMBER = itemgetter(1)
+"""Of the row of a column its number, of that of a constraint its oid."""
 _INTEGER_LIMITS = {
     "smallint": (1, 32_767),
     "integer": (1, 2_147_483_647),
@@ -89,10 +92,14 @@ class _Gathered:
         self._columns: dict[int, list[Catalogued]] = defaultdict(list)
         for row in reading.rows["columns"]:
             self._columns[row[0]].append(row)
+        for columns in self._columns.values():
+            columns.sort(key=_NUMBER)
         self._names = {oid: {row[1]: row[2] for row in rows} for oid, rows in self._columns.items()}
         self._constraints: dict[int, list[Catalogued]] = defaultdict(list)
         for row in reading.rows["constraints"]:
             self._constraints[row[0]].append(row)
+        for constraints in self._constraints.values():
+            constraints.sort(key=_NUMBER)
         self._tables = {row[0]: row for row in reading.rows["tables"]}
         self._indexes = {row[0]: row for row in reading.rows["indexes"] if row[8] is not None}
         self._parents: dict[int, list[int]] = defaultdict(list)
@@ -109,18 +116,20 @@ class _Gathered:
         ref = Ref("table", name, schema)
         parents = [each for each in self._parents.get(oid, ()) if each in self._tables]
         own, handed_down = self._constraint_rows(oid, ref)
-        found = TableRow(
-            name,
-            schema,
-            row[3],
-            self._reading.comment("pg_class", oid),
-            *row[5:16],
-            tuple([(place(self._tables[each][1]), self._tables[each][2]) for each in parents]),
-            tuple(self._column_rows(oid, parents, typed=row[13] is not None)),
-            own,
-            handed_down,
-            not parents or self._in_order(oid, parents[0]),
-            self._reading.server.version // 10_000,
+        found = TableRow._make(
+            (
+                name,
+                schema,
+                row[3],
+                self._reading.comment("pg_class", oid),
+                *row[5:16],
+                tuple([(place(self._tables[each][1]), self._tables[each][2]) for each in parents]),
+                tuple(self._column_rows(oid, parents, typed=row[13] is not None)),
+                own,
+                handed_down,
+                not parents or self._in_order(oid, parents[0]),
+                self._reading.server.version // 10_000,
+            )
         )
         owner = None
         if row[15] is not None and parents:
@@ -186,8 +195,8 @@ class _Gathered:
                 refs["pg_class", row[14]] = ref
             if kind == "n":
                 continue
-            (handed_down if row[11] or not row[10] else own).append(
-                ConstraintRow(
+            found = ConstraintRow._make(
+                (
                     row[2],
                     kind,
                     tuple([names.get(number, "") for number in row[4] or ()]),
@@ -199,6 +208,7 @@ class _Gathered:
                     self._reading.comment("pg_constraint", row[1]),
                 )
             )
+            (handed_down if row[11] or not row[10] else own).append(found)
         return tuple(own), tuple(handed_down)
 
     def _index_row(self, oid: int, names: Mapping[int, str]) -> IndexRow:

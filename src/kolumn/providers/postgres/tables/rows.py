@@ -97,7 +97,7 @@ class ConstraintRow(NamedTuple):
     text: str | None
     """A check's expression, an exclusion constraint's definition."""
     backing: IndexRow | None
-    """The index that enforces it."""
+    """The index behind a key or an exclusion constraint."""
     target: TargetRow | None
     comment: str
 
