@@ -67,12 +67,13 @@ class PostgresCompiler:
         after it; what is changed in place comes after what it uses is, and after columns that are added there.
         """
         standing = self._standing(operations, live)
+        removed = NOTHING.union(*(each.removes for each in operations))
         changing: dict[Ref, frozenset[Ref]] = {}
         for each in operations:
             if isinstance(each, AlterTable):
                 changing[each.subject] = changing.get(each.subject, NOTHING) | each.provides
             elif isinstance(each, Alter):
-                for name in self._names(each):
+                for name in self._names(each) - removed:
                     changing[name] = changing.get(name, NOTHING) | {name}
         return [self._informed(each, standing.get(each.subject, ()), changing) for each in operations]
 
@@ -115,7 +116,7 @@ class PostgresCompiler:
                 if changing and not isinstance(operation, AlterTable):
                     used = self._handlers[operation.subject.type].uses(operation.after) - own
                     requires = NOTHING.union(*(changing.get(ref, NOTHING) for ref in used | operation.releases))
-                    provides = self._names(operation)
+                    provides = self._names(operation) & changing.keys()
                 return dataclasses.replace(
                     operation,
                     releases=operation.releases | releases,
