@@ -75,7 +75,8 @@ class PostgresCompiler:
             elif isinstance(each, Alter):
                 for name in self._names(each) - removed:
                     changing[name] = changing.get(name, NOTHING) | {name}
-        return [self._informed(each, standing.get(each.subject, ()), changing) for each in operations]
+        found = [self._informed(each, standing.get(each.subject, ()), changing) for each in operations]
+        return succession.unhurried(found)
 
     def _names(self, operation: Alter) -> frozenset[Ref]:
         """Return under which names others may use what is changed in place."""

@@ -23,7 +23,7 @@ from kolumn.providers.postgres.names import object_name
 from kolumn.providers.postgres.tokens import NAME_BYTES, clip, quote
 from kolumn.providers.postgres.types import TypeName, parse_type
 from kolumn.sql.differ import column_ref
-from kolumn.sql.operations import AlterColumn, DropColumn
+from kolumn.sql.operations import AlterColumn, AlterTable, DropColumn
 
 TYPES = ("enum", "domain", "composite_type", "range_type")
 KINDS = (*TYPES, "collation")
@@ -219,6 +219,20 @@ def consolidated(operations: list[Operation], live: Snapshot, handlers: Mapping[
     return planning.result() if planning.tables else operations
 
 
+def unhurried(operations: list[Operation]) -> list[Operation]:
+    """Return the operations with changes of tables that need not come before a type is set aside.
+
+    A column that gets another type has the former one as long as it likes, and may need the new one at once.
+    """
+    aside = frozenset().union(*(each.removes for each in operations if isinstance(each, SetAside)))
+    if not aside:
+        return operations
+    return [
+        replace(each, releases=each.releases - aside) if isinstance(each, AlterTable) else each
+        for each in operations
+    ]
+
+
 class _Planning:
     """Which types make way, and which columns with them."""
 
@@ -326,24 +340,27 @@ class _Planning:
                 return name
             number += 1
 
+    def _made_of(self, member: Member) -> Iterator[Member]:
+        """Yield the other members that are made of one."""
+        for each in self._family.members.values():
+            if each is not member and member.subject in each.handler.uses(each.before):
+                yield each
+
     def _set_aside(self, member: Member) -> SetAside:
         return SetAside(
             subject=member.subject,
             before=member.before,
             after=member.aside,
             former=member.former,
+            requires=frozenset(_marker("aside", each) for each in self._made_of(member)),
             removes=member.handler.aliases(member.before) | {member.subject},
             provides=frozenset({_marker("aside", member)}),
         )
 
     def _drop_former(self, member: Member, converted: Iterable[Operation]) -> DropFormer:
         """Return the drop of what was set aside: after all conversions, and after what is made of it."""
-        members = self._family.members.values()
-        made_of_it = (
-            each for each in members if member.subject in each.handler.uses(each.before) and each != member
-        )
         requires = {ref for each in converted for ref in each.provides}
-        requires |= {_marker("aside", member), *(_marker("dropped", each) for each in made_of_it)}
+        requires |= {_marker("aside", member), *(_marker("dropped", each) for each in self._made_of(member))}
         return DropFormer(
             subject=member.subject,
             model=member.aside,

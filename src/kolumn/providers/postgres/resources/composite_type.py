@@ -173,7 +173,9 @@ WHERE t.typtype = 'c' AND {{user_schemas}} AND {not_a_member("pg_type", "t.oid")
             now = after
         if not _keeps_order(now, wanted):
             return [self.dropped(live), self.created(wanted)]
-        for each in super().replace(now, wanted) if now != wanted else ():
+        if self.normal(now) == self.normal(wanted):
+            return operations
+        for each in super().replace(now, wanted):
             risks = tuple(self._risks(now, wanted))
             operations.append(replace(each, risks=risks) if isinstance(each, AlterObject) else each)
         return operations

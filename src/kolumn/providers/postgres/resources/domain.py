@@ -38,7 +38,7 @@ class DomainCheck:
         "SQL expression over VALUE that must not be false", validators=[NOT_EMPTY], grammar="expression"
     )
     name: str = attribute(
-        "Constraint name; PostgreSQL chooses one when left out", default="", grammar="identifier"
+        "Constraint name; the one PostgreSQL would give it when left out", default="", grammar="identifier"
     )
     not_valid: bool = attribute("Whether values from before it was added were left unchecked", default=False)
     comment: str = attribute("Comment", default="")
@@ -165,16 +165,14 @@ ORDER BY k.oid
         )
 
     def config(self, model: Domain) -> dict[str, Any]:
-        """Return the configuration, without the name PostgreSQL gives to an only check."""
-        if len(model.checks) == 1:
-            (check,) = model.checks
-            if check.name == generated_name(model.name, "", "check") and not check.comment:
-                model = replace(model, checks=(replace(check, name=""),))
-        return super().config(model)
+        """Return the configuration, without names that PostgreSQL would give anyway."""
+        nameless = replace(model, checks=tuple(replace(check, name="") for check in model.checks))
+        commented = any(check.comment for check in model.checks)
+        return super().config(nameless if not commented and _named(nameless) == model else model)
 
     def normal(self, model: Domain) -> Domain:
         """Return the normal form; the order of checks says nothing."""
-        normal = super().normal(model)
+        normal = super().normal(_named(model))
         usual = normal.not_null_name == generated_name(model.name, "", "not_null")
         return replace(
             normal,
@@ -196,20 +194,8 @@ ORDER BY k.oid
         return frozenset().union(*(self.named_in(text) for text in texts if text))
 
     def diff(self, live: Domain | None, wanted: Domain | None) -> list[Operation]:
-        """Return the operations; a check without a name is any with its expression."""
-        if live is not None and wanted is not None:
-            wanted = self._with_names(wanted, live)
-        return super().diff(live, wanted)
-
-    def _with_names(self, wanted: Domain, live: Domain) -> Domain:
-        form = self.dialect.normal_expression
-        taken = {check.name for check in wanted.checks}
-        nameless = {form(check.expression): check.name for check in live.checks if check.name not in taken}
-        checks = tuple(
-            replace(check, name=check.name or nameless.pop(form(check.expression), ""))
-            for check in wanted.checks
-        )
-        return replace(wanted, checks=checks)
+        """Return the operations; checks without a name get those PostgreSQL would give them."""
+        return super().diff(live, None if wanted is None else _named(wanted))
 
     def replace(self, live: Domain, wanted: Domain) -> list[Operation]:
         """Return a change in place with what rows may break of it, or a drop and a creation."""
@@ -301,8 +287,7 @@ ORDER BY k.oid
                     old, new = (each.not_null_name or usual for each in (before, after))
                     yield f"{alter} RENAME CONSTRAINT {quote(old)} TO {quote(new)}"
             case "checks":
-                for change in check_changes(before.checks, after.checks):
-                    yield from change.statements(self.address(after))
+                yield from _check_changes_sql(self.address(after), before.checks, after.checks)
 
     def lock(self, operation: Operation, live: Snapshot) -> str:
         """Return the lock of a change that looks at every value of the domain."""
@@ -324,22 +309,48 @@ class CheckChange(NamedTuple):
             return False
         return self.before is None or self.before.not_valid
 
-    def statements(self, address: str) -> Iterator[str]:
-        """Yield ALTER DOMAIN and COMMENT for the domain at `address`."""
-        alter = f"ALTER DOMAIN {address}"
-        if self.after is None:
-            assert self.before is not None
-            yield f"{alter} DROP CONSTRAINT {quote(self.before.name)}"
-            return
-        if self.before is None:
-            yield f"{alter} ADD {_check_sql(self.after)}"
+
+def _check_changes_sql(
+    address: str, before: Sequence[DomainCheck], after: Sequence[DomainCheck]
+) -> Iterator[str]:
+    """Yield ALTER DOMAIN and COMMENT for the checks of the domain at `address`."""
+    alter = f"ALTER DOMAIN {address}"
+    changes = list(check_changes(before, after))
+    held = {check.name for check in before}
+    for change in changes:
+        if change.before is not None and change.after is None:
+            held.remove(change.before.name)
+            yield f"{alter} DROP CONSTRAINT {quote(change.before.name)}"
+    kept = [(each.before, each.after) for each in changes if each.before is not None and each.after is not None]
+    renames = {old.name: new.name for old, new in kept if old.name != new.name}
+    for old, new in _renames_in_order(renames, held):
+        yield f"{alter} RENAME CONSTRAINT {quote(old)} TO {quote(new)}"
+    for earlier, later in kept:
+        if earlier.not_valid and not later.not_valid:
+            yield f"{alter} VALIDATE CONSTRAINT {quote(later.name)}"
+        if earlier.comment != later.comment:
+            yield _check_comment_sql(address, later)
+    for change in changes:
+        if change.before is None and change.after is not None:
+            yield f"{alter} ADD {_check_sql(change.after)}"
+            if change.after.comment:
+                yield _check_comment_sql(address, change.after)
+
+
+def _renames_in_order(renames: dict[str, str], held: set[str]) -> Iterator[tuple[str, str]]:
+    """Yield the renames so that no name is needed twice at a time; names that change places go round."""
+    while renames:
+        old = next((name for name, new in renames.items() if new not in held), "")
+        if old:
+            new = renames.pop(old)
         else:
-            if self.before.name != self.after.name:
-                yield f"{alter} RENAME CONSTRAINT {quote(self.before.name)} TO {quote(self.after.name)}"
-            if self.before.not_valid:
-                yield f"{alter} VALIDATE CONSTRAINT {quote(self.after.name)}"
-        if self.after.comment != (self.before.comment if self.before is not None else ""):
-            yield _check_comment_sql(address, self.after)
+            old, wanted = next(iter(renames.items()))
+            new = next(name for number in range(len(held) + 1) if (name := f"kolumn_{number}") not in held)
+            del renames[old]
+            renames[new] = wanted
+        held.remove(old)
+        held.add(new)
+        yield old, new
 
 
 def check_changes(before: Sequence[DomainCheck], after: Sequence[DomainCheck]) -> Iterator[CheckChange]:
@@ -364,9 +375,24 @@ def check_changes(before: Sequence[DomainCheck], after: Sequence[DomainCheck]) -
     yield from (CheckChange(None, check) for check in new)
 
 
+def _named(domain: Domain) -> Domain:
+    """Return the domain with a name for every check (ChooseConstraintName in pg_constraint.c)."""
+    taken = {check.name for check in domain.checks}
+    checks = []
+    for check in domain.checks:
+        name, number = check.name, 0
+        while not name:
+            usual = generated_name(domain.name, "", f"check{number or ''}")
+            name = usual if usual not in taken else ""
+            number += 1
+        taken.add(name)
+        checks.append(replace(check, name=name))
+    return replace(domain, checks=tuple(checks))
+
+
 def _becomes(before: DomainCheck, after: DomainCheck) -> bool:
     same = normal_expression(before.expression) == normal_expression(after.expression)
-    return same and (before.not_valid or not after.not_valid) and bool(after.name)
+    return same and (before.not_valid or not after.not_valid)
 
 
 def _expression(text: str) -> str:

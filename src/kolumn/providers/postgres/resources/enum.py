@@ -136,7 +136,8 @@ WHERE t.typtype = 'e' AND {{user_schemas}} AND {not_a_member("pg_type", "t.oid")
                 AddValues(subject=subject, before=now, after=after, fields=("values",), place=-1)
             )
             now = after
-        return operations + (super().replace(now, wanted) if now != wanted else [])
+        same = self.normal(now) == self.normal(wanted)
+        return operations if same else operations + super().replace(now, wanted)
 
     def _value_renamed(self, before: Enum, after: Enum, old: str, new: str) -> RenameValue:
         subject = self.ref(after)
