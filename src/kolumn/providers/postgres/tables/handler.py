@@ -14,7 +14,7 @@ from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.handler import Entry, PostgresHandler, role_refs
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tables import alter, catalogue, difference, disturbance, locks, order, render
+from kolumn.providers.postgres.tables import alter, catalogue, difference, disturbance, locks, marks, order, render
 from kolumn.providers.postgres.tables.bounds import BOUNDS
 from kolumn.providers.postgres.tables.building import build
 from kolumn.providers.postgres.tables.comparison import TableNormalizer
@@ -38,6 +38,7 @@ from kolumn.sql.operations import (
     AddColumn,
     AddConstraint,
     AlterColumn,
+    AlterConstraint,
     AlterTable,
     DropColumn,
     DropConstraint,
@@ -200,6 +201,14 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
                 come = self.constraint_uses(table, constraint)
             case DropConstraint(constraint=constraint):
                 gone = self.constraint_uses(table, constraint)
+        if isinstance(operation, AddConstraint | DropConstraint):
+            added = operation.constraint if isinstance(operation, AddConstraint) else None
+            dropped = operation.constraint if isinstance(operation, DropConstraint) else None
+            operation = marks.marked(operation, operation.subject, dropped, added)
+        elif isinstance(operation, AlterConstraint):
+            operation = marks.marked(operation, operation.subject, operation.old, operation.new)
+        elif "replica_identity" in operation.fields:
+            operation = marks.says_identity(operation, operation.subject)
         own = {operation.subject}
         return dataclasses.replace(
             operation,
