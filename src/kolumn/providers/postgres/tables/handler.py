@@ -14,7 +14,7 @@ from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.handler import Entry, PostgresHandler, role_refs
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tables import alter, catalogue, difference, disturbance, locks, marks, order, render
+from kolumn.providers.postgres.tables import alter, catalogue, difference, disturbance, locks, marks, order, rehearsal, render
 from kolumn.providers.postgres.tables.bounds import BOUNDS
 from kolumn.providers.postgres.tables.building import build
 from kolumn.providers.postgres.tables.comparison import TableNormalizer
@@ -140,7 +140,7 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         for text in (column.default, column.generated):
             if text:
                 found |= self.named_in(text)
-        return found | _collation(column.collation)
+        return found | collation_refs(column.collation)
 
     def constraint_uses(self, table: PostgresTable, constraint: Constraint) -> frozenset[Ref]:
         """Return the routines, types and sequences a constraint may need, without a foreign key's target."""
@@ -154,7 +154,7 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
     def part_uses(self, part: PostgresKeyPart) -> frozenset[Ref]:
         """Return what a column or expression of an index may need."""
         found = self.named_in(part.expression) if part.expression else frozenset()
-        return found | _collation(part.collation)
+        return found | collation_refs(part.collation)
 
     # Comparing
 
@@ -254,6 +254,20 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         """Return the table with one of its parts as `source` has it."""
         return with_part(model, part, source)
 
+    # The server's own wording
+
+    def rehearsed(self, wanted: Any, scratch: str) -> Any:
+        """Return the table as it is made in schema `scratch`."""
+        return rehearsal.rehearsed(wanted, scratch)
+
+    def rehearsal(self, rehearsed: Any, live: Any, server: Server) -> Iterator[str | Statement]:
+        """Yield the statements that make a rehearsed table."""
+        return rehearsal.rehearsal(rehearsed, live, server)
+
+    def worded(self, wanted: Any, rehearsed: Any, found: Any, known: frozenset[str]) -> Any:
+        """Return the wanted table with the server's wording as far as the live one has it."""
+        return rehearsal.reworded(wanted, found, known)
+
     # Writing
 
     def definition_sql(self, model: Any, server: Server) -> Iterator[str | Statement]:
@@ -272,7 +286,8 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         return locks.of(operation)
 
 
-def _collation(name: str) -> frozenset[Ref]:
+def collation_refs(name: str) -> frozenset[Ref]:
+    """Return what a collation's name may mean among the resources; empty for no name."""
     if not name:
         return frozenset()
     found = names.object_name(name)
