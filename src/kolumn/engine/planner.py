@@ -242,6 +242,28 @@ class Planner:
             self._find_gone(item, live, claimed)
             if item.request.ignore_changes and item.wanted is not None and item.live is not None:
                 item.wanted = _ignoring(item, item.wanted, item.live)
+        self._complete(items, live)
+
+    def _complete(self, items: Sequence[_Item], live: Snapshot) -> None:
+        """Fill in what wanted models leave to other objects, in these first."""
+        pending = {item.ref: item for item in items if item.ref is not None and not item.unchanged}
+        begun: set[ResourceKey] = set()
+
+        def complete(item: _Item) -> None:
+            if item.wanted is not None and item.key not in begun:
+                begun.add(item.key)
+                item.wanted = item.handler.completed(item.wanted, other)
+
+        def other(ref: Ref) -> Any:
+            item = pending.get(ref)
+            if item is None:
+                return live.get(ref)
+            complete(item)
+            return item.wanted
+
+        for item in items:
+            if not item.unchanged:
+                complete(item)
 
     def _find_live(self, item: _Item, live: Snapshot, claimed: dict[Ref, _Item]) -> None:
         """Find what a wanted resource is now: under its name or, as configuration says, a former one."""

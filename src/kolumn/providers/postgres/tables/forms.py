@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from kolumn.engine.declaration import replaced
+from kolumn.engine.declaration import declared_fields, replaced
 from kolumn.engine.sharing import OncePerObject
 from kolumn.providers.postgres import naming
 from kolumn.providers.postgres.tables.model import (
@@ -80,7 +80,8 @@ def _canonical_key_column(column: PostgresColumn) -> PostgresColumn:
 def _with_what_is_meant(column: PostgresColumn, *, keyed: bool) -> PostgresColumn:
     column = column.without_constraints()
     not_null = column.not_null or keyed or column.identity is not None or serial_of(column.type) is not None
-    default = None if (column.default or "").strip().lower() == "null" else column.default
+    is_null = not column.inherited and (column.default or "").strip().lower() == "null"
+    default = None if is_null else column.default
     if not_null == column.not_null and default == column.default:
         return column
     return replaced(column, {"not_null": not_null, "default": default})
@@ -189,6 +190,8 @@ def _is_shown(table: PostgresTable, column: PostgresColumn) -> bool:
 
 
 def _concise_column(table: PostgresTable, column: PostgresColumn, keyed: set[str]) -> PostgresColumn:
+    if column.inherited and not column.local:
+        return _as_override(column)
     serial = serial_of(column.type) is not None
     implied = serial or column.identity is not None or column.primary_key or column.name in keyed
     changes: dict[str, Any] = {}
@@ -205,6 +208,17 @@ def _concise_column(table: PostgresTable, column: PostgresColumn, keyed: set[str
             changes["sequence"] = ""
         if column.identity is not None and column.identity.sequence == sequence:
             changes["identity"] = replaced(column.identity, {"sequence": ""})
+    return replaced(column, changes)
+
+
+def _as_override(column: PostgresColumn) -> PostgresColumn:
+    """Return an inherited column with only what it has otherwise than its origin."""
+    defaults = {each.name: each.default for each in declared_fields(PostgresColumn)}
+    changes = {field: defaults[field] for field in ("type", "collation", "generated", "stored")}
+    changes["not_null_constraint"] = None
+    for field in ("not_null", "default", "storage", "compression"):
+        if column.origin is not None and getattr(column, field) == getattr(column.origin, field):
+            changes[field] = defaults[field]
     return replaced(column, changes)
 
 

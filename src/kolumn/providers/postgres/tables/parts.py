@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from kolumn.engine.declaration import replaced
 from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.tables.forms import canonical, mentioned
-from kolumn.providers.postgres.tables.model import PostgresTable
-from kolumn.sql.model import Check, Constraint, ForeignKey
+from kolumn.providers.postgres.tables.model import Exclusion, PostgresTable
+from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Unique
 
 
 def part_of(table: PostgresTable, part: Ref) -> object | None:
@@ -68,7 +68,9 @@ def _constraints_over(table: PostgresTable, column: str) -> Iterator[Constraint]
                 used = set(mentioned(expression, [column]))
             case ForeignKey(columns=columns):
                 used = set(columns)
-            case _:
+            case PrimaryKey() | Unique() | Exclusion():
                 used = {part.column for part in constraint.columns} | set(getattr(constraint, "include", ()))
+            case _:
+                used = set()
         if column in used:
             yield constraint
