@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -109,6 +108,8 @@ def write(configuration: Configuration, project: Project) -> None:
         if msgspec.json.decode(data.partition(b"\n")[2], type=Project) != project:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
+        import tempfile  # slow to import, and most commands only read
+
         # mkstemp makes the file readable by its owner only.
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f"{FILE}.")
         with os.fdopen(handle, "wb") as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from bisect import bisect_right
 from functools import cached_property
@@ -128,5 +127,7 @@ class Fault(Exception):
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """Return a hint with the nearest known name, or `otherwise`."""
+    import difflib  # only a fault needs it
+
     close = difflib.get_close_matches(name[:100], sorted({item for item in known if item}), n=1, cutoff=0.6)
     return f'Did you mean "{close[0]}"?' if close else otherwise

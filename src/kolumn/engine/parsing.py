@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -236,6 +235,8 @@ class _Parsing:
         known = shape.by_key
         for key in config:
             if key not in known:
+                from difflib import get_close_matches  # only a fault needs it
+
                 close = get_close_matches(str(key), sorted(known), 1)
                 hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(sorted(known))}."
                 self._problems.append(
@@ -423,6 +424,8 @@ def _config(shape: _Shape[Any], model: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, (str, int)):  # nearly always; a union is made anew at every call
         return value
+    if type(value) in _SHAPES:
+        return _element_config(value)
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -63,8 +63,9 @@ def results(sandbox: Sandbox, statement: str) -> int:
         return 1
 
 
-def has_canary(sandbox: Sandbox) -> bool:
-    return sandbox.ask("SELECT count(*) FROM public.canary") == 1
+def test_a_second_statement_is_found(sandbox: Sandbox) -> None:
+    assert results(sandbox, "SELECT (1); DROP TABLE canary; SELECT (1)") == 3
+    assert results(sandbox, "SELECT (1); SELECT (") == 0
 
 
 @given(TEXT)

@@ -82,7 +82,7 @@ def _effect(before: TypeName, after: TypeName, way: Cast, *, utc: bool) -> _Effe
     if after.built_in and not after.array and after.name in STRINGS:
         return _into_string(before, after)
     if way is Cast.NONE or (way is Cast.EXPLICIT and before.name in STRINGS):
-        loses = "" if after.array or not after.built_in else _lost_of_text(after)
+        loses = _lost_of_text(after, cut=after.array) if after.built_in else ""
         return _Effect(f"where the text of a value is not one of type {after}", loses)
     if not (before.built_in and after.built_in):
         return _Effect(f"where a value is not one of type {after}")
@@ -97,7 +97,10 @@ def _effect(before: TypeName, after: TypeName, way: Cast, *, utc: bool) -> _Effe
             "" if utc else "times that a change of the clocks repeats or skips"
         )
         return _Effect(loses=loses)
-    return _OTHERS.get((before.name, after.name), _NOTHING)
+    found = _OTHERS.get((before.name, after.name), _NOTHING)
+    if before.name == "jsonb" and after.name == "numeric" and after.modifiers:
+        return _Effect(found.fails, _decimals(after))
+    return found
 
 
 def _meaning(before: TypeName, after: TypeName) -> str:
@@ -162,9 +165,17 @@ def _width(before: TypeName) -> int:
     return _NAME_BYTES if before.name == "name" else _WIDEST.get(before.name, 0)
 
 
-def _lost_of_text(after: TypeName) -> str:
-    """Return what is dropped silently when a text is read as a value of a type."""
+def _lost_of_text(after: TypeName, *, cut: bool) -> str:
+    """Return what is dropped silently when a text is read as a value of a type, or an array of such.
+
+    `cut` says that texts too long are cut off, as they are in arrays.
+    """
     match after.name:
+        case "varchar" | "bpchar" | "name" if cut:
+            limit = after.modifiers[0] if after.modifiers else ""
+            return f"what is beyond {limit} characters" if limit else ""
+        case "char":
+            return "all but the first character"
         case "date":
             return "times of the day"
         case "time" | "timetz":
@@ -352,7 +363,10 @@ _OTHERS = {
     ("int8", "oid"): _OUT_OF_RANGE,
     **{("int8", name): _OUT_OF_RANGE for name in REGISTERED},
     ("int4", "char"): _OUT_OF_RANGE,
-    **{("bytea", name): _OUT_OF_RANGE for name in ("int2", "int4", "int8")},
+    **{
+        ("bytea", name): _Effect("where a value has too many bytes", "zeros at the beginning")
+        for name in ("int2", "int4", "int8")
+    },
     ("int4", "bool"): _Effect(loses="every value but 0 and 1"),
     **{(name, "char"): _Effect(loses="all but the first character") for name in TEXTS},
     **{(name, "regclass"): _Effect("where a text names no relation") for name in ("text", "varchar")},

@@ -14,8 +14,9 @@ from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Create, Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres.handler import Entry, PostgresHandler
+from kolumn.providers.postgres.handler import Entry
 from kolumn.providers.postgres.reading import Reading, not_a_member
+from kolumn.providers.postgres.resources.user_type import UserTypeHandler
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import literal
 from kolumn.sql.operations import AlterObject
@@ -91,13 +92,14 @@ class RefreshVersion(AlterObject):
         """Return None: the former version is not kept."""
 
 
-class CollationHandler(PostgresHandler[Collation]):
+class CollationHandler(UserTypeHandler[Collation]):
     """Collations."""
 
     type = "collation"
     description = "A collation: an order of texts"
     MODEL = Collation
     KEYWORD: ClassVar[str] = "COLLATION"
+    NAMESPACE: ClassVar[str] = ""
 
     def queries(self, server: Server) -> Mapping[str, str]:
         """Return the query of pg_collation."""
@@ -189,3 +191,8 @@ WHERE {{user_schemas}} AND {not_a_member("pg_collation", "c.oid")}
             yield f"ALTER COLLATION {self.address(operation.after)} REFRESH VERSION"
         else:
             yield from super().statements(operation, live, server)
+
+    def conversion_risks(self, before: Collation, after: Collation) -> Iterator[str]:
+        """Yield that texts can become equal."""
+        if before.deterministic and not after.deterministic:
+            yield "texts that are now equal, and must not be,"

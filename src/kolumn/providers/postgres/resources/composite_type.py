@@ -17,11 +17,14 @@ from kolumn.engine.operations import Operation, Risk, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rewriting import with_kept
 from kolumn.providers.postgres.fragments import embedded
-from kolumn.providers.postgres.handler import Entry, PostgresHandler
+from kolumn.providers.postgres.handler import Entry
 from kolumn.providers.postgres.names import NAME, catalogued, object_name
 from kolumn.providers.postgres.reading import Reading, not_a_member
+from kolumn.providers.postgres.resources.user_type import UserTypeHandler, is_inside
 from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.succession import TYPES, Family, Value, as_replacement, columns_of
 from kolumn.providers.postgres.tokens import literal, quote
+from kolumn.providers.postgres.types import normal_type
 from kolumn.sql.normal import Grammar
 from kolumn.sql.operations import AlterObject
 
@@ -83,7 +86,7 @@ class RenameAttribute(AlterObject):
         return replace(self, before=self.after, after=self.before, old=self.new, new=self.old)
 
 
-class CompositeTypeHandler(PostgresHandler[CompositeType]):
+class CompositeTypeHandler(UserTypeHandler[CompositeType]):
     """Composite types."""
 
     type = "composite_type"
@@ -175,9 +178,7 @@ WHERE t.typtype = 'c' AND {{user_schemas}} AND {not_a_member("pg_type", "t.oid")
             operations.append(replace(each, risks=risks) if isinstance(each, AlterObject) else each)
         return operations
 
-    def changes_in_place(
-        self, before: CompositeType, after: CompositeType, fields: tuple[str, ...]
-    ) -> bool:
+    def changes_in_place(self, before: CompositeType, after: CompositeType, fields: tuple[str, ...]) -> bool:
         """Whether ALTER TYPE can change all of `fields`; `replace` has seen to the order of attributes."""
         return True
 
@@ -188,6 +189,46 @@ WHERE t.typtype = 'c' AND {{user_schemas}} AND {not_a_member("pg_type", "t.oid")
                     "data_loss",
                     f"drops attribute {each.name} of type {before.name} with its values in all rows",
                 )
+
+    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+        """Return the operations with new types where attributes change in rows that are there."""
+        for each in operations:
+            if not isinstance(each, AlterObject) or each.subject.type != self.type:
+                continue
+            if (
+                "attributes" in each.fields
+                and self._retyped(each.before, each.after)
+                and _is_used(each.subject, live)
+            ):
+                operations = as_replacement(operations, each.subject, self)
+        return operations
+
+    def _retyped(self, before: CompositeType, after: CompositeType) -> bool:
+        """Whether an attribute gets another type or collation."""
+        pairs = ((before.attribute(each.name), each) for each in after.attributes)
+        form = self.normalizer.model
+        return any(old is not None and _typed(form(old)) != _typed(form(new)) for old, new in pairs)
+
+    def converted(self, value: Value, before: CompositeType, after: CompositeType, family: Family) -> str:
+        """Return a row of what the attributes become; over the text of arrays, whose rows have no names."""
+        if value.array:
+            return super().converted(value, before, after, family)
+        former = {new: old for old, new in renamed_attributes(before, after)}
+        former |= {old: new for old, new in renamed_attributes(after, before)}
+        parts = []
+        for each in after.attributes:
+            old = before.attribute(former.get(each.name, each.name))
+            parts.append("NULL" if old is None else _converted(value.text, old, each, family))
+        row = f"ROW({', '.join(parts)})::{value.target}"
+        return f"CASE WHEN {value.text} IS DISTINCT FROM NULL THEN {row} END"
+
+    def conversion_problems(
+        self, before: CompositeType, after: CompositeType, *, array: bool
+    ) -> Iterator[str]:
+        """Yield a fault for arrays of rows with other attributes, or in another order."""
+        names = ([each.name for each in model.attributes] for model in (before, after))
+        if array and len(set(map(tuple, names))) > 1:
+            yield "arrays of it can only be converted where it has the same attributes in the same order"
 
     def definition_sql(self, model: CompositeType, server: Server) -> Iterator[str]:
         """Yield CREATE TYPE ... AS."""
@@ -221,9 +262,7 @@ WHERE t.typtype = 'c' AND {{user_schemas}} AND {not_a_member("pg_type", "t.oid")
             if old is None:
                 actions.append(f"ADD ATTRIBUTE {_attribute_sql(each)}{end}")
             elif _typed(self.normalizer.model(old)) != _typed(self.normalizer.model(each)):
-                actions.append(
-                    f"ALTER ATTRIBUTE {quote(each.name)} TYPE {_type_sql(each)}{end}"
-                )
+                actions.append(f"ALTER ATTRIBUTE {quote(each.name)} TYPE {_type_sql(each)}{end}")
         if actions:
             yield f"ALTER TYPE {self.address(after)} {', '.join(actions)}"
         for each in after.attributes:
@@ -249,6 +288,15 @@ def renamed_attributes(live: CompositeType, wanted: CompositeType) -> Iterator[t
         yield found.renamed_from, found.name
 
 
+def _converted(row: str, before: CompositeAttribute, after: CompositeAttribute, family: Family) -> str:
+    """Return the expression that makes an attribute of a row what it is after."""
+    value = f"({row}).{quote(before.name)}"
+    made = family.converted(value, before.type)
+    if made != value or normal_type(before.type) == normal_type(after.type):
+        return made
+    return f"{value}::{family.type_sql(after.type)}"
+
+
 def _renamed(part: CompositeAttribute, old: str, new: str) -> CompositeAttribute:
     return replace(part, name=new) if part.name == old else part
 
@@ -271,6 +319,12 @@ def _type_sql(part: CompositeAttribute) -> str:
 
 def _attribute_sql(part: CompositeAttribute) -> str:
     return f"{quote(part.name)} {_type_sql(part)}"
+
+
+def _is_used(subject: Ref, live: Snapshot) -> bool:
+    """Whether columns have the type, or another type is made of it."""
+    made_of_it = any(each.type in TYPES for each in live.dependents(subject))
+    return made_of_it or is_inside(subject, live) or any(True for _ in columns_of(subject, live))
 
 
 def _cascade(subject: Ref, live: Snapshot) -> str:

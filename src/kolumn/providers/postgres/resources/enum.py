@@ -15,9 +15,12 @@ from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.operations import Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rewriting import with_kept
-from kolumn.providers.postgres.handler import Entry, PostgresHandler
+from kolumn.providers.postgres.following import RenameValue
+from kolumn.providers.postgres.handler import Entry
 from kolumn.providers.postgres.reading import Reading, not_a_member
+from kolumn.providers.postgres.resources.user_type import UserTypeHandler
 from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.succession import Family, Value
 from kolumn.providers.postgres.tokens import NAME_BYTES, literal, qualified
 from kolumn.sql.operations import AlterObject
 
@@ -80,32 +83,7 @@ class AddValues(AlterObject):
         """Return None."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RenameValue(AlterObject):
-    """Give a value another name; rows, defaults and views that have it follow."""
-
-    RENAMES: ClassVar[bool] = True
-
-    old: str
-    new: str
-
-    def describe(self) -> str:
-        """Return `rename value <old> of <enum> to <new>`."""
-        return f"rename value {self.old} of {self.subject} to {self.new}"
-
-    def inverse(self) -> Operation:
-        """Return the rename back."""
-        return RenameValue(
-            subject=self.subject,
-            before=self.after,
-            after=self.before,
-            fields=self.fields,
-            old=self.new,
-            new=self.old,
-        )
-
-
-class EnumHandler(PostgresHandler[Enum]):
+class EnumHandler(UserTypeHandler[Enum]):
     """Enumerated types."""
 
     type = "enum"
@@ -169,6 +147,28 @@ WHERE t.typtype = 'e' AND {{user_schemas}} AND {not_a_member("pg_type", "t.oid")
         """Yield CREATE TYPE ... AS ENUM."""
         values = ", ".join(map(literal, model.labels))
         yield f"CREATE TYPE {qualified(model.schema, model.name)} AS ENUM ({values})"
+
+    def converted(self, value: Value, before: Enum, after: Enum, family: Family) -> str:
+        """Return the conversion over the text of the values, renamed ones under their new names."""
+        renames = list(renamed_values(before, after)) or [
+            (new, old) for old, new in renamed_values(after, before)
+        ]
+        if value.array:
+            text = f"{value.text}::text[]"
+            for old, new in renames:
+                text = f"array_replace({text}, {literal(old)}, {literal(new)})"
+            return f"{text}::{value.target}"
+        if not renames:
+            return super().converted(value, before, after, family)
+        cases = " ".join(f"WHEN {literal(old)} THEN {literal(new)}" for old, new in renames)
+        return f"CASE {value.text}::text {cases} ELSE {value.text}::text END::{value.target}"
+
+    def conversion_risks(self, before: Enum, after: Enum) -> Iterator[str]:
+        """Yield the values that are lost."""
+        renamed = {old for old, _ in renamed_values(before, after)}
+        lost = [label for label in before.labels if label not in after.labels and label not in renamed]
+        if lost:
+            yield f"the value {' or '.join(map(repr, lost))}"
 
     def statements(self, operation: Operation, live: Snapshot, server: Server) -> Iterator[str | Statement]:
         """Yield the statements of one operation."""

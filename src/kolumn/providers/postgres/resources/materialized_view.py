@@ -76,7 +76,8 @@ class MaterializedView:
     """Name, type and collation of each column where the server has said it, else empty."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parameters", Parameters(self.parameters))
+        if not isinstance(self.parameters, Parameters):
+            object.__setattr__(self, "parameters", Parameters(self.parameters))
 
     def verify(self) -> Iterator[Problem]:
         """Yield what cannot be a storage parameter."""

@@ -87,9 +87,7 @@ class Operator:
         """Yield a fault for what only makes sense between two values."""
         for field in ("commutator", "join", "hashes", "merges"):
             if getattr(self, field) and not self.left:
-                yield Problem(
-                    f"a prefix operator has no {field}", code="conflicting_attributes", path=field
-                )
+                yield Problem(f"a prefix operator has no {field}", code="conflicting_attributes", path=field)
 
 
 class OperatorHandler(PostgresHandler[Operator]):
@@ -109,9 +107,7 @@ class OperatorHandler(PostgresHandler[Operator]):
     def ref(self, model: Operator) -> Ref:
         """Return name and types, e.g. `===(integer, text)`, and the schema."""
         sides = [self.dialect.normal_type(side) if side else "none" for side in (model.left, model.right)]
-        return Ref(
-            self.type, f"{model.name}({', '.join(sides)})", self.dialect.normal_schema(model.schema)
-        )
+        return Ref(self.type, f"{model.name}({', '.join(sides)})", self.dialect.normal_schema(model.schema))
 
     def aliases(self, model: Operator) -> frozenset[Ref]:
         """Return the name alone: texts do not say the types."""
@@ -192,15 +188,17 @@ WHERE {{user_schemas}} AND {not_a_member("pg_operator", "o.oid")}
         known = any(getattr(before, field) for field in fields if field in _LATE)
         return super().changes_in_place(before, after, fields) and not known
 
-    def consolidated(
-        self, operations: list[Operation], live: Snapshot, server: Server
-    ) -> list[Operation]:
+    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
         """Return the operations with drops and creations for what an older PostgreSQL cannot alter."""
         if server.since(17):
             return operations
         found: list[Operation] = []
         for each in operations:
-            if isinstance(each, AlterObject) and each.subject.type == self.type and set(_LATE) & set(each.fields):
+            if (
+                isinstance(each, AlterObject)
+                and each.subject.type == self.type
+                and set(_LATE) & set(each.fields)
+            ):
                 found += [self.dropped(each.before), self.created(each.after)]
             else:
                 found.append(each)

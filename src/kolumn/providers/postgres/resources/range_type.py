@@ -11,12 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from kolumn.engine.declaration import NOT_EMPTY, attribute
-from kolumn.engine.resource import Ref
+from kolumn.engine.operations import Operation, Rename, Statement
+from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.fragments import embedded
-from kolumn.providers.postgres.handler import Entry, PostgresHandler
+from kolumn.providers.postgres.handler import Entry
 from kolumn.providers.postgres.names import NAME, catalogued, object_name
 from kolumn.providers.postgres.reading import Reading, not_a_member
+from kolumn.providers.postgres.resources.user_type import UserTypeHandler
 from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.succession import SetAside
 from kolumn.providers.postgres.tokens import NAME_BYTES, clip, qualified, quote
 from kolumn.sql.normal import Grammar
 
@@ -29,14 +32,14 @@ class RangeType:
     schema: str = attribute("Schema it is in; empty for public", default="", grammar="schema")
     subtype: str = attribute("Type of the bounds", validators=[NOT_EMPTY], grammar="type")
     opclass: str = attribute(
-        "B-tree operator class that orders the bounds, where it is not the default one", default="", grammar="name"
+        "B-tree operator class that orders the bounds, where it is not the default one",
+        default="",
+        grammar="name",
     )
     collation: str = attribute(
         "Collation that orders the bounds, where it is not the subtype's", default="", grammar="name"
     )
-    canonical: str = attribute(
-        "Function that brings a range into canonical form", default="", grammar="name"
-    )
+    canonical: str = attribute("Function that brings a range into canonical form", default="", grammar="name")
     subtype_diff: str = attribute(
         "Function that returns how far two bounds are apart", default="", grammar="name"
     )
@@ -60,7 +63,7 @@ def usual_multirange(name: str) -> str:
     return clip(name, NAME_BYTES - len("_multirange")) + "_multirange"
 
 
-class RangeTypeHandler(PostgresHandler[RangeType]):
+class RangeTypeHandler(UserTypeHandler[RangeType]):
     """Range types."""
 
     type = "range_type"
@@ -140,8 +143,8 @@ WHERE {{user_schemas}} AND {not_a_member("pg_type", "t.oid")}
         return replace(super().normal(model), multirange=model.multirange_name)
 
     def aliases(self, model: RangeType) -> frozenset[Ref]:
-        """Return the ref of the multirange type: columns may have that type."""
-        return frozenset({self.ref(model)._replace(name=model.multirange_name)})
+        """Return the ref of the multirange type as well: columns may have that type."""
+        return super().aliases(model) | {self.ref(model)._replace(name=model.multirange_name)}
 
     def uses(self, model: RangeType) -> frozenset[Ref]:
         """Return the subtype, the collation and the functions."""
@@ -155,6 +158,26 @@ WHERE {{user_schemas}} AND {not_a_member("pg_type", "t.oid")}
                 name = object_name(text)
                 found |= {Ref(kind, name.name, name.schema)}
         return found - {self.ref(model)}
+
+    def aside(self, model: RangeType, name: str) -> RangeType:
+        """Return the model under another name, and its multirange type with it."""
+        return replace(model, name=name, multirange=usual_multirange(name))
+
+    def statements(self, operation: Operation, live: Snapshot, server: Server) -> Iterator[str | Statement]:
+        """Yield the statements of one operation; constructors follow a renamed type."""
+        yield from super().statements(operation, live, server)
+        match operation:
+            case Rename(before=before, after=after):
+                yield from self._constructors_renamed(before, after)
+            case SetAside(before=before, after=after):
+                yield from self.alteration("multirange", before, after, server)
+                yield from self._constructors_renamed(before, after)
+
+    def _constructors_renamed(self, before: RangeType, after: RangeType) -> Iterator[str]:
+        old, new = qualified(after.schema, before.name), quote(after.name)
+        subtype = embedded(after.subtype)
+        for arguments in (f"{subtype}, {subtype}", f"{subtype}, {subtype}, text"):
+            yield f"ALTER FUNCTION {old}({arguments}) RENAME TO {new}"
 
     def definition_sql(self, model: RangeType, server: Server) -> Iterator[str]:
         """Yield CREATE TYPE ... AS RANGE."""
@@ -172,6 +195,8 @@ WHERE {{user_schemas}} AND {not_a_member("pg_type", "t.oid")}
         yield f"CREATE TYPE {self.address(model)} AS RANGE ({', '.join(parts)})"
 
     def alteration(self, field: str, before: RangeType, after: RangeType, server: Server) -> Iterator[str]:
-        """Yield the rename of the multirange type."""
-        old = qualified(after.schema, before.multirange_name)
-        yield f"ALTER TYPE {old} RENAME TO {quote(after.multirange_name)}"
+        """Yield the rename of the multirange type and its constructors."""
+        old, new = qualified(after.schema, before.multirange_name), quote(after.multirange_name)
+        yield f"ALTER TYPE {old} RENAME TO {new}"
+        for arguments in ("", self.address(after), f"VARIADIC {self.address(after)}[]"):
+            yield f"ALTER FUNCTION {old}({arguments}) RENAME TO {new}"

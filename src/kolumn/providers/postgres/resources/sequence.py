@@ -19,6 +19,7 @@ from kolumn.engine.rewriting import with_kept
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.tables.reading import own_sequences
 from kolumn.providers.postgres.tokens import literal, qualified, quote
 from kolumn.sql import reference
 from kolumn.sql.differ import column_ref
@@ -150,7 +151,10 @@ class Sequence:
 
 _KINDS = {
     **{kind: kind for kind in RANGES},
-    "int2": "smallint", "int": "integer", "int4": "integer", "int8": "bigint",
+    "int2": "smallint",
+    "int": "integer",
+    "int4": "integer",
+    "int8": "bigint",
 }
 
 
@@ -161,17 +165,16 @@ class SequenceHandler(PostgresHandler[Sequence]):
     description = "A sequence of numbers"
     MODEL = Sequence
     KEYWORD: ClassVar[str] = "SEQUENCE"
+    NAMESPACE: ClassVar[str] = "relation"
     IN_PLACE: ClassVar[frozenset[str]] = frozenset({"owner", "comment", "unlogged", *_NUMBERS})
 
     def queries(self, server: Server) -> Mapping[str, str]:
         """Return the query of pg_sequence."""
         return {
             "sequences": f"""
-SELECT c.oid, d.deptype::text, n.nspname, c.relname, pg_get_userbyid(c.relowner), format_type(s.seqtypid, NULL),
+SELECT c.oid, n.nspname, c.relname, pg_get_userbyid(c.relowner), format_type(s.seqtypid, NULL),
     s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache, s.seqcycle, c.relpersistence = 'u',
-    r.relname, a.attname,
-    coalesce(pg_get_expr(f.adbin, f.adrelid) = format('nextval(%L::regclass)', c.oid::regclass), false)
-        AND a.attnotnull AND a.atttypid = s.seqtypid AND c.relpersistence = r.relpersistence
+    d.refobjid, r.relname, a.attname
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_sequence s ON s.seqrelid = c.oid
@@ -179,23 +182,21 @@ LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid
     AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
 LEFT JOIN pg_catalog.pg_class r ON r.oid = d.refobjid
 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = d.refobjid AND f.adnum = d.refobjsubid
 WHERE {{user_schemas}} AND {not_a_member("pg_class", "c.oid")}
 """
         }
 
     def entries(self, reading: Reading) -> Iterator[Entry]:
         """Yield the sequences."""
-        for oid, dependency, schema, name, owner, *rest in reading.rows["sequences"]:
-            *counting, unlogged, table, column, feeds = rest
+        own = own_sequences(reading)
+        for oid, schema, name, owner, *counting, unlogged, table_oid, table, column in reading.rows[
+            "sequences"
+        ]:
             place = self.dialect.normal_schema(schema)
             owned_by = f"{reference.quote(table)}.{reference.quote(column)}" if column else ""
-            numbers = Numbers(*counting)
             row = (name, place, *counting, unlogged, owned_by, owner, reading.comment("pg_class", oid))
-            serial = feeds and numbers == usual_numbers(numbers.type) and not row[-1]
-            own = dependency == "i" or (dependency == "a" and serial)
-            table_ref = Ref("table", table, place) if own else None
-            yield Entry(Ref(self.type, name, place), ("pg_class", oid), row, owner=table_ref, aside=own)
+            belongs = reading.refs.get(("pg_class", table_oid)) if oid in own else None
+            yield Entry(Ref(self.type, name, place), ("pg_class", oid), row, owner=belongs, aside=oid in own)
 
     def build(self, entry: Entry) -> Sequence:
         """Return the sequence, with what is as usual left out."""

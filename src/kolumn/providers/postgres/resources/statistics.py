@@ -64,7 +64,9 @@ class Statistics:
     target: int | None = attribute(
         "Statistics target, 0 to 10000; as that of the columns when left out",
         default=None,
-        validators=[ValidatorSpec(type="range", value={"min": 0, "max": 10000}, message="must be 0 to 10000")],
+        validators=[
+            ValidatorSpec(type="range", value={"min": 0, "max": 10000}, message="must be 0 to 10000")
+        ],
     )
     owner: str = attribute("Role that owns them", default="", kept=True, grammar="identifier")
     comment: str = attribute("Comment", default="")
@@ -121,7 +123,9 @@ WHERE {{user_schemas}} AND {not_a_member("pg_statistic_ext", "s.oid")}
 
     def entries(self, reading: Reading) -> Iterator[Entry]:
         """Yield the statistics."""
-        for oid, schema, name, of_table, table, columns, expressions, kinds, *rest in reading.rows["statistics"]:
+        for oid, schema, name, of_table, table, columns, expressions, kinds, *rest in reading.rows[
+            "statistics"
+        ]:
             place, table_place = self.dialect.normal_schema(schema), self.dialect.normal_schema(of_table)
             spelled = names.relation(table_place, table, place)
             parts = (tuple(columns), tuple(expressions), tuple(kinds))

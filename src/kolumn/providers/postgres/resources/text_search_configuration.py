@@ -27,9 +27,7 @@ class TokenMapping:
 
     SHORTHAND: ClassVar[str] = "dictionaries"
 
-    name: str = attribute(
-        "Type of token, e.g. asciiword", validators=[NOT_EMPTY], grammar="identifier"
-    )
+    name: str = attribute("Type of token, e.g. asciiword", validators=[NOT_EMPTY], grammar="identifier")
     dictionaries: tuple[str, ...] = attribute(
         "Dictionaries, asked one after the other", validators=[NOT_EMPTY], grammar="name"
     )
@@ -96,7 +94,9 @@ WHERE {{user_schemas}} AND {not_a_member("pg_ts_config", "c.oid")}
 
     def entries(self, reading: Reading) -> Iterator[Entry]:
         """Yield the configurations."""
-        for oid, schema, name, of_parser, parser, mappings, owner in reading.rows["text_search_configurations"]:
+        for oid, schema, name, of_parser, parser, mappings, owner in reading.rows[
+            "text_search_configurations"
+        ]:
             place = self.dialect.normal_schema(schema)
             tokens: dict[str, list[str]] = {}
             for token, of_dictionary, dictionary in mappings:

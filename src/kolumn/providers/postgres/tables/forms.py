@@ -8,10 +8,12 @@ at their column.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
+from kolumn.engine.declaration import declared_fields, replaced
+from kolumn.engine.sharing import OncePerObject
 from kolumn.providers.postgres import naming
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
@@ -23,13 +25,25 @@ from kolumn.providers.postgres.tables.model import (
     PostgresTable,
     PostgresUnique,
 )
-from kolumn.providers.postgres.tokens import QUOTED, WORD, identifier, tokenize
+from kolumn.providers.postgres.tokens import NAME_BYTES, QUOTED, WORD, clip, identifier, tokenize
 from kolumn.providers.postgres.types import serial_of
 from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Unique
 
+_CANONICAL = "canonical form"
+"""Where a table keeps its canonical form, and such a form that it is one, beside its fields."""
+
 
 def canonical(table: PostgresTable) -> PostgresTable:
-    """Return the table with every constraint at the table, all with names."""
+    """Return the table with every constraint at the table, all with names; worked out once for each."""
+    kept = vars(table).get(_CANONICAL)
+    if kept is None:
+        kept = _canonical(table)
+        vars(kept)[_CANONICAL] = True
+        vars(table)[_CANONICAL] = kept
+    return table if kept is True else kept
+
+
+def _canonical(table: PostgresTable) -> PostgresTable:
     held = dict.fromkeys(table.constraints())
     taken = {constraint.name for constraint in held if constraint.name}
     columns = [column.name for column in table.columns]
@@ -37,7 +51,7 @@ def canonical(table: PostgresTable) -> PostgresTable:
     for constraint in held:
         full = constraint
         if not constraint.name:
-            full = dataclasses.replace(constraint, name=_free_name(table.name, constraint, columns, taken))
+            full = replaced(constraint, {"name": _free_name(table.name, constraint, columns, taken)})
             taken.add(full.name)
         field = next(field for kind, field in table.CONSTRAINTS.items() if isinstance(constraint, kind))
         named[field].append(full)
@@ -45,48 +59,57 @@ def canonical(table: PostgresTable) -> PostgresTable:
     key = keys[0] if keys else None
     changes: dict[str, Any] = {field: tuple(each) for field, each in named.items()}
     keyed = {part.column for part in key.columns} if isinstance(key, PrimaryKey) else frozenset()
-    return dataclasses.replace(
-        table,
-        primary_key=key,
-        columns=tuple(_canonical_column(column, column.name in keyed) for column in table.columns),
-        **changes,
+    changes["primary_key"] = key
+    changes["columns"] = tuple(
+        _canonical_key_column(column) if column.name in keyed else _canonical_column(column)
+        for column in table.columns
     )
+    return replaced(table, changes)
 
 
-def _canonical_column(column: PostgresColumn, keyed: bool) -> PostgresColumn:
+@OncePerObject
+def _canonical_column(column: PostgresColumn) -> PostgresColumn:
+    return _with_what_is_meant(column, keyed=False)
+
+
+@OncePerObject
+def _canonical_key_column(column: PostgresColumn) -> PostgresColumn:
+    return _with_what_is_meant(column, keyed=True)
+
+
+def _with_what_is_meant(column: PostgresColumn, *, keyed: bool) -> PostgresColumn:
     column = column.without_constraints()
     not_null = column.not_null or keyed or column.identity is not None or serial_of(column.type) is not None
-    default = None if (column.default or "").strip().lower() == "null" else column.default
+    is_null = not column.inherited and (column.default or "").strip().lower() == "null"
+    default = None if is_null else column.default
     if not_null == column.not_null and default == column.default:
         return column
-    return dataclasses.replace(column, not_null=not_null, default=default)
+    return replaced(column, {"not_null": not_null, "default": default})
 
 
 def with_not_null_names(table: PostgresTable) -> PostgresTable:
     """Return a canonical table with the names of its not-null constraints, as PostgreSQL 18 has them."""
     columns = tuple(
-        dataclasses.replace(
-            column,
-            not_null_constraint=dataclasses.replace(
-                column.not_null_constraint or NotNull(),
-                name=(column.not_null_constraint or NotNull()).name
-                or naming.not_null_name(table.name, column.name),
-            ),
-        )
-        if column.not_null
-        else column
-        for column in table.columns
+        _with_not_null_name(table.name, column) if column.not_null else column for column in table.columns
     )
-    return dataclasses.replace(table, columns=columns)
+    return replaced(table, {"columns": columns})
+
+
+def _with_not_null_name(table: str, column: PostgresColumn) -> PostgresColumn:
+    constraint = column.not_null_constraint or NotNull()
+    if constraint.name:
+        return column
+    named = replaced(constraint, {"name": naming.not_null_name(table, column.name)})
+    return replaced(column, {"not_null_constraint": named})
 
 
 def without_not_null_names(table: PostgresTable) -> PostgresTable:
     """Return the table as a server before PostgreSQL 18 knows it."""
     columns = tuple(
-        column if column.not_null_constraint is None else dataclasses.replace(column, not_null_constraint=None)
+        column if column.not_null_constraint is None else replaced(column, {"not_null_constraint": None})
         for column in table.columns
     )
-    return dataclasses.replace(table, columns=columns)
+    return replaced(table, {"columns": columns})
 
 
 def usual_name(table: str, constraint: Constraint, columns: Iterable[str]) -> str:
@@ -109,16 +132,23 @@ def usual_name(table: str, constraint: Constraint, columns: Iterable[str]) -> st
 
 def mentioned(expression: str, columns: Iterable[str]) -> list[str]:
     """Return those of `columns` that an expression over one table uses."""
+    used = _names(expression)
+    return [column for column in columns if column in used]
+
+
+@lru_cache(maxsize=65536)
+def _names(expression: str) -> frozenset[str]:
+    """Return the names in an expression that may be columns'."""
     tokens = tokenize(expression)
-    found: dict[str, None] = {}
+    found = set()
     for place, token in enumerate(tokens):
         if token.kind not in (WORD, QUOTED):
             continue
         before = tokens[place - 1].word if place else ""
         after = tokens[place + 1].word if place + 1 < len(tokens) else ""
         if before != "::" and after not in ("(", "."):
-            found[identifier(token)] = None
-    return [column for column in columns if column in found]
+            found.add(identifier(token))
+    return frozenset(found)
 
 
 def _free_name(table: str, constraint: Constraint, columns: list[str], taken: set[str]) -> str:
@@ -126,7 +156,7 @@ def _free_name(table: str, constraint: Constraint, columns: list[str], taken: se
     number = 0
     while name in taken:
         number += 1
-        name = naming.clip(base, naming.NAME_BYTES - len(str(number))) + str(number)
+        name = clip(base, NAME_BYTES - len(str(number))) + str(number)
     return name
 
 
@@ -143,16 +173,16 @@ def concise(table: PostgresTable) -> PostgresTable:
             unnamed[field] = tuple(_without_usual_name(table.name, each, columns) for each in held)
         elif held is not None:
             unnamed[field] = _without_usual_name(table.name, held, columns)
-    table = dataclasses.replace(table, **unnamed)
+    table = replaced(table, unnamed)
     table = _with_constraints_at_columns(table)
     keyed = {part.column for part in table.primary_key.columns} if table.primary_key is not None else set()
     shown = [_concise_column(table, column, keyed) for column in table.columns if _is_shown(table, column)]
-    return dataclasses.replace(table, columns=tuple(shown))
+    return replaced(table, {"columns": tuple(shown)})
 
 
 def _without_usual_name(table: str, constraint: Constraint, columns: list[str]) -> Constraint:
     usual = constraint.name == usual_name(table, constraint, columns)
-    return dataclasses.replace(constraint, name="") if usual else constraint
+    return replaced(constraint, {"name": ""}) if usual else constraint
 
 
 def _is_shown(table: PostgresTable, column: PostgresColumn) -> bool:
@@ -160,6 +190,8 @@ def _is_shown(table: PostgresTable, column: PostgresColumn) -> bool:
 
 
 def _concise_column(table: PostgresTable, column: PostgresColumn, keyed: set[str]) -> PostgresColumn:
+    if column.inherited and not column.local:
+        return _as_override(column)
     serial = serial_of(column.type) is not None
     implied = serial or column.identity is not None or column.primary_key or column.name in keyed
     changes: dict[str, Any] = {}
@@ -168,14 +200,26 @@ def _concise_column(table: PostgresTable, column: PostgresColumn, keyed: set[str
     named = column.not_null_constraint
     if named is not None:
         usual = named.name == naming.not_null_name(table.name, column.name)
-        short = dataclasses.replace(named, name="") if usual else named
+        short = replaced(named, {"name": ""}) if usual else named
         changes["not_null_constraint"] = None if short == NotNull() else short
-    sequence = naming.sequence_name(table.name, column.name)
-    if column.sequence == sequence:
-        changes["sequence"] = ""
-    if column.identity is not None and column.identity.sequence == sequence:
-        changes["identity"] = dataclasses.replace(column.identity, sequence="")
-    return dataclasses.replace(column, **changes) if changes else column
+    if column.sequence or column.identity is not None:
+        sequence = naming.sequence_name(table.name, column.name)
+        if column.sequence == sequence:
+            changes["sequence"] = ""
+        if column.identity is not None and column.identity.sequence == sequence:
+            changes["identity"] = replaced(column.identity, {"sequence": ""})
+    return replaced(column, changes)
+
+
+def _as_override(column: PostgresColumn) -> PostgresColumn:
+    """Return an inherited column with only what it has otherwise than its origin."""
+    defaults = {each.name: each.default for each in declared_fields(PostgresColumn)}
+    changes = {field: defaults[field] for field in ("type", "collation", "generated", "stored")}
+    changes["not_null_constraint"] = None
+    for field in ("not_null", "default", "storage", "compression"):
+        if column.origin is not None and getattr(column, field) == getattr(column.origin, field):
+            changes[field] = defaults[field]
+    return replaced(column, changes)
 
 
 def _with_constraints_at_columns(table: PostgresTable) -> PostgresTable:
@@ -194,13 +238,13 @@ def _with_constraints_at_columns(table: PostgresTable) -> PostgresTable:
             if written is None or at < 0 or _has(columns[at], written[1]):
                 rest.append(constraint)
                 continue
-            moved = dataclasses.replace(columns[at], **written[1])
+            moved = replaced(columns[at], written[1])
             if set(moved.constraints()) - {constraint} != set(columns[at].constraints()):
                 rest.append(constraint)
             else:
                 columns[at] = moved
         left[field] = tuple(rest) if isinstance(held, tuple) else next(iter(rest), None)
-    return dataclasses.replace(table, columns=tuple(columns), **left)
+    return replaced(table, {"columns": tuple(columns), **left})
 
 
 def _has(column: PostgresColumn, changes: dict[str, Any]) -> bool:
