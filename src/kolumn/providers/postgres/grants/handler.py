@@ -299,6 +299,8 @@ class GrantHandler(PostgresHandler[Grant]):
             model
         ):  # the system's, or an extension's: it may be as that made it
             return None
+        if model.role == PUBLIC and model.family == "schema" and model.object == "public":
+            return Held(privileges.on_schema_public(server))
         if model.role == PUBLIC:
             return Held(kind.public)
         if found is None:
