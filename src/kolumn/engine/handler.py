@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from kolumn.contract.errors import Problem, ValidationError
@@ -54,6 +54,12 @@ class Handler(Protocol[M]):
     def aliases(self, model: M) -> frozenset[Ref]:
         """Return further refs by which others may mean it, e.g. a function without its arguments."""
 
+    def completed(self, model: M, other: Callable[[Ref], Any]) -> M:
+        """Return a wanted `model` with what it leaves to others, e.g. the key a foreign key refers to.
+
+        `other` gives the model of another object as it should become, else as it is, None if there is none.
+        """
+
     def created(self, model: M) -> Create:
         """Return the creation of the object."""
 
@@ -71,6 +77,9 @@ class Handler(Protocol[M]):
 
     def without(self, model: M, part: Ref) -> M:
         """Return `model` without one of its parts: what it is while something the part needs is away."""
+
+    def with_part(self, model: M, part: Ref, source: M) -> M:
+        """Return `model` with one of its parts as `source` has it; only where both have it."""
 
     def follow(self, model: M, operation: Operation) -> M:
         """Return `model` as the database leaves it when `operation` renames something it refers to.
@@ -156,6 +165,10 @@ class DeclaredHandler(Generic[M]):
         """Return what of `uses` was read out of a text, and may mean something else."""
         return frozenset()
 
+    def completed(self, model: M, other: Callable[[Ref], Any]) -> M:
+        """Return the model itself: it says all by itself."""
+        return model
+
     def created(self, model: M) -> Create:
         """Return the creation of the object, after what it uses."""
         return Create(
@@ -208,6 +221,10 @@ class DeclaredHandler(Generic[M]):
         return None
 
     def without(self, model: M, part: Ref) -> M:
+        """Return the model itself."""
+        return model
+
+    def with_part(self, model: M, part: Ref, source: M) -> M:
         """Return the model itself."""
         return model
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,6 +21,7 @@ from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.operations import NOTHING, Drop, Operation, Risk, Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.engine.rewriting import with_kept
 from kolumn.engine.session import Catalog, Compiler
 from kolumn.engine.state import Managed, StateStore
 
@@ -32,6 +35,9 @@ class _Item(msgspec.Struct):
     managed: Managed | None
     ref: Ref | None = None
     wanted: Any = None
+    """What is asked for, in the live object's wording where the database takes that for the same."""
+    worded: Any = None
+    """What is asked for, as configuration has it."""
     live: Any = None
     unchanged: bool = False
     former: Ref | None = None
@@ -159,7 +165,7 @@ class Planner:
         pairs = [(item.handler, item.live, item.wanted) for item in changed]
         if pairs:
             for item, settled in zip(changed, self._catalog.settle(context, pairs), strict=True):
-                item.wanted = settled
+                item.worded, item.wanted = item.wanted, settled
 
     def _items(self, resources: Sequence[PlanResource]) -> tuple[list[_Item], list[Problem]]:
         """Return what is asked for, and the faults of what cannot be: unknown types, repeated names."""
@@ -235,12 +241,29 @@ class Planner:
         for item in items:
             self._find_gone(item, live, claimed)
             if item.request.ignore_changes and item.wanted is not None and item.live is not None:
-                config = keep(
-                    item.handler.config(item.wanted),
-                    item.handler.config(item.live),
-                    item.request.ignore_changes,
-                )
-                item.wanted = item.handler.parse(config, item.request.name)
+                item.wanted = _ignoring(item, item.wanted, item.live)
+        self._complete(items, live)
+
+    def _complete(self, items: Sequence[_Item], live: Snapshot) -> None:
+        """Fill in what wanted models leave to other objects, in these first."""
+        pending = {item.ref: item for item in items if item.ref is not None and not item.unchanged}
+        begun: set[ResourceKey] = set()
+
+        def complete(item: _Item) -> None:
+            if item.wanted is not None and item.key not in begun:
+                begun.add(item.key)
+                item.wanted = item.handler.completed(item.wanted, other)
+
+        def other(ref: Ref) -> Any:
+            item = pending.get(ref)
+            if item is None:
+                return live.get(ref)
+            complete(item)
+            return item.wanted
+
+        for item in items:
+            if not item.unchanged:
+                complete(item)
 
     def _find_live(self, item: _Item, live: Snapshot, claimed: dict[Ref, _Item]) -> None:
         """Find what a wanted resource is now: under its name or, as configuration says, a former one."""
@@ -306,7 +329,7 @@ class Planner:
                 followed, names = self._followed(item, renames)
             found = item.handler.diff(followed, item.wanted)
             if names:
-                found = [replace(each, requires=each.requires | names) for each in found]
+                found = [dataclasses.replace(each, requires=each.requires | names) for each in found]
             if item.orphan is not None:
                 owners[item.orphan] = item.key
                 found = [*item.handler.diff(live.get(item.orphan), None), *found]
@@ -314,7 +337,9 @@ class Planner:
                 owners.setdefault(operation.subject, item.key)
             operations += found
         operations = self._compiler.consolidate(operations, live, online=question.online)
-        operations = with_dependents(operations, live, self._registry, self._compiler)
+        operations = with_dependents(
+            operations, live, self._registry, self._compiler, _asked_for(items, live)
+        )
         brought = list(self._compiler.brings(operations, live))
         if brought:
             operations = with_consequences(operations, brought, self._registry, exact=question.prune)
@@ -424,6 +449,40 @@ class _Users:
     def of(self, ref: Ref) -> list[Ref]:
         """Return what may use `ref`, sorted."""
         return sorted(self._users.get(ref, ()))
+
+
+def _asked_for(items: Iterable[_Item], live: Snapshot) -> Callable[[Ref], Any]:
+    """Return what gives the model of an object as configuration has it, None where none says anything.
+
+    What has to be created anew is created from that. The catalogue's texts are right for the database as it
+    is: `f(a)` may stand there as `f(a::text)`, which the same plan gives another meaning.
+    """
+    by_ref: dict[Ref, _Item] = {}
+    for item in items:
+        if item.request.action != "delete" and item.ref is not None:
+            by_ref[item.ref] = item
+            if item.live is not None:
+                by_ref[item.handler.ref(item.live)] = item
+
+    def model(ref: Ref) -> Any:
+        item = by_ref.get(ref)
+        if item is None or ref not in live:
+            return None
+        wanted = item.worded if item.worded is not None else item.wanted
+        if wanted is None:
+            wanted = item.handler.parse(item.request.config, item.request.name)
+            if item.request.ignore_changes:
+                wanted = _ignoring(item, wanted, live.get(ref))
+        return with_kept(wanted, live.get(ref))
+
+    return model
+
+
+def _ignoring(item: _Item, wanted: Any, live: Any) -> Any:
+    """Return what is wanted with the live values of what configuration says to ignore."""
+    handler = item.handler
+    config = keep(handler.config(wanted), handler.config(live), item.request.ignore_changes)
+    return handler.parse(config, item.request.name)
 
 
 def find(live: Snapshot, handler: Handler[Any], name: str) -> Ref | None:

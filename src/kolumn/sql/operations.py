@@ -280,7 +280,7 @@ def change_words(before: object, after: object, fields: Iterable[str]) -> Iterat
         if field == "not_null":
             yield "not null" if new else "nullable"
         elif isinstance(new, bool):
-            yield name if new else f"not {name}"
+            yield name if new else name.removeprefix("not ") if name.startswith("not ") else f"not {name}"
         elif not isinstance(new, str | int | float | None) or not isinstance(old, str | int | float | None):
             yield name
         elif new in (None, ""):

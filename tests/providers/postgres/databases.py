@@ -29,6 +29,7 @@ class Database:
         with psycopg.connect(self.url, autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
+                connection.execute("RESET ROLE")
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
@@ -43,7 +44,7 @@ class Database:
     def dump(self, *options: str) -> str:
         """Return the schema with owners and privileges as pg_dump has it."""
         text = self.server.programs.run("pg_dump", "--schema-only", *options, self.url)
-        return re.sub(r"(?m)^(--.*|\\(un)?restrict .*)$", "", text)
+        return re.sub(r"\n{2,}", "\n", re.sub(r"(?m)^(--.*|\\(un)?restrict .*)$", "", text))
 
     def kolumn(self, user: str = "", **settings: object) -> Client:
         """Return Kolumn connected to it, as a superuser unless a user is named."""

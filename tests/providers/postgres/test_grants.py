@@ -251,7 +251,7 @@ def test_grants_come_back_with_a_view_that_is_made_anew(server: postgres.Server)
         with made.kolumn() as client:
             (view,) = (each for each in imported(client, "view") if each["name"] == "cheap")
             query = "SELECT title, id FROM films WHERE price < 5"
-            apply(client, {**view, "config": {**view["config"], "query": query}})
+            apply(client, {**view, "config": {**view["config"], "definition": query}})
         assert "SELECT title" in made.dump().split("CREATE VIEW")[1].replace("films.", "").replace("\n   ", "")
         assert _access(made.dump()) == _access(before)
 
@@ -306,7 +306,7 @@ def test_all_is_what_the_server_knows(server: postgres.Server) -> None:
             assert error.code == "unsupported_by_server"
 
 
-def test_every_fault_of_a_grant_is_said_at_once(database: str) -> None:
+def test_every_fault_of_a_grant_is_said_at_once(server: postgres.Server, database: str) -> None:
     faults = {
         "unknown": ({"privileges": ["read"]}, "invalid_privilege"),
         "of another kind": ({"on": "function", "privileges": ["select"]}, "invalid_privilege"),
@@ -322,7 +322,7 @@ def test_every_fault_of_a_grant_is_said_at_once(database: str) -> None:
     requests = [
         wanted("grant", name, {"role": "app", "object": "films", **config}) for name, (config, _) in faults.items()
     ]
-    with Database(None, database).kolumn() as client:  # type: ignore[arg-type]
+    with Database(server, database).kolumn() as client:
         problems = client.refused("Plan", {"resources": requests}).problems
     assert {each.resource.partition(".")[2]: each.code for each in problems} == {
         name: code for name, (_, code) in faults.items()

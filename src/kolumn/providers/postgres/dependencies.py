@@ -39,7 +39,8 @@ SELECT DISTINCT
     CASE WHEN t.typelem <> 0 AND t.typsubscript = 'array_subscript_handler'::regproc THEN t.typelem
          WHEN t.typrelid <> 0 AND tc.relkind <> 'c' THEN t.typrelid
          ELSE d.refobjid END,
-    coalesce(rc.attname::text, '')
+    coalesce(rc.attname::text, ''),
+    coalesce(k.contype = 'f', false)
 FROM pg_catalog.pg_depend d
 LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
 LEFT JOIN pg_catalog.pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid
@@ -53,19 +54,23 @@ LEFT JOIN pg_catalog.pg_attribute rc
     AND rc.attrelid = d.refobjid AND rc.attnum = d.refobjsubid
 LEFT JOIN pg_catalog.pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
 LEFT JOIN pg_catalog.pg_class tc ON tc.oid = t.typrelid
+LEFT JOIN pg_catalog.pg_class key
+    ON k.contype = 'f' AND d.refclassid = 'pg_class'::regclass AND key.oid = d.refobjid
 WHERE d.refobjid >= 16384 AND d.objid >= 16384
     AND d.deptype IN ('n', 'a')
     AND (d.deptype = 'n' OR d.classid IN (
         'pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass, 'pg_statistic_ext'::regclass,
-        'pg_class'::regclass))
+        'pg_class'::regclass)
+        OR a.oid IS NOT NULL AND d.refobjid = a.adrelid AND d.refobjsubid NOT IN (0, a.adnum))
     AND d.refclassid IN (
         'pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass,
         'pg_collation'::regclass, 'pg_ts_config'::regclass, 'pg_constraint'::regclass)
-    AND (k.oid IS NULL OR k.contype <> 'f')
+    AND (k.oid IS NULL OR k.contype <> 'f' OR d.refobjsubid > 0 OR key.relkind IN ('i', 'I'))
     AND d.classid <> 'pg_type'::regclass
     OR d.classid = 'pg_type'::regclass AND d.deptype = 'n' AND d.refobjid >= 16384
 """
-"""Foreign keys are left out: the tables know them. Dependencies of parts carry the part's name."""
+"""Dependencies of parts carry the part's name. Foreign keys are told of as users of the columns and the key they
+refer to, not of the table: tables know them, and make and drop them apart."""
 
 _PARTS = {"pg_attrdef": "default", "pg_constraint": "constraint"}
 
@@ -78,7 +83,7 @@ def dependents(rows: Iterable[tuple[Any, ...]], refs: Mapping[tuple[str, int], R
     (because of its type).
     """
     found: dict[Ref, dict[Ref, None]] = defaultdict(dict)
-    for catalogue, oid, part, target_catalogue, target_oid, column in rows:
+    for catalogue, oid, part, target_catalogue, target_oid, column, is_foreign_key in rows:
         table = catalogue if catalogue not in _PARTS else "pg_class"
         dependent = refs.get((table, oid))
         target = refs.get((target_catalogue, target_oid))
@@ -89,7 +94,8 @@ def dependents(rows: Iterable[tuple[Any, ...]], refs: Mapping[tuple[str, int], R
             dependent = Ref(kind, part, dependent.schema, dependent.name)
         elif dependent == target:
             continue
-        found[target][dependent] = None
+        if not (is_foreign_key and column):
+            found[target][dependent] = None
         if column:
             found[Ref("column", column, target.schema, target.name)][dependent] = None
     return {ref: tuple(each) for ref, each in found.items()}

@@ -20,8 +20,16 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement
 from kolumn.engine.resource import Model, Ref, Snapshot
+from kolumn.engine.rewriting import rewrite
 from kolumn.providers.postgres import mentions
 from kolumn.providers.postgres.dialect import PostgresDialect
+from kolumn.providers.postgres.following import (
+    RenameValue,
+    with_label_renamed,
+    with_schema_renamed,
+    with_type_renamed,
+)
+from kolumn.providers.postgres.mentions import Name
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.signatures import routine_ref
@@ -55,6 +63,8 @@ class Entry(NamedTuple):
     """The object it vanishes with, e.g. an index's table."""
     aside: bool = False
     """Whether it counts only where it is named (see `Snapshot`)."""
+    usual: bool = False
+    """Whether it only says what holds anyway, and so is not listed either."""
     secret: str = ""
     """What `build` needs and no digest may be made of."""
 
@@ -64,6 +74,7 @@ class PostgresHandler(SQLHandler[M]):
 
     MODEL: ClassVar[builtins.type[Any]]
     KEYWORD: ClassVar[str]
+    dialect: PostgresDialect
     IN_PLACE: ClassVar[frozenset[str]] = frozenset({"owner", "comment"})
     NAMESPACE: ClassVar[str] = ""
     """What shares names with objects of this type, whatever its type: `relation`, `routine`."""
@@ -165,7 +176,8 @@ class PostgresHandler(SQLHandler[M]):
         """
         if not hasattr(wanted, "schema"):
             return None
-        return dataclasses.replace(wanted, schema=scratch, owner="", comment="")  # type: ignore[type-var]
+        changes = {"schema": scratch, **{name: "" for name in ("owner", "comment") if hasattr(wanted, name)}}
+        return dataclasses.replace(wanted, **changes)  # type: ignore[type-var]
 
     def rehearsal(self, rehearsed: M, live: M, server: Server) -> Iterator[str | Statement]:
         """Yield the statements that make `rehearsed`, and before it what it needs in the same schema."""
@@ -173,7 +185,8 @@ class PostgresHandler(SQLHandler[M]):
 
     def worded(self, wanted: M, rehearsed: M, found: M, known: frozenset[str]) -> M:
         """Return `wanted` with the texts that `found`, what the server made of `rehearsed`, has `known`."""
-        return worded(wanted, found, known)
+        settled: M = worded(wanted, found, known)
+        return settled
 
     # Order
 
@@ -189,9 +202,22 @@ class PostgresHandler(SQLHandler[M]):
         return super().uses(model) | role_refs(getattr(model, "owner", ""))
 
     def follow(self, model: M, operation: Operation) -> M:
-        """Return the model with a renamed owner under its new name, besides what all SQL databases rename."""
-        if isinstance(operation, Rename) and operation.subject in role_refs(getattr(model, "owner", "")):
+        """Return the model as it is once a role, a schema, a type, a table or a column has its new name."""
+        if isinstance(operation, RenameValue):
+            enum = Name(operation.subject.name, operation.subject.schema)
+            return rewrite(
+                model, lambda g, text: with_label_renamed(g, text, enum, operation.old, operation.new)
+            )
+        if not isinstance(operation, Rename):
+            return super().follow(model, operation)
+        if operation.subject in role_refs(getattr(model, "owner", "")):
             return dataclasses.replace(model, owner=operation.after.name)  # type: ignore[type-var]
+        before, after = operation.subject, operation.target
+        if before.type == "schema":
+            return rewrite(model, lambda g, text: with_schema_renamed(g, text, before.name, after.name))
+        if before.type in TYPE_KINDS:
+            old, new = Name(before.name, before.schema), Name(after.name, after.schema)
+            model = rewrite(model, lambda g, text: with_type_renamed(g, text, old, new))
         return super().follow(model, operation)
 
     def created(self, model: M) -> Create:
@@ -238,7 +264,7 @@ class PostgresHandler(SQLHandler[M]):
 
     def type_uses(self, text: str, schema: str) -> frozenset[Ref]:
         """Return the user types a type's name may mean; only existing objects count."""
-        found = self.dialect.type_of(text)  # type: ignore[attr-defined]
+        found = self.dialect.type_of(text)
         return frozenset() if found is None else self._refs(TYPE_KINDS, found.name, found.schema, schema)
 
     def _refs(self, kinds: Iterable[str], name: str, schema: str, own: str) -> frozenset[Ref]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kolumn.providers.postgres.dialect import PostgresDialect
+from kolumn.providers.postgres.grants.handler import GrantHandler
 from kolumn.providers.postgres.handler import PostgresHandler
 from kolumn.providers.postgres.resources.aggregate import AggregateHandler
 from kolumn.providers.postgres.resources.collation import CollationHandler
@@ -16,7 +17,6 @@ from kolumn.providers.postgres.resources.enum import EnumHandler
 from kolumn.providers.postgres.resources.event_trigger import EventTriggerHandler
 from kolumn.providers.postgres.resources.extension import ExtensionHandler
 from kolumn.providers.postgres.resources.function import FunctionHandler
-from kolumn.providers.postgres.resources.grant import GrantHandler
 from kolumn.providers.postgres.resources.index import PostgresIndexHandler
 from kolumn.providers.postgres.resources.materialized_view import MaterializedViewHandler
 from kolumn.providers.postgres.resources.operator import OperatorHandler
@@ -58,10 +58,10 @@ def handlers() -> Iterator[PostgresHandler[Any]]:
     yield TextSearchConfigurationHandler(dialect)
     yield PostgresTableHandler(dialect)
     yield SequenceHandler(dialect)
-    yield PostgresIndexHandler(dialect)
-    yield StatisticsHandler(dialect)
     yield ViewHandler(dialect)
     yield MaterializedViewHandler(dialect)
+    yield PostgresIndexHandler(dialect)
+    yield StatisticsHandler(dialect)
     yield FunctionHandler(dialect)
     yield ProcedureHandler(dialect)
     yield AggregateHandler(dialect)

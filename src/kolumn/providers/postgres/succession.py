@@ -29,6 +29,8 @@ TYPES = ("enum", "domain", "composite_type", "range_type")
 KINDS = (*TYPES, "collation")
 """Resource types that make way for others of their name."""
 
+_MISFIT = "a value that the new type does not know"
+
 
 @dataclass(frozen=True, kw_only=True)
 class SetAside(Operation):
@@ -36,6 +38,8 @@ class SetAside(Operation):
 
     before: Any
     after: Any
+    former: Ref
+    """What it is called afterwards."""
 
     def describe(self) -> str:
         """Return `set <type> aside`."""
@@ -44,14 +48,18 @@ class SetAside(Operation):
     def inverse(self) -> Operation:
         """Return the renaming back."""
         return replace(
-            self, before=self.after, after=self.before, removes=self.provides, provides=self.removes
+            self,
+            subject=self.former,
+            former=self.subject,
+            before=self.after,
+            after=self.before,
+            removes=self.provides,
+            provides=self.removes,
         )
 
     def effect(self) -> Mapping[Ref, Any]:
         """Return the type under its other name."""
-        return dict.fromkeys(self.removes) | {
-            ref: self.after for ref in self.provides if ref.type in KINDS and ref.name == self.after.name
-        }
+        return {self.subject: None, self.former: self.after}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +150,12 @@ class Member:
     successor: Any
     """The handler of what comes after: another one where, say, a domain becomes an enum."""
 
+    @property
+    def former(self) -> Ref:
+        """What it is called while it is set aside."""
+        found: Ref = self.handler.ref(self.aside)
+        return found
+
 
 @dataclass
 class Family:
@@ -228,13 +242,13 @@ class _Planning:
         """Return the operations with those of the succession in the place of drops and creations."""
         problems: list[Problem] = []
         found: list[Operation] = []
-        for member in self._family.members.values():
-            found.append(self._set_aside(member))
-            found.append(self._drop_former(member))
         for table in sorted(self.tables):
             conversion = self._conversion(table, problems)
             if conversion is not None:
                 found.append(conversion)
+        members = self._family.members.values()
+        found += [self._drop_former(member, tuple(found)) for member in members]
+        found += [self._set_aside(member) for member in members]
         if problems:
             raise ValidationError.of(problems)
         kept = [each for each in self._operations if id(each) not in self._spared]
@@ -313,25 +327,29 @@ class _Planning:
             number += 1
 
     def _set_aside(self, member: Member) -> SetAside:
-        handler = member.handler
         return SetAside(
             subject=member.subject,
             before=member.before,
             after=member.aside,
-            removes=handler.aliases(member.before) | {member.subject},
-            provides=handler.aliases(member.aside) | {handler.ref(member.aside)},
+            former=member.former,
+            removes=member.handler.aliases(member.before) | {member.subject},
+            provides=frozenset({_marker("aside", member)}),
         )
 
-    def _drop_former(self, member: Member) -> DropFormer:
-        former = member.handler.ref(member.aside)
-        built_on = member.handler.uses(member.before)
-        others = (each for each in self._family.members.values() if each.subject in built_on)
+    def _drop_former(self, member: Member, converted: Iterable[Operation]) -> DropFormer:
+        """Return the drop of what was set aside: after all conversions, and after what is made of it."""
+        members = self._family.members.values()
+        made_of_it = (
+            each for each in members if member.subject in each.handler.uses(each.before) and each != member
+        )
+        requires = {ref for each in converted for ref in each.provides}
+        requires |= {_marker("aside", member), *(_marker("dropped", each) for each in made_of_it)}
         return DropFormer(
             subject=member.subject,
             model=member.aside,
-            former=former,
-            removes=frozenset({former}),
-            releases=frozenset(each.handler.ref(each.aside) for each in others),
+            former=member.former,
+            requires=frozenset(requires),
+            provides=frozenset({_marker("dropped", member)}),
             place=1,
         )
 
@@ -355,9 +373,7 @@ class _Planning:
             ),
             stands=tuple(dict.fromkeys(self._standing(table, model, columns, members))),
             requires=frozenset(
-                ref
-                for member in self._family.members.values()
-                for ref in (member.successor.ref(member.after), member.handler.ref(member.aside))
+                member.successor.ref(member.after) for member in self._family.members.values()
             ),
             removes=refs,
             provides=refs,
@@ -459,12 +475,38 @@ class _Planning:
     def _risks(self, table: Ref, columns: Iterable[Any], members: Iterable[Member]) -> Iterator[Risk]:
         named = ", ".join(each.name for each in columns)
         for member in members:
-            for why in member.handler.conversion_risks(member.before, member.after):
+            kin = member.handler is member.successor
+            whys = member.handler.conversion_risks(member.before, member.after) if kin else (_MISFIT,)
+            for why in whys:
                 yield Risk("may_fail", f"fails if a row of {table} has {why} in {named}")
         yield Risk("table_rewrite", f"copies every row of {table}")
         yield Risk("long_lock", f"nobody reads or writes {table} while it is copied")
 
 
+def _marker(what: str, member: Member) -> Ref:
+    """Return a ref that only orders operations."""
+    return Ref(what, member.aside.name, member.aside.schema, member.subject.type)
+
+
 def _name(ref: Ref) -> tuple[bool, str, str]:
     """Return what no two types, and no two collations, share."""
     return ref.type == "collation", ref.schema, ref.name
+
+
+def as_replacement(operations: list[Operation], subject: Ref, handler: Any) -> list[Operation]:
+    """Return the operations with a drop and a creation of `subject` in the place of its changes."""
+    changes = [each for each in operations if each.subject == subject and isinstance(each, Alter)]
+    first, last = changes[0], changes[-1]
+    spared = set(map(id, changes))
+    kept = [each for each in operations if id(each) not in spared]
+    return [*kept, handler.dropped(first.before), handler.created(last.after)]
+
+
+def columns_of(subject: Ref, live: Snapshot) -> Iterator[tuple[Ref, Any]]:
+    """Yield the columns of tables that have a type or an array of it, each after its table."""
+    for each in live.dependents(subject):
+        table = Ref("table", each.parent, each.schema)
+        model = live.get(table) if each.type == "column" else None
+        column = None if model is None else model.column(each.name)
+        if column is not None:
+            yield table, column

@@ -24,8 +24,8 @@ from kolumn.providers.postgres.confidential import SECRETS, RolePassword
 
 if TYPE_CHECKING:
     from psycopg import Connection
-    from psycopg.errors import Diagnostic
     from psycopg.abc import Transformer as AnyTransformer
+    from psycopg.errors import Diagnostic
     from psycopg.pq.abc import PGconn, PGresult
 
 Row = tuple[Any, ...]

@@ -20,9 +20,9 @@ from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry
 from kolumn.providers.postgres.names import NAME, catalogued, object_name
 from kolumn.providers.postgres.reading import Reading, not_a_member
-from kolumn.providers.postgres.resources.user_type import UserTypeHandler
+from kolumn.providers.postgres.resources.user_type import UserTypeHandler, is_inside
 from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.succession import Family, Value
+from kolumn.providers.postgres.succession import TYPES, Family, Value, as_replacement, columns_of
 from kolumn.providers.postgres.tokens import literal, quote
 from kolumn.providers.postgres.types import normal_type
 from kolumn.sql.normal import Grammar
@@ -190,6 +190,25 @@ WHERE t.typtype = 'c' AND {{user_schemas}} AND {not_a_member("pg_type", "t.oid")
                     f"drops attribute {each.name} of type {before.name} with its values in all rows",
                 )
 
+    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+        """Return the operations with new types where attributes change in rows that are there."""
+        for each in operations:
+            if not isinstance(each, AlterObject) or each.subject.type != self.type:
+                continue
+            if (
+                "attributes" in each.fields
+                and self._retyped(each.before, each.after)
+                and _is_used(each.subject, live)
+            ):
+                operations = as_replacement(operations, each.subject, self)
+        return operations
+
+    def _retyped(self, before: CompositeType, after: CompositeType) -> bool:
+        """Whether an attribute gets another type or collation."""
+        pairs = ((before.attribute(each.name), each) for each in after.attributes)
+        form = self.normalizer.model
+        return any(old is not None and _typed(form(old)) != _typed(form(new)) for old, new in pairs)
+
     def converted(self, value: Value, before: CompositeType, after: CompositeType, family: Family) -> str:
         """Return a row of what the attributes become; over the text of arrays, whose rows have no names."""
         if value.array:
@@ -300,6 +319,12 @@ def _type_sql(part: CompositeAttribute) -> str:
 
 def _attribute_sql(part: CompositeAttribute) -> str:
     return f"{quote(part.name)} {_type_sql(part)}"
+
+
+def _is_used(subject: Ref, live: Snapshot) -> bool:
+    """Whether columns have the type, or another type is made of it."""
+    made_of_it = any(each.type in TYPES for each in live.dependents(subject))
+    return made_of_it or is_inside(subject, live) or any(True for _ in columns_of(subject, live))
 
 
 def _cascade(subject: Ref, live: Snapshot) -> str:

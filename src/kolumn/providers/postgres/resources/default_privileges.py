@@ -14,10 +14,10 @@ from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres import privileges
-from kolumn.providers.postgres.access_lists import parse_item
+from kolumn.providers.postgres.grants import privileges
+from kolumn.providers.postgres.grants.access_lists import parse_item
+from kolumn.providers.postgres.grants.privileges import KINDS, NOTHING, PUBLIC, Held, Rights
 from kolumn.providers.postgres.handler import Entry, PostgresHandler, role_refs
-from kolumn.providers.postgres.privileges import KINDS, NOTHING, PUBLIC, Held, Rights
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import quote
@@ -98,7 +98,7 @@ class ChangeDefaults(AlterObject):
 
 
 class DefaultPrivilegesHandler(PostgresHandler[DefaultPrivileges]):
-    """Default privileges. They come after all else, so that objects of the same plan get what is said of them."""
+    """Default privileges. They come last, so that objects of the same plan get what is said of them."""
 
     type = "default_privileges"
     description = "What a role gets on objects that another one creates from then on"
@@ -107,9 +107,11 @@ class DefaultPrivilegesHandler(PostgresHandler[DefaultPrivileges]):
     PLACE: ClassVar[int] = 1
 
     def ref(self, model: DefaultPrivileges) -> Ref:
-        """Return whose objects of what kind, and who gets what on them: `shop.tables of admin.app`."""
+        """Return whose objects of what kind, and who gets what on them: `tables of admin in shop.app`."""
         parent = f"{model.on.lower().strip()} of {quote(model.owner)}"
-        return Ref(self.type, quote(model.role), model.in_schema, parent)
+        if model.in_schema:
+            parent += f" in {quote(model.in_schema)}"
+        return Ref(self.type, quote(model.role), parent=parent)
 
     def queries(self, server: Server) -> Mapping[str, str]:
         """Return the query of pg_default_acl."""
@@ -125,7 +127,7 @@ WHERE d.defaclnamespace = 0 OR {user_schemas}
         }
 
     def entries(self, reading: Reading) -> Iterator[Entry]:
-        """Yield who gets something else than without them; and, aside, who gets just that."""
+        """Yield who gets something else than without them; and who gets just that where it was said."""
         number = 0
         for owner, schema, letter, items, usual, schema_oid in reading.rows["default_privileges"]:
             on = _LETTERS[letter]
@@ -150,7 +152,7 @@ WHERE d.defaclnamespace = 0 OR {user_schemas}
                     ("default_acl", number),
                     row,
                     owner=reading.refs.get(("pg_namespace", schema_oid)),
-                    aside=held == default,
+                    usual=held == default,
                 )
                 yield entry._replace(ref=self.ref(self.build(entry)))
 

@@ -20,9 +20,9 @@ from kolumn.providers.postgres.names import NAME, catalogued, object_name
 from kolumn.providers.postgres.naming import object_name as generated_name
 from kolumn.providers.postgres.normal import normal_expression
 from kolumn.providers.postgres.reading import Reading, not_a_member
-from kolumn.providers.postgres.resources.user_type import UserTypeHandler
+from kolumn.providers.postgres.resources.user_type import UserTypeHandler, is_inside
 from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.succession import Family, Value
+from kolumn.providers.postgres.succession import Family, Value, as_replacement
 from kolumn.providers.postgres.tokens import literal, quote
 from kolumn.sql.normal import Grammar
 from kolumn.sql.operations import AlterObject
@@ -229,6 +229,17 @@ ORDER BY k.oid
                     f"fails if a value in a column of domain {wanted.name} does not satisfy "
                     f"({change.after.expression})",
                 )
+
+    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+        """Return the operations with new domains where PostgreSQL cannot look at the values that are there.
+
+        It does not see those inside arrays and composite types, and so refuses to add what they must satisfy.
+        """
+        for each in operations:
+            looks = isinstance(each, AlterObject) and each.subject.type == self.type and bool(each.risks)
+            if looks and is_inside(each.subject, live):
+                operations = as_replacement(operations, each.subject, self)
+        return operations
 
     def converted(self, value: Value, before: Domain, after: Domain, family: Family) -> str:
         """Return a cast from one type to the other; over the text where one of them is a user's own."""

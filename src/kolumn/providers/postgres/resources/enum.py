@@ -15,6 +15,7 @@ from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.operations import Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rewriting import with_kept
+from kolumn.providers.postgres.following import RenameValue
 from kolumn.providers.postgres.handler import Entry
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.user_type import UserTypeHandler
@@ -80,31 +81,6 @@ class AddValues(AlterObject):
 
     def inverse(self) -> None:
         """Return None."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RenameValue(AlterObject):
-    """Give a value another name; rows, defaults and views that have it follow."""
-
-    RENAMES: ClassVar[bool] = True
-
-    old: str
-    new: str
-
-    def describe(self) -> str:
-        """Return `rename value <old> of <enum> to <new>`."""
-        return f"rename value {self.old} of {self.subject} to {self.new}"
-
-    def inverse(self) -> Operation:
-        """Return the rename back."""
-        return RenameValue(
-            subject=self.subject,
-            before=self.after,
-            after=self.before,
-            fields=self.fields,
-            old=self.new,
-            new=self.old,
-        )
 
 
 class EnumHandler(UserTypeHandler[Enum]):

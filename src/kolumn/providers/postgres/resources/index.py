@@ -19,13 +19,14 @@ from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tables.clauses import parse_index
 from kolumn.providers.postgres.tables.comparison import TableNormalizer, normal_part
-from kolumn.providers.postgres.tables.handler import grammars
+from kolumn.providers.postgres.tables.handler import GRAMMARS
 from kolumn.providers.postgres.tables.model import PostgresKeyPart
 from kolumn.providers.postgres.tables.reading import place
 from kolumn.providers.postgres.tables.render import part_sql
 from kolumn.providers.postgres.tokens import qualified, quote
 from kolumn.sql import model
 from kolumn.sql.handlers import IndexHandler
+from kolumn.sql.normal import Grammar
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,7 @@ class PostgresIndexHandler(PostgresHandler[Any], IndexHandler):
         {"comment", "parameters", "tablespace", "clustered", "replica_identity"}
     )
 
-    def __init__(self, dialect: PostgresDialect) -> None:
-        super().__init__(dialect)
-        self.normalizer = TableNormalizer(dialect)
-        self._checks = {**self._checks, **grammars()}
+    GRAMMARS: ClassVar[Mapping[str, Grammar]] = GRAMMARS
 
     def queries(self, server: Server) -> Mapping[str, str]:
         """Return nothing: the query of tables brings all indexes."""
@@ -100,7 +98,7 @@ class PostgresIndexHandler(PostgresHandler[Any], IndexHandler):
     def entries(self, reading: Reading) -> Iterator[Entry]:
         """Yield the indexes that are neither a constraint's nor made by an index of a partitioned table."""
         parents = dict(reading.rows["inheritance"])
-        for row in reading.rows["indexes"]:
+        for row in sorted(reading.rows["indexes"]):  # by oid
             oid, table = row[0], reading.refs.get(("pg_class", row[3]))
             if row[8] is not None or table is None or oid in parents:
                 continue

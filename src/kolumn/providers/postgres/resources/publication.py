@@ -304,7 +304,7 @@ def _options(model: Publication, fields: Iterable[str]) -> Iterator[str]:
             case "operations":
                 yield f"publish = '{', '.join(each.lower() for each in model.operations)}'"
             case "publish_via_partition_root":
-                yield f"publish_via_partition_root = {'true' if model.publish_via_partition_root else 'false'}"
+                yield f"publish_via_partition_root = {str(model.publish_via_partition_root).lower()}"
             case _:
                 yield f"publish_generated_columns = {model.publish_generated_columns.lower()}"
 

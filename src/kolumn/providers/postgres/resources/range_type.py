@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from kolumn.engine.declaration import NOT_EMPTY, attribute
-from kolumn.engine.operations import Operation, Statement
+from kolumn.engine.operations import Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry
@@ -164,10 +164,20 @@ WHERE {{user_schemas}} AND {not_a_member("pg_type", "t.oid")}
         return replace(model, name=name, multirange=usual_multirange(name))
 
     def statements(self, operation: Operation, live: Snapshot, server: Server) -> Iterator[str | Statement]:
-        """Yield the statements of one operation; what is set aside leaves both its names."""
+        """Yield the statements of one operation; constructors follow a renamed type."""
         yield from super().statements(operation, live, server)
-        if isinstance(operation, SetAside):
-            yield from self.alteration("multirange", operation.before, operation.after, server)
+        match operation:
+            case Rename(before=before, after=after):
+                yield from self._constructors_renamed(before, after)
+            case SetAside(before=before, after=after):
+                yield from self.alteration("multirange", before, after, server)
+                yield from self._constructors_renamed(before, after)
+
+    def _constructors_renamed(self, before: RangeType, after: RangeType) -> Iterator[str]:
+        old, new = qualified(after.schema, before.name), quote(after.name)
+        subtype = embedded(after.subtype)
+        for arguments in (f"{subtype}, {subtype}", f"{subtype}, {subtype}, text"):
+            yield f"ALTER FUNCTION {old}({arguments}) RENAME TO {new}"
 
     def definition_sql(self, model: RangeType, server: Server) -> Iterator[str]:
         """Yield CREATE TYPE ... AS RANGE."""
@@ -185,6 +195,8 @@ WHERE {{user_schemas}} AND {not_a_member("pg_type", "t.oid")}
         yield f"CREATE TYPE {self.address(model)} AS RANGE ({', '.join(parts)})"
 
     def alteration(self, field: str, before: RangeType, after: RangeType, server: Server) -> Iterator[str]:
-        """Yield the rename of the multirange type."""
-        old = qualified(after.schema, before.multirange_name)
-        yield f"ALTER TYPE {old} RENAME TO {quote(after.multirange_name)}"
+        """Yield the rename of the multirange type and its constructors."""
+        old, new = qualified(after.schema, before.multirange_name), quote(after.multirange_name)
+        yield f"ALTER TYPE {old} RENAME TO {new}"
+        for arguments in ("", self.address(after), f"VARIADIC {self.address(after)}[]"):
+            yield f"ALTER FUNCTION {old}({arguments}) RENAME TO {new}"

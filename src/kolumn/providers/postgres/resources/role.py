@@ -2,10 +2,10 @@
 
 https://www.postgresql.org/docs/current/user-manag.html
 
-Roles belong to the whole server, so they count only where they are named. A password is never read. Whether it
-is the one configured is decided here, by what the server keeps instead of it, where that may be read (by
-superusers). Where it may not, the password counts as unchanged as long as neither the configuration nor anything
-else of the role changed, and is set again otherwise.
+Roles belong to the whole server, so they count only where they are named. A password is never read. Whether
+it is the one configured is decided here, by what the server keeps instead of it, where that may be read (by
+superusers). Where it may not, the password counts as unchanged as long as neither the configuration nor
+anything else of the role changed, and is set again otherwise.
 """
 
 from __future__ import annotations
@@ -533,11 +533,8 @@ def _instant(text: str) -> str | None:
     except ValueError:
         return None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return (
-        moment.strftime("%Y-%m-%d %H:%M:%S")
-        + (f".{moment:%f}".rstrip("0") if moment.microsecond else "")
-        + "+00"
-    )
+    fraction = f".{moment:%f}".rstrip("0") if moment.microsecond else ""
+    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction}+00"
 
 
 def _refused(message: str, model: Account) -> ValidationError:

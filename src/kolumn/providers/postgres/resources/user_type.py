@@ -10,8 +10,16 @@ from kolumn.engine.operations import Drop, Operation, Statement
 from kolumn.engine.resource import Model, Ref, Snapshot
 from kolumn.providers.postgres.handler import PostgresHandler
 from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.succession import ConvertColumns, DropFormer, Family, SetAside, Value
+from kolumn.providers.postgres.succession import (
+    ConvertColumns,
+    DropFormer,
+    Family,
+    SetAside,
+    Value,
+    columns_of,
+)
 from kolumn.providers.postgres.tokens import qualified, quote
+from kolumn.providers.postgres.types import parse_type
 
 M = TypeVar("M", bound=Model)
 
@@ -36,8 +44,8 @@ class UserTypeHandler(PostgresHandler[M]):
         return iter(())
 
     def conversion_risks(self, before: M, after: M) -> Iterator[str]:
-        """Yield that a text may not fit."""
-        yield f"a value that is none of the new {self.type.replace('_', ' ')}"
+        """Yield that a value may not fit."""
+        yield "a value that the new type does not know"
 
     def statements(self, operation: Operation, live: Snapshot, server: Server) -> Iterator[str | Statement]:
         """Yield the statements of one operation."""
@@ -68,6 +76,19 @@ class UserTypeHandler(PostgresHandler[M]):
         if isinstance(operation, ConvertColumns):
             return f"ACCESS EXCLUSIVE on {operation.table}"
         return super().lock(operation, live)
+
+
+def is_inside(subject: Ref, live: Snapshot) -> bool:
+    """Whether values of a type lie inside others: elements of arrays, attributes of composite types."""
+    composites = (
+        Ref("composite_type", each.parent, each.schema)
+        for each in live.dependents(subject)
+        if each.type == "column"
+    )
+    if any(ref in live for ref in composites):
+        return True
+    types = (parse_type(column.type) for _, column in columns_of(subject, live))
+    return any(not isinstance(parsed, str) and parsed.array for parsed in types)
 
 
 def _standing(subject: Ref, live: Snapshot) -> Iterator[Ref]:

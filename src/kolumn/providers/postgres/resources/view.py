@@ -326,7 +326,7 @@ class ViewHandler(QueryHandler[View]):
             if old.comment != new.comment:
                 yield self.column_comment_sql(after, name, new.comment)
 
-    def part(self, model: View, part: Ref) -> object | None:
+    def part(self, model: View, part: Ref) -> str | None:
         """Return the default of a column."""
         if part.type != "default":
             return None
@@ -343,6 +343,18 @@ class ViewHandler(QueryHandler[View]):
         return dataclasses.replace(
             model, columns=tuple(each for each in bare if each.default or each.comment)
         )
+
+
+    def with_part(self, model: View, part: Ref, source: View) -> View:
+        """Return the view with the default of a column as `source` has it."""
+        default = self.part(source, part)
+        if self.part(model, part) is None or default is None:
+            return model
+        columns = (
+            dataclasses.replace(column, default=default) if column.name == part.name else column
+            for column in model.columns
+        )
+        return dataclasses.replace(model, columns=tuple(columns))
 
 
 _QUERY = frozenset({"definition", "column_names"})

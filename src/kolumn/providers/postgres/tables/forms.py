@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from kolumn.engine.declaration import replaced
+from kolumn.engine.declaration import declared_fields, replaced
+from kolumn.engine.sharing import OncePerObject
 from kolumn.providers.postgres import naming
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
@@ -24,7 +25,7 @@ from kolumn.providers.postgres.tables.model import (
     PostgresTable,
     PostgresUnique,
 )
-from kolumn.providers.postgres.tokens import QUOTED, WORD, identifier, tokenize
+from kolumn.providers.postgres.tokens import NAME_BYTES, QUOTED, WORD, clip, identifier, tokenize
 from kolumn.providers.postgres.types import serial_of
 from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Unique
 
@@ -59,14 +60,28 @@ def _canonical(table: PostgresTable) -> PostgresTable:
     changes: dict[str, Any] = {field: tuple(each) for field, each in named.items()}
     keyed = {part.column for part in key.columns} if isinstance(key, PrimaryKey) else frozenset()
     changes["primary_key"] = key
-    changes["columns"] = tuple(_canonical_column(column, column.name in keyed) for column in table.columns)
+    changes["columns"] = tuple(
+        _canonical_key_column(column) if column.name in keyed else _canonical_column(column)
+        for column in table.columns
+    )
     return replaced(table, changes)
 
 
-def _canonical_column(column: PostgresColumn, keyed: bool) -> PostgresColumn:
+@OncePerObject
+def _canonical_column(column: PostgresColumn) -> PostgresColumn:
+    return _with_what_is_meant(column, keyed=False)
+
+
+@OncePerObject
+def _canonical_key_column(column: PostgresColumn) -> PostgresColumn:
+    return _with_what_is_meant(column, keyed=True)
+
+
+def _with_what_is_meant(column: PostgresColumn, *, keyed: bool) -> PostgresColumn:
     column = column.without_constraints()
     not_null = column.not_null or keyed or column.identity is not None or serial_of(column.type) is not None
-    default = None if (column.default or "").strip().lower() == "null" else column.default
+    is_null = not column.inherited and (column.default or "").strip().lower() == "null"
+    default = None if is_null else column.default
     if not_null == column.not_null and default == column.default:
         return column
     return replaced(column, {"not_null": not_null, "default": default})
@@ -141,7 +156,7 @@ def _free_name(table: str, constraint: Constraint, columns: list[str], taken: se
     number = 0
     while name in taken:
         number += 1
-        name = naming.clip(base, naming.NAME_BYTES - len(str(number))) + str(number)
+        name = clip(base, NAME_BYTES - len(str(number))) + str(number)
     return name
 
 
@@ -175,6 +190,8 @@ def _is_shown(table: PostgresTable, column: PostgresColumn) -> bool:
 
 
 def _concise_column(table: PostgresTable, column: PostgresColumn, keyed: set[str]) -> PostgresColumn:
+    if column.inherited and not column.local:
+        return _as_override(column)
     serial = serial_of(column.type) is not None
     implied = serial or column.identity is not None or column.primary_key or column.name in keyed
     changes: dict[str, Any] = {}
@@ -191,6 +208,17 @@ def _concise_column(table: PostgresTable, column: PostgresColumn, keyed: set[str
             changes["sequence"] = ""
         if column.identity is not None and column.identity.sequence == sequence:
             changes["identity"] = replaced(column.identity, {"sequence": ""})
+    return replaced(column, changes)
+
+
+def _as_override(column: PostgresColumn) -> PostgresColumn:
+    """Return an inherited column with only what it has otherwise than its origin."""
+    defaults = {each.name: each.default for each in declared_fields(PostgresColumn)}
+    changes = {field: defaults[field] for field in ("type", "collation", "generated", "stored")}
+    changes["not_null_constraint"] = None
+    for field in ("not_null", "default", "storage", "compression"):
+        if column.origin is not None and getattr(column, field) == getattr(column.origin, field):
+            changes[field] = defaults[field]
     return replaced(column, changes)
 
 

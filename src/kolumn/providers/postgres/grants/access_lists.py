@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from kolumn.providers.postgres.privileges import LETTERS, NOTHING, PUBLIC, Held, Rights
+from kolumn.providers.postgres.grants.privileges import LETTERS, NOTHING, PUBLIC, Held, Rights
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
 
@@ -219,6 +219,6 @@ def _sources(server: Server) -> list[_Source]:
                 owner="10",
                 letter="'p'",
                 acl="r.paracl",
-            )  # fmt: skip
+            )
         )
     return sources

@@ -6,34 +6,19 @@ https://www.postgresql.org/docs/current/sql-alterdefaultprivileges.html
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import Create, Drop, Operation
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.postgres.grants.model import GRANTED_AS, Grant
+from kolumn.providers.postgres.grants.privileges import KINDS, NOTHING, PUBLIC, Held
+from kolumn.providers.postgres.handler import PostgresHandler
 from kolumn.providers.postgres.naming import sequence_name
-from kolumn.providers.postgres.privileges import KINDS, NOTHING, PUBLIC, Held
 from kolumn.providers.postgres.resources.default_privileges import KINDS_BY_NAME
-from kolumn.providers.postgres.resources.grant import Grant, GrantHandler
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.types import serial_of
-
-_ON: Mapping[str, tuple[str, str]] = {
-    "table": ("tables", "table"),
-    "view": ("tables", "view"),
-    "materialized_view": ("tables", "materialized_view"),
-    "sequence": ("sequences", "sequence"),
-    "function": ("functions", "function"),
-    "procedure": ("functions", "procedure"),
-    "aggregate": ("functions", "aggregate"),
-    "enum": ("types", "type"),
-    "domain": ("types", "domain"),
-    "composite_type": ("types", "type"),
-    "range_type": ("types", "type"),
-    "schema": ("schemas", "schema"),
-}
-"""By resource type: what default privileges and what grants call it."""
 
 
 class _Object(NamedTuple):
@@ -51,14 +36,14 @@ class _Object(NamedTuple):
 
 
 def brought(
-    operations: Iterable[Operation], live: Snapshot, server: Server, grants: GrantHandler
+    operations: Iterable[Operation], live: Snapshot, server: Server, grants: PostgresHandler[Grant]
 ) -> Iterator[Brought]:
     """Yield the grants that come along with what `operations` create.
 
     Default privileges that the same plan drops are gone before, and those it creates or changes are so after.
     """
     operations = tuple(operations)
-    creations = [each for each in operations if isinstance(each, Create) and each.subject.type in _ON]
+    creations = [each for each in operations if isinstance(each, Create) and each.subject.type in GRANTED_AS]
     if not creations:
         return
     gone = {each.subject for each in operations if isinstance(each, Drop)}
@@ -75,13 +60,13 @@ def _objects(source: Ref, model: Any, server: Server) -> Iterator[_Object]:
     """Yield what is created, a table's sequences with it."""
     schema, owner = getattr(model, "schema", ""), getattr(model, "owner", "") or server.user
     arguments = tuple(getattr(model, "input_types", ()))
-    yield _Object(source, *_ON[source.type], model.name, schema, arguments, owner)
+    yield _Object(source, *GRANTED_AS[source.type], model.name, schema, arguments, owner)
     for column in model.columns if source.type == "table" else ():
         if column.identity is None and serial_of(column.type) is None:
             continue
         named = column.identity.sequence if column.identity is not None else column.sequence
         name = named or sequence_name(model.name, column.name)
-        yield _Object(source, *_ON["sequence"], name, schema, (), owner)
+        yield _Object(source, *GRANTED_AS["sequence"], name, schema, (), owner)
 
 
 class _Defaults:

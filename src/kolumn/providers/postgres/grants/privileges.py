@@ -1,4 +1,4 @@
-"""Privileges: which there are for what, who has them by default, and the GRANT and REVOKE between two holdings.
+"""Privileges: which there are for what, who has them by default, GRANT and REVOKE between two holdings.
 
 https://www.postgresql.org/docs/current/ddl-priv.html
 """
@@ -227,7 +227,8 @@ def verified(kind: str, names: Iterable[str], ref: Ref, server: Server) -> froze
         raise ValidationError.of(
             [
                 Problem(
-                    f"{server.product} has no privilege {', '.join(ordered(unknown))} on a {kind.replace('_', ' ')}",
+                    f"{server.product} has no privilege {', '.join(ordered(unknown))} "
+                    f"on a {kind.replace('_', ' ')}",
                     code="unsupported_by_server",
                     path="privileges",
                     resource=str(ref),
