@@ -229,7 +229,9 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         yield from super().disturbs(operation, live, replaced=replaced)
         yield from disturbance.of(operation, live, replaced=replaced)
 
-    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+    def consolidated(
+        self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
+    ) -> list[Operation]:
         """Return the operations with parents changed before their children."""
         return order.parents_first(operations)
 

@@ -221,7 +221,6 @@ class _Gathered:
                     )
                 )
             )
-            (handed_down if row[11] or not row[10] else own).append(found)
         return tuple(own), tuple(handed_down)
 
     def _index_row(self, oid: int, names: Mapping[int, str]) -> IndexRow:
