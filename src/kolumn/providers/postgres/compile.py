@@ -82,9 +82,14 @@ class PostgresCompiler:
         return aliases | {operation.subject}
 
     def _standing(self, operations: Iterable[Operation], live: Snapshot) -> Mapping[Ref, list[_Stand]]:
-        """Return which objects stand, themselves or with a part, on what is removed or changed."""
+        """Return which objects stand, themselves or with a part, on what is removed or changed.
+
+        Another name does not touch them.
+        """
         found: dict[Ref, list[_Stand]] = defaultdict(list)
         for each in operations:
+            if each.RENAMES:
+                continue
             for ref in each.removes | each.alters:
                 for dependent in live.dependents(ref):
                     if dependent in live:

@@ -20,8 +20,10 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement
 from kolumn.engine.resource import Model, Ref, Snapshot
+from kolumn.engine.rewriting import rewrite
 from kolumn.providers.postgres import mentions
 from kolumn.providers.postgres.dialect import PostgresDialect
+from kolumn.providers.postgres.following import text_change, type_change
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.signatures import routine_ref
@@ -194,10 +196,19 @@ class PostgresHandler(SQLHandler[M]):
         return super().uses(model) | role_refs(getattr(model, "owner", ""))
 
     def follow(self, model: M, operation: Operation) -> M:
-        """Return the model with a renamed owner under its new name, besides what all SQL databases rename."""
-        if isinstance(operation, Rename) and operation.subject in role_refs(getattr(model, "owner", "")):
+        """Return the model with what it names as that is called after a rename: also owners, and in texts."""
+        if not isinstance(operation, Rename):
+            return super().follow(model, operation)
+        if operation.subject in role_refs(getattr(model, "owner", "")):
             return dataclasses.replace(model, owner=operation.after.name)  # type: ignore[type-var]
-        return super().follow(model, operation)
+        in_text, in_type = text_change(operation), type_change(operation)
+
+        def change(grammar: str, text: str) -> str:
+            if grammar in _TEXTS:
+                return in_text(text)
+            return in_type(text) if grammar in _TYPE_NAMES else text
+
+        return rewrite(super().follow(model, operation), change)
 
     def created(self, model: M) -> Create:
         """Return the creation of the object."""
@@ -251,6 +262,10 @@ class PostgresHandler(SQLHandler[M]):
         places = {named} if schema else {"", self.dialect.normal_schema(own) if own else ""}
         return frozenset(Ref(kind, name, place) for kind in kinds for place in places)
 
+
+_TEXTS = frozenset({"query", "expression", "default", "command"})
+"""Grammars of texts in which objects are named as SQL does."""
+_TYPE_NAMES = frozenset({"type", "argument"})
 
 O = TypeVar("O", Create, Drop)  # noqa: E741
 

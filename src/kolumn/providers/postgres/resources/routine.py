@@ -17,9 +17,10 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
-from kolumn.engine.operations import Create, Drop, Operation, Statement
+from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres import run_time_parameters
+from kolumn.providers.postgres.following import text_change
 from kolumn.providers.postgres.fragments import body_fault, embedded, sql_body_fault
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import Reading
@@ -337,6 +338,13 @@ class RoutineHandler(PostgresHandler[R]):
         if model.link_symbol == model.name:
             changes["link_symbol"] = ""
         return dataclasses.replace(normal, **changes) if changes else normal
+
+    def follow(self, model: R, operation: Operation) -> R:
+        """Return the routine with what a body that is part of its statement names as that is called then."""
+        followed = super().follow(model, operation)
+        if isinstance(operation, Rename) and followed.is_standard:
+            return dataclasses.replace(followed, body=text_change(operation)(followed.body))
+        return followed
 
     # Changing
 
