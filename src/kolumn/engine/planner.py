@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -295,7 +294,7 @@ class Planner:
         operations: list[Operation] = []
         owners: dict[Ref, ResourceKey] = {}
         renames = [rename for item in items for rename in _renames(item)]
-        renamed = frozenset(rename.subject for rename in renames)
+        renamed = NOTHING.union(*(_former_names(rename) for rename in renames))
         for item in items:
             if item.ref is None or (item.request.action == "delete" and item.live is None):
                 continue
@@ -337,7 +336,7 @@ class Planner:
         model, names = item.live, NOTHING
         uses, own = item.handler.uses(model), (item.ref, item.handler.ref(model))
         for rename in renames:
-            if rename.subject in uses and rename.subject not in own:
+            if not uses.isdisjoint(_former_names(rename)) and rename.subject not in own:
                 model = item.handler.follow(model, rename)
                 uses |= rename.provides
                 names |= rename.provides
@@ -349,7 +348,7 @@ class Planner:
             return operation.effect()
         effect = dict(operation.effect())
         if operation.RENAMES:
-            for ref in users.of(operation.subject):
+            for ref in users.of(_former_names(operation)):
                 if ref not in effect and (model := state.get(ref)) is not None:
                     handler = self._registry.get(ref.type)
                     followed = handler.follow(model, operation)
@@ -424,9 +423,14 @@ class _Users:
                 for used in self._registry.get(ref.type).uses(model):
                     self._users.setdefault(used, set()).add(ref)
 
-    def of(self, ref: Ref) -> list[Ref]:
-        """Return what may use `ref`, sorted."""
-        return sorted(self._users.get(ref, ()))
+    def of(self, refs: Iterable[Ref]) -> list[Ref]:
+        """Return what may use any of `refs`, sorted."""
+        return sorted({user for ref in refs for user in self._users.get(ref, ())})
+
+
+def _former_names(rename: Operation) -> frozenset[Ref]:
+    """Return under which names others may use what is renamed, or has something renamed in it."""
+    return rename.removes | {rename.subject}
 
 
 def _asked_for(items: Iterable[_Item], live: Snapshot) -> Callable[[Ref], Any]:

@@ -1,7 +1,7 @@
 """What a renamed relation, routine or type does to the texts that name it.
 
-PostgreSQL keeps the objects themselves by number, so its own wording has the new name from then on. A relation
-that a query does not call anything else keeps its former name there, as an alias: `FROM films film`.
+PostgreSQL keeps the objects themselves by number, so its own wording has the new name from then on. A
+relation that a query does not call anything else keeps its former name there, as an alias: `FROM films film`.
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ Piece = tuple[int, int, str]
 def text_change(rename: Rename) -> Callable[[str], str]:
     """Return what a rename does to the texts of SQL that may name the object: the text it becomes."""
     kind, before, after = rename.subject.type, rename.before, rename.after
-    find = (
-        _relations if kind in _RELATIONS else _routines if kind in _ROUTINES else _types if kind in _TYPES else None
-    )
+    find = next((find for kinds, find in _FINDERS if kind in kinds), None)
     if find is None:
         return _unchanged
     schema = rename.subject.schema
@@ -79,8 +77,10 @@ def _relations(text: str, old: Name, new: Name) -> Iterator[Piece]:
             alias = f" {quote(old.name)}" if aliased else ""
             yield tokens[place].start, tokens[end - 1].end, _spelled(tokens, place, end, new) + alias
     for place, token in enumerate(tokens[:-2]):
-        regclass = token.kind == STRING and tokens[place + 1].word == "::" and tokens[place + 2].word == "regclass"
-        if regclass:
+        if token.kind == STRING and [each.word for each in tokens[place + 1 : place + 3]] == [
+            "::",
+            "regclass",
+        ]:
             inside = tokenize(value(token) or "")
             end = _chain_end(inside, 0) if inside else 0
             if inside and end == len(inside) and _name(inside, 0, end) == old:
@@ -151,3 +151,6 @@ def _chain_start(tokens: Sequence[Token], place: int) -> int:
     while place >= 2 and tokens[place - 1].word == "." and tokens[place - 2].kind in (WORD, QUOTED):
         place -= 2
     return place
+
+
+_FINDERS = ((_RELATIONS, _relations), (_ROUTINES, _routines), (_TYPES, _types))
