@@ -219,7 +219,16 @@ class DeclaredHandler(Generic[M]):
         before, after = self.ref(live), self.ref(wanted)
         if before != after and self.renames:
             renamed = self.with_name(live, _text(wanted, "name"))
-            operations.append(Rename(subject=before, before=live, after=renamed, target=after))
+            operations.append(
+                Rename(
+                    subject=before,
+                    before=live,
+                    after=renamed,
+                    target=after,
+                    removes=self.aliases(live),
+                    provides=self.aliases(renamed),
+                )
+            )
             live, before = renamed, after
         if before != after or (live != wanted and self.normal(live) != self.normal(wanted)):
             operations += self.replace(live, wanted)

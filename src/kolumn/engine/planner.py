@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -318,7 +317,7 @@ class Planner:
         owners: dict[Ref, ResourceKey] = {}
         _take_parts_apart(items)
         renames = [rename for item in items for rename in _renames(item)]
-        renamed = frozenset(rename.subject for rename in renames)
+        renamed = NOTHING.union(*(_former_names(rename) for rename in renames))
         for item in items:
             if item.ref is None or (item.request.action == "delete" and item.live is None):
                 continue
@@ -360,7 +359,7 @@ class Planner:
         model, names = item.live, NOTHING
         uses, own = item.handler.uses(model), (item.ref, item.handler.ref(model))
         for rename in renames:
-            if rename.subject in uses and rename.subject not in own:
+            if not uses.isdisjoint(_former_names(rename)) and rename.subject not in own:
                 model = item.handler.follow(model, rename)
                 uses |= rename.provides
                 names |= rename.provides
@@ -372,7 +371,7 @@ class Planner:
             return operation.effect()
         effect = dict(operation.effect())
         if operation.RENAMES:
-            for ref in users.of(operation.subject):
+            for ref in users.of(_former_names(operation)):
                 if ref not in effect and (model := state.get(ref)) is not None:
                     handler = self._registry.get(ref.type)
                     followed = handler.follow(model, operation)
@@ -447,9 +446,14 @@ class _Users:
                 for used in self._registry.get(ref.type).uses(model):
                     self._users.setdefault(used, set()).add(ref)
 
-    def of(self, ref: Ref) -> list[Ref]:
-        """Return what may use `ref`, sorted."""
-        return sorted(self._users.get(ref, ()))
+    def of(self, refs: Iterable[Ref]) -> list[Ref]:
+        """Return what may use any of `refs`, sorted."""
+        return sorted({user for ref in refs for user in self._users.get(ref, ())})
+
+
+def _former_names(rename: Operation) -> frozenset[Ref]:
+    """Return under which names others may use what is renamed, or has something renamed in it."""
+    return rename.removes | {rename.subject}
 
 
 def _take_parts_apart(items: Sequence[_Item]) -> None:

@@ -31,6 +31,7 @@ from kolumn.providers.postgres.following import (
 )
 from kolumn.providers.postgres.mentions import Name
 from kolumn.providers.postgres.reading import Reading
+from kolumn.providers.postgres.renamed_objects import text_change, type_change
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.signatures import routine_ref
 from kolumn.providers.postgres.tokens import literal, qualified, quote
@@ -218,7 +219,14 @@ class PostgresHandler(SQLHandler[M]):
         if before.type in TYPE_KINDS:
             old, new = Name(before.name, before.schema), Name(after.name, after.schema)
             model = rewrite(model, lambda g, text: with_type_renamed(g, text, old, new))
-        return super().follow(model, operation)
+        in_text, in_type = text_change(operation), type_change(operation)
+
+        def change(grammar: str, text: str) -> str:
+            if grammar in _TEXTS:
+                return in_text(text)
+            return in_type(text) if grammar in _TYPE_NAMES else text
+
+        return rewrite(super().follow(model, operation), change)
 
     def created(self, model: M) -> Create:
         """Return the creation of the object."""
@@ -274,6 +282,10 @@ class PostgresHandler(SQLHandler[M]):
         places = {named} if schema else {"", self.dialect.normal_schema(own) if own else ""}
         return frozenset(Ref(kind, name, place) for kind in kinds for place in places)
 
+
+_TEXTS = frozenset({"query", "expression", "default", "command"})
+"""Grammars of texts in which objects are named as SQL does."""
+_TYPE_NAMES = frozenset({"type", "argument"})
 
 O = TypeVar("O", Create, Drop)  # noqa: E741
 
