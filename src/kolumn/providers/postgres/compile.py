@@ -44,7 +44,7 @@ class PostgresCompiler:
     ) -> list[Operation]:
         """Return the operations with what each resource type makes of all of them together."""
         for handler in self._handlers.values():
-            operations = handler.consolidated(operations, live, self._server)
+            operations = handler.consolidated(operations, live, self._server, online=online)
         return succession.consolidated(operations, live, self._handlers)
 
     def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
@@ -73,7 +73,7 @@ class PostgresCompiler:
                 changing[each.subject] = changing.get(each.subject, NOTHING) | each.provides
             elif isinstance(each, Alter):
                 for name in self._names(each):
-                    changing[name] = changing.get(name, NOTHING) | {name}
+                    changing[name] = changing.get(name, NOTHING) | {_changed(name)}
         return [self._informed(each, standing.get(each.subject, ()), changing) for each in operations]
 
     def _names(self, operation: Alter) -> frozenset[Ref]:
@@ -115,7 +115,7 @@ class PostgresCompiler:
                 if changing and not isinstance(operation, AlterTable):
                     used = self._handlers[operation.subject.type].uses(operation.after) - own
                     requires = NOTHING.union(*(changing.get(ref, NOTHING) for ref in used | operation.releases))
-                    provides = self._names(operation)
+                    provides = frozenset(map(_changed, self._names(operation)))
                 return dataclasses.replace(
                     operation,
                     releases=operation.releases | releases,
@@ -155,6 +155,11 @@ class PostgresCompiler:
             risks=(*operation.risks, *handler.risks(operation, live)),
             lock=handler.lock(operation, live),
         )
+
+
+def _changed(name: Ref) -> Ref:
+    """Return a ref for the moment when an object has been changed in place."""
+    return name._replace(type=f"changed {name.type}")
 
 
 def _statements(texts: Iterator[str | Statement]) -> tuple[Statement, ...]:

@@ -228,11 +228,13 @@ class PostgresHandler(SQLHandler[M]):
         """Return the drop of the object."""
         return _placed(super().dropped(model), -self.PLACE)
 
-    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+    def consolidated(
+        self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
+    ) -> list[Operation]:
         """Return the operations of a plan with what only all of them together, and the server, show.
 
         Called once per plan, in the order of the registry. They are the operations themselves where there is
-        nothing to add.
+        nothing to add. `online` says that they will not be one transaction.
         """
         return operations
 

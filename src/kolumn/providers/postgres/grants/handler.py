@@ -216,7 +216,9 @@ class GrantHandler(PostgresHandler[Grant]):
             changes = {"schema": new}
         return dataclasses.replace(model, **changes, target=None) if changes else model  # type: ignore[arg-type]
 
-    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+    def consolidated(
+        self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
+    ) -> list[Operation]:
         """Return the operations of a plan with grants put right where owners change."""
         return with_grants_kept(operations, live, self)
 

@@ -1,4 +1,4 @@
-"""What is in the way of changes to a table, and what a table is like while parts of it are away.
+"""What is in the way of changes to a table.
 
 PostgreSQL refuses to change the type of a column, or to drop it, while views, rules, policies, triggers with
 columns, generated columns or routines use it; and to drop a key that foreign keys or views rely on. Indexes,
@@ -8,7 +8,6 @@ https://www.postgresql.org/docs/current/ddl-depend.html
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator
 
 from kolumn.engine.operations import Drop, Operation
@@ -97,42 +96,3 @@ def _descendants(table: Ref, live: Snapshot) -> Iterator[Ref]:
         if ref.type == "table":
             yield ref
             yield from _descendants(ref, live)
-
-
-def part(table: PostgresTable, ref: Ref) -> object | None:
-    """Return what a part of a table is: a column's default or expression, a constraint, a column."""
-    if ref.type == "constraint":
-        return next((each for each in table.constraints() if each.name == ref.name), None)
-    column = _column(table, ref.name)
-    if column is None:
-        return None
-    if ref.type == "column":
-        return None if column.type == "text" else column
-    return column.generated or column.default
-
-
-def without(table: PostgresTable, ref: Ref) -> PostgresTable:
-    """Return a table without one of its parts.
-
-    A generated column is away altogether. A column that is away because of its type is one of type text: so
-    it keeps its values.
-    """
-    if ref.type == "constraint":
-        found = next((each for each in table.constraints() if each.name == ref.name), None)
-        return table if found is None else table.without_constraint(found)
-    column = _column(table, ref.name)
-    if column is None:
-        return table
-    if ref.type == "default" and column.generated:
-        return dataclasses.replace(table, columns=tuple(each for each in table.columns if each is not column))
-    if ref.type == "default":
-        changed = dataclasses.replace(column, default=None)
-    else:
-        changed = dataclasses.replace(column, type="text", collation="", default=None)
-    return dataclasses.replace(
-        table, columns=tuple(changed if each is column else each for each in table.columns)
-    )
-
-
-def _column(table: PostgresTable, name: str) -> PostgresColumn | None:
-    return next((column for column in table.columns if column.name == name), None)

@@ -27,7 +27,7 @@ from kolumn.providers.postgres.tables.model import (
     PostgresKeyPart,
     PostgresTable,
 )
-from kolumn.providers.postgres.tables.parts import with_part
+from kolumn.providers.postgres.tables.parts import part_of, with_part, without_part
 from kolumn.providers.postgres.tables.reading import table_entries
 from kolumn.providers.postgres.tables.references import with_target_columns
 from kolumn.providers.postgres.tables.rows import TableRow
@@ -224,24 +224,14 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
     def _partitioned(self, table: PostgresTable) -> frozenset[Ref]:
         return frozenset(map(difference.partitions_of, parents(table))) if table.partition_of else frozenset()
 
-    def part(self, model: Table, part: Ref) -> object | None:
-        """Return a column's default or what it is computed from, a constraint, or a column."""
-        return disturbance.part(canonical(_table(model)), part)
-
-    def without(self, model: Table, part: Ref) -> Table:
-        """Return the table without a part of it; a column stays, but of type text."""
-        return disturbance.without(canonical(_table(model)), part)
-
-    def with_part(self, model: Table, part: Ref, source: Table) -> Table:
-        """Return the table with one of its parts as `source` has it."""
-        return with_part(canonical(_table(model)), part, canonical(_table(source)))
-
     def disturbs(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
         """Yield what must be dropped before the operation and comes back after it."""
         yield from super().disturbs(operation, live, replaced=replaced)
         yield from disturbance.of(operation, live, replaced=replaced)
 
-    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+    def consolidated(
+        self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
+    ) -> list[Operation]:
         """Return the operations with parents changed before their children."""
         return order.parents_first(operations)
 
