@@ -11,7 +11,7 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.schema import AttributeSchema, ObjectType, ResourceTypeDefinition
 from kolumn.engine import declaration, parsing, rewriting
 from kolumn.engine.operations import Create, Drop, Operation, Rename
-from kolumn.engine.resource import Ref
+from kolumn.engine.resource import Ref, Snapshot
 
 M = TypeVar("M")
 
@@ -72,6 +72,12 @@ class Handler(Protocol[M]):
 
     def dropped(self, model: M) -> Drop:
         """Return the drop of the object."""
+
+    def implied(self, model: M, live: Snapshot) -> M | None:
+        """Return what holds anyway of what the model is about, where the database lists no such object.
+
+        None where nothing does: e.g. the table that a grant is on is not there.
+        """
 
     def normal(self, model: M) -> M:
         """Return the normal form: two models with equal ones are the same to the database."""
@@ -201,6 +207,10 @@ class DeclaredHandler(Generic[M]):
             guesses=self.guesses(model),
             removes=self.aliases(model),
         )
+
+    def implied(self, model: M, live: Snapshot) -> M | None:
+        """Return nothing: what the database does not list is not there."""
+        return None
 
     def normal(self, model: M) -> M:
         """Return the model itself, without its hints."""

@@ -43,6 +43,8 @@ class _Item(msgspec.Struct):
     """Under which it is found, where what it belongs to is about to get another name."""
     orphan: Ref | None = None
     """What it was before its name changed without a word about renaming."""
+    implied: bool = False
+    """Whether `live` is what holds anyway, and no object the database lists."""
     pruned: bool = False
     """Whether nobody asked for it by name."""
 
@@ -273,6 +275,10 @@ class Planner:
         if item.live is None and former is not None and former in live and former not in claimed:
             item.live = live.get(former)
             claimed[former] = item
+        if item.live is None:
+            implied = item.handler.implied(item.wanted, live)
+            if implied is not None and not item.handler.diff(implied, item.wanted):
+                item.live, item.implied = implied, True
 
     def _find_under_former_name(
         self, item: _Item, live: Snapshot, claimed: dict[Ref, _Item], renames: Sequence[Operation]
@@ -627,6 +633,8 @@ _RISK_WORDS = {
 
 def _warnings(items: Iterable[_Item], steps: Iterable[Step]) -> Iterable[str]:
     for item in items:
+        if item.implied:
+            continue
         if item.live is not None and item.managed is None and item.request.action != "delete":
             yield f"{item.ref} exists already and is adopted"
         if item.orphan is not None:
