@@ -97,7 +97,8 @@ class Handler(Protocol[M]):
     def follow(self, model: M, operation: Operation) -> M:
         """Return `model` as the database leaves it when `operation` renames something it refers to.
 
-        A planner lets live models follow the renames of a plan before it compares them.
+        A planner lets live models follow the renames of a plan before it compares them. It asks only about
+        operations whose subject is among what the model `uses`.
         """
 
 

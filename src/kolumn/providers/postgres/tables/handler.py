@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import replaced
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.engine.sharing import OncePerObject
 from kolumn.providers.postgres import names
 from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.handler import Entry, PostgresHandler, role_refs
@@ -24,7 +26,6 @@ from kolumn.providers.postgres.tables.inheritance import parents, with_inherited
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
     PostgresColumn,
-    PostgresForeignKey,
     PostgresKeyPart,
     PostgresTable,
 )
@@ -66,6 +67,7 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
 
     def __init__(self, dialect: PostgresDialect) -> None:
         super().__init__(dialect)
+        self._column_uses: dict[str, OncePerObject[PostgresColumn, frozenset[Ref]]] = {}
         self.normalizer: TableNormalizer = TableNormalizer(dialect, GRAMMARS)
 
     # Reading
@@ -146,8 +148,13 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         return frozenset(found)
 
     def column_uses(self, table: PostgresTable, column: PostgresColumn) -> frozenset[Ref]:
-        """Return the types, routines, sequences and collations a column may need; only existing ones count."""
-        found = self.type_uses(column.type, table.schema) if column.type else frozenset()
+        """Return the types, routines, sequences and collations a column may need; only existing ones do."""
+        if table.schema not in self._column_uses:
+            self._column_uses[table.schema] = OncePerObject(partial(self._uses_of_column, table.schema))
+        return self._column_uses[table.schema](column)
+
+    def _uses_of_column(self, schema: str, column: PostgresColumn) -> frozenset[Ref]:
+        found = self.type_uses(column.type, schema) if column.type else frozenset()
         for text in (column.default, column.generated):
             if text:
                 found |= self.named_in(text)
