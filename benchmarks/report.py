@@ -98,12 +98,14 @@ def _lines(measured: Measured, comparisons: Sequence[Comparison]) -> Iterator[st
     both = "CPU times, the process's and the server's" if metered else "CPU times"
     kinds: tuple[tuple[str, Number], ...] = (("wall times", _wall), (both, _processors))
     for words, of in kinds:
+        if not (found := ratios(measured, comparisons, of)):
+            continue
         yield f"\n**Ratios of {words}**\n"
         yield from _table(
             ["", *headings, "aim"],
             (
                 [ratio.words, *(_number(ratio.values.get(tables)) for tables in numbers), ratio.aim]
-                for ratio in ratios(measured, comparisons, of)
+                for ratio in found
             ),
         )
     yield "\n**CPU time per table relative to 1,000 tables** (1 is flat)\n"

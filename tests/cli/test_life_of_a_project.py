@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from .project import POSTS, USERS, ProjectFolder
@@ -263,3 +265,22 @@ def test_discover_reads_the_database(project: ProjectFolder) -> None:
     assert missing.code == 1
     assert "found no sqlite_table" in missing.err
     assert "main.kl:1" in missing.err
+
+
+def test_what_nobody_manages_is_called_by_its_identity(project: ProjectFolder) -> None:
+    archive = project.database.with_name("archive.db")
+    with closing(sqlite3.connect(archive)) as database:
+        database.execute("CREATE TABLE z (a)")
+        database.execute('CREATE TABLE "a.b" (a)')
+    project.write(f'create "sqlite_schema" "arch" {{\n  path = "{archive}"\n}}\n')
+    project.apply()
+    project.write(USERS, "users.kl")
+    addresses = ['sqlite_table.arch."a.b"', "sqlite_table.arch.z"]
+    assert sorted(project.ok("plan", "--json").document["plan"]["unmanaged"]) == addresses
+
+    pruned = project.ok("plan", "--prune", "--json").document["plan"]["resources"]
+    assert sorted(each["address"] for each in pruned if each["action"] == "delete") == addresses
+    assert "- sqlite_table.arch.z" in project.ok("plan", "--prune").out
+    project.ok("apply", "--prune", "--auto-approve")
+    with closing(sqlite3.connect(archive)) as database:
+        assert database.execute("SELECT name FROM sqlite_schema").fetchall() == []

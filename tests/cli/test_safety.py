@@ -4,6 +4,7 @@ import json
 import signal
 import sqlite3
 import stat
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -189,6 +190,42 @@ def test_two_applies_at_once_do_not_mix(project: ProjectFolder) -> None:
     assert first.returncode == 0, out + err
     assert project.objects() == {"users", "posts", "posts_by_author", "more"}
     assert project.settled()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["--lock-timeout", "20", "rm", "sqlite_table.users"], id="before the action"),
+        pytest.param(["rm", "sqlite_table.users", "--lock-timeout", "20"], id="after it"),
+        pytest.param(["--lock-timeout", "0", "rm", "--lock-timeout", "20", "sqlite_table.users"], id="both"),
+    ],
+)
+def test_changing_the_state_waits_for_the_lock_as_long_as_told(
+    project: ProjectFolder, words: list[str]
+) -> None:
+    project.write(USERS)
+    project.apply()
+    backend = LocalBackend(project.folder)
+    released: list[float] = []
+
+    def hold(held: threading.Event) -> None:
+        with backend.lock(Holder(1, "elsewhere", "somebody", "apply", Timestamp.utc_now()), 0.0):
+            held.set()
+            time.sleep(0.6)
+            released.append(time.monotonic())
+
+    held = threading.Event()
+    holder = threading.Thread(target=hold, args=(held,))
+    holder.start()
+    assert held.wait(10)
+    impatient = project.run("state", "rm", "sqlite_table.users")
+    assert impatient.code == 1
+    assert "somebody on elsewhere" in impatient.err
+    project.ok("state", *words)
+    assert released
+    assert time.monotonic() >= released[0]
+    holder.join()
+    assert project.ok("state", "list", "--json").document["resources"] == []
 
 
 def test_ctrl_c_stops_an_apply_and_says_what_stands(project: ProjectFolder) -> None:

@@ -3,13 +3,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kolumn.engine.resource import Ref
 from kolumn.host.addresses import (
     address_of,
     bare_type,
     covers,
     moved,
     name_of,
-    parts,
     prefixed_type,
     without_index,
 )
@@ -34,8 +34,23 @@ def test_type_and_name_make_the_address_and_the_address_gives_them_back(
 
     assert address_of(type_, name) == address
     assert name_of(address) == (type_, name)
-    assert ".".join(parts(address)) == address
     assert without_index(address) == f"{prefix}{type_}.{label}"
+
+
+@given(words, st.text(min_size=1), st.text(), st.text())
+def test_what_only_a_database_has_is_called_by_its_identity(
+    type_: str, name: str, schema: str, parent: str
+) -> None:
+    identity = Ref(type_, name, schema, parent).identity
+    assert name_of(address_of(type_, identity)) == (type_, identity)
+
+
+def test_addresses_of_unmanaged_objects_read_well() -> None:
+    assert address_of("sqlite_table", Ref("table", "z", "arch").identity) == "sqlite_table.arch.z"
+    assert address_of("sqlite_table", Ref("table", "a.b").identity) == 'sqlite_table."a.b"'
+    assert address_of("sqlite_table", Ref("table", "a.b", "arch").identity) == 'sqlite_table.arch."a.b"'
+    assert name_of("users") == ("", "users")
+    assert name_of('users["a.b"]') == ("", 'users["a.b"]')
 
 
 def test_a_target_covers_its_instances_and_its_module() -> None:

@@ -27,6 +27,16 @@ class Sample:
     uses: tuple[Sample, ...] = ()
     """Those of `needs` that the database itself ties it to, so that the order follows without being told."""
 
+    listed: bool = True
+    """Whether it is among everything that is discovered, and not only where its type is asked for."""
+    called: str = ""
+    """What the database calls it, where that is not `name`."""
+
+    @property
+    def identity(self) -> str:
+        """The object's own name in the database."""
+        return self.called or self.name
+
     @property
     def changes(self) -> bool:
         """Whether anything of it can change."""
@@ -71,6 +81,10 @@ class Target:
     """Resource types of the specification that this database lacks."""
     missing: frozenset[str]
     """Functions its category must offer and it does not yet. Shrinks: one that works must be taken out."""
+    given: frozenset[tuple[str, str]] = frozenset()
+    """Type and identity of what an empty database has, told only where its type is asked for."""
+    worded: frozenset[str] = frozenset()
+    """Attributes whose texts the database spells in its own way."""
     missing_types: frozenset[str] = frozenset()
     """Resource types its category must have and it does not have yet. Shrinks likewise."""
     secrets: Mapping[str, Any] = field(default_factory=dict)

@@ -66,7 +66,7 @@ class PostgreSQL(Database):
         """Version and settings, as the server says them."""
         version = self._server.run("SHOW server_version").split()[0]
         settings = (f"{name} {self._server.run(f'SHOW {name}')}" for name in _SHOWN)
-        return f"PostgreSQL {version} on the same machine ({', '.join(settings)})"
+        return f"PostgreSQL {version} on the same machine ({', '.join([self._server.place, *settings])})"
 
     def environment(self, database: str) -> Mapping[str, str]:
         """Return the variable with the database's URL."""

@@ -137,12 +137,14 @@ def add_timeout(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> No
     )
 
 
-def add_lock_timeout(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    """Add `--lock-timeout`."""
+def add_lock_timeout(
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup, *, inherited: bool = False
+) -> None:
+    """Add `--lock-timeout`; `inherited` for a subcommand, whose parent has the default."""
     parser.add_argument(
         "--lock-timeout",
         type=_seconds,
-        default=0.0,
+        default=argparse.SUPPRESS if inherited else 0.0,
         metavar="SECONDS",
         help="wait this long for a lock (default: not at all)",
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -27,7 +26,7 @@ from kolumn.config.project import Discover, Project
 from kolumn.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 FOLDER: Final = Path(".kolumn") / "cache"
 FILE: Final = "project.json"
@@ -53,10 +52,12 @@ def load_project(
     environ: Mapping[str, str] | None = None,
     discover: Discover | None = None,
     cache: bool = True,
+    fit_to_keep: Callable[[Project], bool] = lambda project: True,  # noqa: ARG005 - all are
 ) -> tuple[Configuration, Project]:
     """Load and evaluate a folder, from the cache when nothing changed.
 
     After a hit the Configuration has parsed nothing yet; it does when it is asked, for example by `locate`.
+    `fit_to_keep` may say that a project has something that the cache must not.
     Parameters are those of `load` and `evaluate`. Raises ValidationError.
     """
     configuration = Configuration(folder, Arguments.of(var, var_files, arguments, environ))
@@ -69,7 +70,7 @@ def load_project(
     from kolumn.config.evaluation import evaluate_fully
 
     evaluated = evaluate_fully(configuration, discover)
-    if cache and evaluated.pure:
+    if cache and evaluated.pure and fit_to_keep(evaluated.project):
         write(configuration, evaluated.project)
     return configuration, evaluated.project
 
@@ -107,6 +108,8 @@ def write(configuration: Configuration, project: Project) -> None:
         if msgspec.json.decode(data.partition(b"\n")[2], type=Project) != project:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
+        import tempfile  # slow to import, and most commands only read
+
         # mkstemp makes the file readable by its owner only.
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f"{FILE}.")
         with os.fdopen(handle, "wb") as file:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from bisect import bisect_right
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from kolumn.contract.errors import Location, Problem
@@ -42,9 +42,7 @@ class Source:
 
     @cached_property
     def _line_starts(self) -> list[int]:
-        starts = [0]
-        starts.extend(match.end() for match in re.finditer("\n", self.text))
-        return starts
+        return [0, *accumulate([len(line) + 1 for line in self.text.split("\n")[:-1]])]
 
     @cached_property
     def _headers(self) -> list[tuple[int, str]]:
@@ -129,5 +127,7 @@ class Fault(Exception):
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """Return a hint with the nearest known name, or `otherwise`."""
+    import difflib  # only a fault needs it
+
     close = difflib.get_close_matches(name[:100], sorted({item for item in known if item}), n=1, cutoff=0.6)
     return f'Did you mean "{close[0]}"?' if close else otherwise

@@ -24,7 +24,7 @@ M = TypeVar("M", bound=Message)
 
 def _to_json(value: Any) -> Any:
     if isinstance(value, Timestamp):
-        return str(value)
+        return _time_text(value)
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
@@ -38,6 +38,7 @@ def _from_json(type_: type[Any], value: Any) -> Any:
 
 # The resources of one apply share their times, and a state may hold thousands of them.
 _parse_time = lru_cache(maxsize=1024)(Timestamp.parse)
+_time_text = lru_cache(maxsize=1024)(Timestamp.__str__)
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_to_json)
 

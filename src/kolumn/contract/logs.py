@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -177,6 +176,8 @@ def _emit(logger: str, level: int, event: str, pairs: tuple[object, ...], fields
     if _sink.provider:
         given.setdefault("provider", _sink.provider)
     if given.get("exc_info"):
+        import traceback  # slow to import, and nearly never needed
+
         given["exception"] = traceback.format_exc()
     given.pop("exc_info", None)
     event = mask(event)

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError
@@ -19,8 +20,7 @@ _BATCH = 500
 """Steps sent together at most, so that progress is told and a deadline is noticed in between."""
 
 
-@dataclass(frozen=True, slots=True)
-class Executed:
+class Executed(NamedTuple):
     """A step that ran, and how long it took in nanoseconds."""
 
     at: int

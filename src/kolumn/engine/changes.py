@@ -29,6 +29,9 @@ def _compare(
 ) -> None:
     if before == after:
         return
+    if before is None or after is None:
+        found[path] = {"before": before, "after": after}
+        return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         prefix = f"{path}." if path else ""
         for key in [*before, *(key for key in after if key not in before)]:

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -190,10 +190,8 @@ def _own_fields(model: type[Any]) -> frozenset[str] | None:
     if model not in _FIELDS:
         fields = dataclasses.fields(model)
         optional = (each for each in fields if "attribute" not in each.metadata)
-        simple = (
-            not any("__slots__" in vars(each) for each in model.__mro__[:-1])
-            and not hasattr(model, "__post_init__")
-            and all(each.default is not dataclasses.MISSING for each in optional)
+        simple = not any("__slots__" in vars(each) for each in model.__mro__[:-1]) and all(
+            each.default is not dataclasses.MISSING for each in optional
         )
         _FIELDS[model] = frozenset(each.name for each in fields) if simple else None
     return _FIELDS[model]
@@ -208,6 +206,9 @@ def build(model: type[M], values: Mapping[str, Any]) -> M:
         return model(**values)
     built = object.__new__(model)
     built.__dict__.update(values)
+    complete: Callable[[M], None] | None = getattr(model, "__post_init__", None)
+    if complete is not None:
+        complete(built)
     return built
 
 

@@ -9,7 +9,7 @@ and put back: `Handler.without` says what the object is like in between, `Handle
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,11 +19,15 @@ from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.session import Compiler
 
 
+Asked = Callable[[Ref], Any]
+"""Returns the model of a live object as configuration has it; None where that says nothing about it."""
+
+
 def with_dependents(
-    operations: Sequence[Operation], live: Snapshot, registry: Registry, compiler: Compiler
+    operations: Sequence[Operation], live: Snapshot, registry: Registry, compiler: Compiler, asked: Asked
 ) -> list[Operation]:
     """Return the operations with the drops and creations of what stands in their way, and on that."""
-    clearing = _Clearing(operations, live, registry, compiler)
+    clearing = _Clearing(operations, live, registry, compiler, asked)
     queue = list(operations)
     while queue:
         while queue:
@@ -77,12 +81,18 @@ class _Clearing:
     """The operations found so far, and those they take the place of."""
 
     def __init__(
-        self, operations: Sequence[Operation], live: Snapshot, registry: Registry, compiler: Compiler
+        self,
+        operations: Sequence[Operation],
+        live: Snapshot,
+        registry: Registry,
+        compiler: Compiler,
+        asked: Asked,
     ) -> None:
         self._operations = operations
         self._live = live
         self._registry = registry
         self._compiler = compiler
+        self._asked = asked
         self._replaced = {each.subject for each in operations if isinstance(each, Create | Drop)}
         """What is dropped or created anyway."""
         self._coming: set[Ref] = set()
@@ -108,11 +118,15 @@ class _Clearing:
         drops: list[Operation] = []
         for ref in self._compiler.depends(operation, self._live, replaced=replaced):
             if ref in self._live:
-                if ref not in self._replaced:
+                if ref not in self._replaced and not self._is_held_by_its_whole(ref):
                     drops.append(self._replace(ref))
             else:
                 self._detach(ref, operation)
         return drops
+
+    def _is_held_by_its_whole(self, ref: Ref) -> bool:
+        """Whether it is part of an object whose model has it, as nobody declares it apart."""
+        return self._registry.get(ref.type).is_part and self._asked(ref) is None
 
     def take_apart(self) -> list[Operation]:
         """Return the changes that take off parts and put them back, of objects that have new ones."""
@@ -137,6 +151,8 @@ class _Clearing:
         apart = self._apart.pop(ref, None)
         if apart is not None:
             wanted = apart.wanted
+        if (asked := self._asked(ref)) is not None:
+            wanted = asked
         dropped, created = handler.dropped(model), handler.created(wanted)
         self._added += [dropped, created]
         self._replaced.add(ref)
@@ -162,6 +178,8 @@ class _Clearing:
         if known is None or not known >= operation.removes:
             apart.causes[part] = operation.removes.union(known or ())
             apart.is_built = False
+            if (asked := self._asked(owner)) is not None:
+                apart.wanted = apart.handler.with_part(apart.wanted, part, asked)
 
     def _comes(self, operation: Create) -> None:
         self._coming.update(self._names(operation))

@@ -1,10 +1,16 @@
-"""Operations: one change between two models; knows its inverse, its risk, its needs and its gifts."""
+"""Operations: one change between two models; knows its inverse, its risk, its needs and its gifts.
+
+Steps and statements, of which a plan may have tens of thousands, are msgspec Structs: made in a fifth of a
+dataclass's time, and changed with `msgspec.structs.replace`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
+
+import msgspec
 
 from kolumn.engine.resource import Ref
 
@@ -166,7 +172,7 @@ class Alter(Operation):
         """Return what changes."""
         return f"alter {self.subject}: {self.words}" if self.words else f"alter {self.subject}"
 
-    def inverse(self) -> Operation:
+    def inverse(self) -> Operation | None:
         """Return the change back."""
         return type(self)(subject=self.subject, before=self.after, after=self.before, words=self.words)
 
@@ -175,8 +181,7 @@ class Alter(Operation):
         return {self.subject: self.after}
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(msgspec.Struct, frozen=True):
     """One thing sent to a database: SQL, or a call spelled as text, with its values apart.
 
     The text is shown in plans, logs and errors as it is, so a secret is never in it but among the
@@ -185,11 +190,13 @@ class Statement:
     """
 
     text: str
-    parameters: tuple[Any, ...] = field(default=(), repr=False)
+    parameters: tuple[Any, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Statement({self.text!r})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, kw_only=True):
     """An operation compiled for one database: what is run, how it is undone, what it risks."""
 
     operation: Operation

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -18,6 +17,7 @@ import msgspec
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.schema import ValidatorSpec
 from kolumn.engine.declaration import DeclaredField, build, declared_fields, held
+from kolumn.engine.sharing import OncePerObject
 
 M = TypeVar("M")
 
@@ -235,6 +235,8 @@ class _Parsing:
         known = shape.by_key
         for key in config:
             if key not in known:
+                from difflib import get_close_matches  # only a fault needs it
+
                 close = get_close_matches(str(key), sorted(known), 1)
                 hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(sorted(known))}."
                 self._problems.append(
@@ -397,7 +399,7 @@ def _test(validator: ValidatorSpec) -> Callable[[Any], bool]:
 
 
 def config(model: Any) -> dict[str, Any]:
-    """Return the configuration of `model`: what `parse` turns back into an equal model."""
+    """Return the configuration of `model`: what `parse` turns back into an equal model. Not to be changed."""
     return _config(_shape(type(model)), model)
 
 
@@ -422,12 +424,19 @@ def _config(shape: _Shape[Any], model: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, (str, int)):  # nearly always; a union is made anew at every call
         return value
+    if type(value) in _SHAPES:
+        return _element_config(value)
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        shape = _shape(type(value))
-        data = _config(shape, value)
-        return data[shape.shorthand] if len(data) == 1 and shape.shorthand in data else data
+        return _element_config(value)
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
     return value
+
+
+@OncePerObject
+def _element_config(model: Any) -> Any:
+    shape = _shape(type(model))
+    data = _config(shape, model)
+    return data[shape.shorthand] if len(data) == 1 and shape.shorthand in data else data

@@ -14,6 +14,7 @@ from kolumn.engine.changes import attribute_changes
 from kolumn.engine.handler import Handler
 from kolumn.engine.operations import Step
 from kolumn.engine.resource import Ref
+from kolumn.engine.rewriting import with_kept
 
 
 class ResourceKey(NamedTuple):
@@ -55,8 +56,9 @@ class ResourceChange(msgspec.Struct, frozen=True, kw_only=True):
         before = self.handler.config(self.before) if self.before is not None else {}
         if self.after is None:
             return attribute_changes(before, {})
+        after = self.after if self.before is None else with_kept(self.after, self.before)
         return attribute_changes(
-            before, self.handler.config(self.after), self.handler.former_names(self.after) if before else {}
+            before, self.handler.config(after), self.handler.former_names(after) if before else {}
         )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -14,11 +15,13 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.messages import PlanResource
 from kolumn.engine import graph
 from kolumn.engine.changes import keep
+from kolumn.engine.consequences import with_consequences
 from kolumn.engine.dependents import with_dependents
 from kolumn.engine.handler import Handler, Registry
-from kolumn.engine.operations import Drop, Operation, Risk, Step
+from kolumn.engine.operations import NOTHING, Drop, Operation, Risk, Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.engine.rewriting import with_kept
 from kolumn.engine.session import Catalog, Compiler
 from kolumn.engine.state import Managed, StateStore
 
@@ -32,8 +35,13 @@ class _Item(msgspec.Struct):
     managed: Managed | None
     ref: Ref | None = None
     wanted: Any = None
+    """What is asked for, in the live object's wording where the database takes that for the same."""
+    worded: Any = None
+    """What is asked for, as configuration has it."""
     live: Any = None
     unchanged: bool = False
+    former: Ref | None = None
+    """Under which it is found, where what it belongs to is about to get another name."""
     orphan: Ref | None = None
     """What it was before its name changed without a word about renaming."""
     pruned: bool = False
@@ -68,14 +76,16 @@ class _Asked(NamedTuple):
     @classmethod
     def of(cls, items: Sequence[_Item]) -> _Asked:
         by_ref: dict[Ref, list[str]] = {}
+        keys = []
         for item in items:
+            key = str(item.key)
+            keys.append(key)
             if item.ref is not None:
-                key = str(item.key)
                 model = item.wanted if item.wanted is not None else item.live
                 by_ref.setdefault(item.ref, []).append(key)
                 for ref in item.handler.aliases(model) if model is not None else ():
                     by_ref.setdefault(ref, []).append(key)
-        return cls(frozenset(str(item.key) for item in items), by_ref)
+        return cls(frozenset(keys), by_ref)
 
 
 class Planner:
@@ -128,7 +138,7 @@ class Planner:
             items += self._pruned(items, live)
         context.check()
         self._settle(context, items)
-        operations, owners = self._operations(items, live, online=question.online)
+        operations, owners = self._operations(items, live, question)
         if not operations:
             asked = _Asked.of(items)
             return Plan(
@@ -155,7 +165,7 @@ class Planner:
         pairs = [(item.handler, item.live, item.wanted) for item in changed]
         if pairs:
             for item, settled in zip(changed, self._catalog.settle(context, pairs), strict=True):
-                item.wanted = settled
+                item.worded, item.wanted = item.wanted, settled
 
     def _items(self, resources: Sequence[PlanResource]) -> tuple[list[_Item], list[Problem]]:
         """Return what is asked for, and the faults of what cannot be: unknown types, repeated names."""
@@ -225,15 +235,35 @@ class Planner:
             raise ValidationError.of(problems)
         for item in items:
             self._find_live(item, live, claimed)
+        renames = [rename for item in items for rename in _renames(item)]
+        for item in items if renames else ():
+            self._find_under_former_name(item, live, claimed, renames)
         for item in items:
             self._find_gone(item, live, claimed)
             if item.request.ignore_changes and item.wanted is not None and item.live is not None:
-                config = keep(
-                    item.handler.config(item.wanted),
-                    item.handler.config(item.live),
-                    item.request.ignore_changes,
-                )
-                item.wanted = item.handler.parse(config, item.request.name)
+                item.wanted = _ignoring(item, item.wanted, item.live)
+        self._complete(items, live)
+
+    def _complete(self, items: Sequence[_Item], live: Snapshot) -> None:
+        """Fill in what wanted models leave to other objects, in these first."""
+        pending = {item.ref: item for item in items if item.ref is not None and not item.unchanged}
+        begun: set[ResourceKey] = set()
+
+        def complete(item: _Item) -> None:
+            if item.wanted is not None and item.key not in begun:
+                begun.add(item.key)
+                item.wanted = item.handler.completed(item.wanted, other)
+
+        def other(ref: Ref) -> Any:
+            item = pending.get(ref)
+            if item is None:
+                return live.get(ref)
+            complete(item)
+            return item.wanted
+
+        for item in items:
+            if not item.unchanged:
+                complete(item)
 
     def _find_live(self, item: _Item, live: Snapshot, claimed: dict[Ref, _Item]) -> None:
         """Find what a wanted resource is now: under its name or, as configuration says, a former one."""
@@ -243,6 +273,22 @@ class Planner:
         former = item.handler.former(item.wanted)
         if item.live is None and former is not None and former in live and former not in claimed:
             item.live = live.get(former)
+            claimed[former] = item
+
+    def _find_under_former_name(
+        self, item: _Item, live: Snapshot, claimed: dict[Ref, _Item], renames: Sequence[Operation]
+    ) -> None:
+        """Find what a wanted resource is now where the name of something else is part of its own."""
+        if item.unchanged or item.live is not None or item.wanted is None:
+            return
+        model, handler = item.wanted, item.handler
+        for rename in renames:
+            back = rename.inverse()
+            if back is not None and back.subject in handler.uses(model):
+                model = handler.follow(model, back)
+        former = handler.ref(model)
+        if former != item.ref and former in live and former not in claimed:
+            item.live, item.former = live.get(former), former
             claimed[former] = item
 
     def _find_gone(self, item: _Item, live: Snapshot, claimed: Mapping[Ref, _Item]) -> None:
@@ -266,30 +312,46 @@ class Planner:
         return find(live, item.handler, item.request.name)
 
     def _operations(
-        self, items: Sequence[_Item], live: Snapshot, *, online: bool
+        self, items: Sequence[_Item], live: Snapshot, question: _Question
     ) -> tuple[list[Operation], dict[Ref, ResourceKey]]:
         operations: list[Operation] = []
         owners: dict[Ref, ResourceKey] = {}
         renames = [rename for item in items for rename in _renames(item)]
         renamed = frozenset(rename.subject for rename in renames)
+        parts = _parts(items)
         for item in items:
             if item.ref is None or (item.request.action == "delete" and item.live is None):
                 continue
             owners[item.ref] = item.key
             if item.unchanged:
                 continue
-            followed = item.live
+            followed, names = item.live, NOTHING
             if followed is not None and not renamed.isdisjoint(item.handler.uses(followed)):
-                followed = self._followed(item, renames)
-            found = item.handler.diff(followed, item.wanted)
+                followed, names = self._followed(item, renames)
+            wanted = item.wanted
+            if parts:
+                followed = None if followed is None else item.handler.apart(followed, parts)
+                wanted = None if wanted is None else item.handler.apart(wanted, parts)
+            found = item.handler.diff(followed, wanted)
+            if names:
+                found = [dataclasses.replace(each, requires=each.requires | names) for each in found]
             if item.orphan is not None:
                 owners[item.orphan] = item.key
                 found = [*item.handler.diff(live.get(item.orphan), None), *found]
             for operation in found:
                 owners.setdefault(operation.subject, item.key)
             operations += found
-        operations = self._compiler.consolidate(operations, live, online=online)
-        operations = with_dependents(operations, live, self._registry, self._compiler)
+        operations = self._compiler.consolidate(operations, live, online=question.online)
+        operations = with_dependents(
+            operations, live, self._registry, self._compiler, _asked_for(items, live)
+        )
+        brought = list(self._compiler.brings(operations, live))
+        if brought:
+            operations = with_consequences(operations, brought, self._registry, exact=question.prune)
+            for each in brought:
+                owners.setdefault(
+                    each.ref, owners.get(each.source, ResourceKey(each.source.type, each.source.identity))
+                )
         operations = self._compiler.ordered(operations, live)
         for operation in operations:
             owners.setdefault(
@@ -297,15 +359,16 @@ class Planner:
             )
         return operations, owners
 
-    def _followed(self, item: _Item, renames: Iterable[Operation]) -> Any:
-        """Return the live model as it will be once what it refers to has its new name."""
-        model = item.live
+    def _followed(self, item: _Item, renames: Iterable[Operation]) -> tuple[Any, frozenset[Ref]]:
+        """Return the live model as it will be once what it refers to has its new name, and these names."""
+        model, names = item.live, NOTHING
         uses, own = item.handler.uses(model), (item.ref, item.handler.ref(model))
         for rename in renames:
             if rename.subject in uses and rename.subject not in own:
                 model = item.handler.follow(model, rename)
                 uses |= rename.provides
-        return model
+                names |= rename.provides
+        return model, names
 
     def _effect(self, operation: Operation, state: Snapshot, users: _Users | None) -> Mapping[Ref, Any]:
         """Return what an operation leaves, with what follows a renamed object."""
@@ -315,9 +378,10 @@ class Planner:
         if operation.RENAMES:
             for ref in users.of(operation.subject):
                 if ref not in effect and (model := state.get(ref)) is not None:
-                    followed = self._registry.get(ref.type).follow(model, operation)
+                    handler = self._registry.get(ref.type)
+                    followed = handler.follow(model, operation)
                     if followed != model:
-                        effect[ref] = followed
+                        effect |= {ref: None, handler.ref(followed): followed}
         users.note(effect)
         return effect
 
@@ -367,7 +431,7 @@ class Planner:
     def _unmanaged(self, items: Iterable[_Item], live: Snapshot) -> Iterator[Ref]:
         meant = {managed.ref for _, managed in self._state.managed()}
         for item in items:
-            meant.update(ref for ref in (item.ref, item.orphan) if ref is not None)
+            meant.update(ref for ref in (item.ref, item.orphan, item.former) if ref is not None)
             if item.wanted is not None and (former := item.handler.former(item.wanted)) is not None:
                 meant.add(former)
         return (ref for ref in live.refs() if ref not in meant and ref not in live.aside)
@@ -392,6 +456,51 @@ class _Users:
         return sorted(self._users.get(ref, ()))
 
 
+def _parts(items: Iterable[_Item]) -> frozenset[Ref]:
+    """Return what is declared apart from the object it is part of, now or when it was last applied."""
+    found: set[Ref] = set()
+    for item in items:
+        if item.handler.is_part:
+            found.update(ref for ref in (item.ref, item.orphan) if ref is not None)
+            if item.live is not None:
+                found.add(item.handler.ref(item.live))
+    return frozenset(found)
+
+
+def _asked_for(items: Iterable[_Item], live: Snapshot) -> Callable[[Ref], Any]:
+    """Return what gives the model of an object as configuration has it, None where none says anything.
+
+    What has to be created anew is created from that. The catalogue's texts are right for the database as it
+    is: `f(a)` may stand there as `f(a::text)`, which the same plan gives another meaning.
+    """
+    by_ref: dict[Ref, _Item] = {}
+    for item in items:
+        if item.request.action != "delete" and item.ref is not None:
+            by_ref[item.ref] = item
+            if item.live is not None:
+                by_ref[item.handler.ref(item.live)] = item
+
+    def model(ref: Ref) -> Any:
+        item = by_ref.get(ref)
+        if item is None or ref not in live:
+            return None
+        wanted = item.worded if item.worded is not None else item.wanted
+        if wanted is None:
+            wanted = item.handler.parse(item.request.config, item.request.name)
+            if item.request.ignore_changes:
+                wanted = _ignoring(item, wanted, live.get(ref))
+        return with_kept(wanted, live.get(ref))
+
+    return model
+
+
+def _ignoring(item: _Item, wanted: Any, live: Any) -> Any:
+    """Return what is wanted with the live values of what configuration says to ignore."""
+    handler = item.handler
+    config = keep(handler.config(wanted), handler.config(live), item.request.ignore_changes)
+    return handler.parse(config, item.request.name)
+
+
 def find(live: Snapshot, handler: Handler[Any], name: str) -> Ref | None:
     """Return the object of the handler's type whose identity, or unambiguous bare name, is `name`."""
     folded = name.lower()
@@ -408,7 +517,7 @@ def _honest(step: Step) -> Step:
     """Return the step with the risk of being irreversible where it has no undo."""
     if step.undo is not None or any(risk.kind == "irreversible" for risk in step.risks):
         return step
-    return replace(step, risks=(*step.risks, Risk("irreversible", step.description)))
+    return msgspec.structs.replace(step, risks=(*step.risks, Risk("irreversible", step.description)))
 
 
 def _renames(item: _Item) -> Iterable[Operation]:
@@ -441,6 +550,8 @@ def _preferences(
     items: Sequence[_Item], operations: Sequence[Operation], keys: Sequence[ResourceKey]
 ) -> dict[int, list[int]]:
     """Return what should come first for the sake of `depends_on`: creations along it, drops against it."""
+    if not any(item.request.depends_on for item in items):
+        return {}
     by_key: dict[str, list[int]] = {}
     for at, key in enumerate(keys):
         by_key.setdefault(str(key), []).append(at)
@@ -480,10 +591,11 @@ def _change(item: _Item, action: str, asked: _Asked) -> ResourceChange:
     ref = item.ref or Ref(item.key.type, item.key.name)
     dependencies: tuple[str, ...] = ()
     if action != "unchanged":
-        model = item.wanted if item.wanted is not None else item.live
-        uses = item.handler.uses(model) if model is not None else frozenset()
-        known = {key for used in uses for key in asked.by_ref.get(used, ()) if key != str(item.key)}
-        dependencies = tuple(sorted(known | asked.keys.intersection(item.request.depends_on)))
+        model, own = item.wanted if item.wanted is not None else item.live, str(item.key)
+        uses = item.handler.uses(model) if model is not None else ()
+        known = {key for used in uses for key in asked.by_ref.get(used, ()) if key != own}
+        known |= asked.keys.intersection(item.request.depends_on)
+        dependencies = tuple(sorted(known))
     return ResourceChange(
         key=item.key,
         action=action,

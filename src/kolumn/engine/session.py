@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kolumn.contract.provider import Context
+from kolumn.engine.consequences import Brought
 from kolumn.engine.handler import Handler
 from kolumn.engine.journal import Journal
 from kolumn.engine.operations import Operation, Statement, Step
@@ -109,6 +110,9 @@ class Compiler(Protocol):
 
     def owner_of(self, part: Ref, live: Snapshot) -> Ref | None:
         """Return the object that `part`, which `depends` yielded, is a part of; None where there is none."""
+
+    def brings(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[Brought]:
+        """Yield what comes into being along with what `operations` create, although none of them says so."""
 
     def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
         """Return the operations with what the catalogue says of their order; they are all there are."""

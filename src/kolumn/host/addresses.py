@@ -1,25 +1,27 @@
-"""Addresses of resources: `sqlite_table.users`, `module.shop.sqlite_table.users["eu"]`."""
+"""Addresses of resources: the modules, the type, the name.
+
+`sqlite_table.users` and `module.shop.sqlite_table.users["eu"]` are resources of a configuration. What only a
+database has is called by its identity there: `sqlite_table.archive.users` is table users of schema archive,
+`sqlite_table."a.b"` a table with a dot in its name.
+"""
 
 from __future__ import annotations
 
 import re
 from functools import cache
 
-_PART = re.compile(r'(?:[^.\["]|\[(?:"(?:[^"\\]|\\.)*"|[^\]]*)\])+')
+_STEP = r'(?:[^.\["]|\[(?:"(?:[^"\\]|\\.)*"|[^\]]*)\])+'
+_MODULES = re.compile(rf"(?:module\.{_STEP}\.)*")
+_TYPE = re.compile(r"[^.\[\"]+")
 _INDEX = re.compile(r'\[(?:"(?:[^"\\]|\\.)*"|\d+)\]$')
-
-
-def parts(address: str) -> list[str]:
-    """Split an address at its dots, leaving those inside `["..."]` alone."""
-    return _PART.findall(address)
 
 
 def address_of(type_: str, name: str) -> str:
     """Return the address of a resource from its type and its name, the address without the type."""
-    if "." not in name:
+    if not name.startswith("module."):
         return f"{type_}.{name}"
-    pieces = parts(name)
-    return ".".join([*pieces[:-1], type_, pieces[-1]])
+    end = _modules_end(name)
+    return f"{name[:end]}{type_}.{name[end:]}"
 
 
 @cache
@@ -58,7 +60,14 @@ def moved(address: str, source: str, target: str) -> str:
 
 def name_of(address: str) -> tuple[str, str]:
     """Return type and name of an address; the type is empty when it has none."""
-    pieces = parts(address)
-    if len(pieces) < 2:
+    start = _modules_end(address)
+    type_ = _TYPE.match(address, start)
+    if type_ is None or address[type_.end() : type_.end() + 1] != ".":
         return "", address
-    return pieces[-2], ".".join([*pieces[:-2], pieces[-1]])
+    return type_.group(), address[:start] + address[type_.end() + 1 :]
+
+
+def _modules_end(address: str) -> int:
+    """Return where the modules end that an address, or a name, begins with."""
+    match = _MODULES.match(address)
+    return match.end() if match is not None else 0

@@ -47,6 +47,7 @@ def apply(
     ledger.put(_with_intents(ledger.state, plan, project))
     results: list[Result] = []
     steps = 0
+    finished = False
     error: KolumnError | None = None
     remaining = [each for each in plan.providers if each.address in changed]
     begun: set[str] = set()
@@ -65,13 +66,14 @@ def apply(
         done = _results(each, reply, plan, veil)
         results += done
         after = _after(ledger.state, each, reply, plan, project)
-        last = reply.success and each.address == remaining[-1].address
-        ledger.put(_finished(after, plan) if last else after)
+        finished = reply.success and each.address == remaining[-1].address
+        ledger.put(_finished(after, plan) if finished else after)
         if not reply.success:
             error = OperationError(veil.text(reply.error) or "The apply failed.", code="apply_failed")
             break
     if error is None:
-        ledger.put(_finished(ledger.state, plan))
+        if not finished:
+            ledger.put(_finished(ledger.state, plan))
     else:
         ledger.put(_without_intents(ledger.state, before, begun))
     return Applied(
@@ -145,17 +147,13 @@ def _after(
     moves = project_plan.requests.moves
     if bytes(reply.state) not in (b"null", b""):
         raw = msgspec.Raw(bytes(reply.state))
-        gone = _deleted(plan, reply, project_plan)
-        present = {
-            address_of(prefixed_type(plan.address, each.type), each.name) for each in states.instances(raw)
-        }
-        if gone & present:
-            raw = states.rewrite(plan.address, raw, dict.fromkeys(gone & present))
+        managed = _addresses(plan.address, raw)
+        if stale := managed & _deleted(plan, reply, project_plan):
+            raw = states.rewrite(plan.address, raw, dict.fromkeys(stale))
+            managed -= stale
         providers[plan.address] = _seal_state(raw, plan.address, project, state.salt)
-    managed = {
-        address_of(prefixed_type(plan.address, each.type), each.name)
-        for each in states.instances(providers.get(plan.address, msgspec.Raw(b'{"resources":[]}')))
-    }
+    else:
+        managed = _addresses(plan.address, providers.get(plan.address, msgspec.Raw(b'{"resources":[]}')))
     for address in managed:
         if address in project_plan.records:
             resources[address] = project_plan.records[address]
@@ -168,6 +166,10 @@ def _after(
         if intent.provider == plan.address and (reply.success or address in managed):
             del intents[address]
     return msgspec.structs.replace(state, providers=providers, resources=resources, intents=intents)
+
+
+def _addresses(provider: str, raw: msgspec.Raw) -> set[str]:
+    return {address_of(prefixed_type(provider, each.type), each.name) for each in states.instances(raw)}
 
 
 def _deleted(plan: ProviderPlan, reply: ApplyReply, project_plan: ProjectPlan) -> set[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ from kolumn.config.cache import load_project
 from kolumn.config.configuration import Configuration as Files
 from kolumn.config.project import DiscoverConfig, Project
 from kolumn.contract.errors import Location, Problem, ValidationError
-from kolumn.host import requirements
+from kolumn.contract.schema import ObjectType
+from kolumn.host import declared_secrets, requirements
 from kolumn.host.providers import Fleet
 from kolumn.host.providers import load as load_provider
 
@@ -59,11 +61,13 @@ def evaluate(
             declared = True
         return _discover(block, fleet)
 
-    files, project = load_project(folder, arguments=variables, environ=environment, discover=discover)
+    files, project = load_project(
+        folder, arguments=variables, environ=environment, discover=discover, fit_to_keep=_is_open
+    )
     requirements.check(project, _installed_version)
     for provider in project.providers:
         fleet.declare(provider)
-    return Configuration(project, files, _guarded(project))
+    return _configuration(project, files)
 
 
 def check(
@@ -76,7 +80,26 @@ def check(
     files = load(folder, arguments=variables, environ=environment)
     project = evaluate_files(files, None)
     requirements.check(project, _installed_version)
-    return Configuration(project, files, _guarded(project))
+    return _configuration(project, files)
+
+
+def _configuration(project: Project, files: Files) -> Configuration:
+    marked, texts = declared_secrets.mark(project, _schemas)
+    return Configuration(marked, files, _guarded((*project.secrets, *texts)))
+
+
+def _is_open(project: Project) -> bool:
+    """Whether nothing in the project is sensitive to a provider."""
+    return not declared_secrets.mark(project, _schemas)[1]
+
+
+@cache
+def _schemas(provider: str) -> Mapping[str, ObjectType]:
+    try:
+        types = load_provider(provider).schema().resource_types
+    except ValidationError:
+        return {}
+    return {each.name: each.config_schema for each in types}
 
 
 def _installed_version(provider: str) -> str | None:
@@ -86,12 +109,12 @@ def _installed_version(provider: str) -> str | None:
         return None
 
 
-def _guarded(project: Project) -> tuple[SecureString, ...]:
-    if not project.secrets:
+def _guarded(secrets: Sequence[str]) -> tuple[SecureString, ...]:
+    if not secrets:
         return ()
     from kolumn.contract.secrets import SecureString
 
-    return tuple(map(SecureString, project.secrets))
+    return tuple(map(SecureString, secrets))
 
 
 def _discover(block: DiscoverConfig, fleet: Fleet) -> Mapping[str, Any]:

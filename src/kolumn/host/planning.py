@@ -11,9 +11,9 @@ from kolumn.config.project import Project
 from kolumn.contract import messages as m
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.host import requests as wanted
-from kolumn.host.addresses import bare_type, prefixed_type
+from kolumn.host.addresses import address_of, bare_type, prefixed_type
 from kolumn.host.configuration import Configuration
-from kolumn.host.providers import Client, Fleet
+from kolumn.host.providers import Client, Fleet, PlanReply
 from kolumn.host.requests import Requests, Scope
 from kolumn.host.results import Change, Review
 from kolumn.host.reviewing import changes, output_changes
@@ -152,13 +152,17 @@ def _ask_one(
             lock_timeout_seconds=math.ceil(options.lock_timeout),
         ),
     )
-    response = _ask(client, request, requests, configuration)
+    reply = _ask(client, request, requests, configuration)
+    response = reply.response
     pruned = _pruned(request, response, address) if options.prune else frozenset()
     unmanaged = None
     if options.count_unmanaged and not options.prune and response.steps:
-        unmanaged = tuple(prefixed_type(address, each) for each in response.unmanaged)
+        unmanaged = tuple(
+            address_of(prefixed_type(address, type_), identity)
+            for type_, _, identity in (each.partition(" ") for each in response.unmanaged)
+        )
     veil = Veil(configuration.project.secrets)
-    found = changes(response, requests, address, pruned, veil)
+    found = changes(reply, requests, address, pruned, veil)
     return _Answer(
         plan=ProviderPlan(
             address=address, request=request, fingerprint=response.fingerprint, steps=len(response.steps)
@@ -172,7 +176,7 @@ def _ask_one(
 
 def _ask(
     client: Client, request: m.PlanRequest, requests: Requests, configuration: Configuration
-) -> m.PlanResponse:
+) -> PlanReply:
     try:
         return client.plan(request)
     except ValidationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -29,6 +30,7 @@ def plan_refresh(project: Project, state: State, fleet: Fleet, options: Options)
     unchanged = 0
     for provider, raw in state.providers.items():
         client = fleet.get(provider)
+        client.set_state(raw)  # what counts only where it is named is reported as far as it is managed
         live = {
             (bare_type(provider, each.type), str(each.state.get("identity", each.name))): each
             for each in client.discover()
@@ -42,7 +44,7 @@ def plan_refresh(project: Project, state: State, fleet: Fleet, options: Options)
                 kept.append(entry)
                 continue
             identity = str(entry.get("state", {}).get("identity", entry["name"]))
-            found = live.get((bare_type(provider, type_), identity))
+            found = live.get((_found_as(provider, entry), identity))
             if found is None:
                 changes.append(_change(address, type_, provider, "forget", "it is gone from the database"))
                 continue
@@ -91,6 +93,14 @@ def plan_refresh(project: Project, state: State, fleet: Fleet, options: Options)
         options=options,
         refreshed=after,
     )
+
+
+def _found_as(provider: str, entry: Mapping[str, Any]) -> str:
+    """Return the type a managed resource is reported as: a role that may log in is a user to its database."""
+    match entry.get("metadata"):
+        case {"ref": [str(kind), *_]}:
+            return kind
+    return bare_type(provider, entry["type"])
 
 
 def results(plan: ProjectPlan, serial: int, seconds: float) -> Applied:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from kolumn.config.project import Project, ResourceConfig
@@ -312,6 +311,8 @@ def _order(
                 other_provider = removed.get(needed)
                 if other_provider is not None and other_provider != provider:
                     needs[other_provider].add(provider)
+    from graphlib import CycleError, TopologicalSorter  # most projects have one provider
+
     try:
         return tuple(TopologicalSorter({key: sorted(needs[key]) for key in sorted(needs)}).static_order())
     except CycleError as error:

@@ -1,10 +1,14 @@
-"""What the host tells the command: typed, complete, free of secrets, free of layout."""
+"""What the host tells the command: typed, complete, free of secrets, free of layout.
+
+There are several records per resource; a msgspec Struct is made in a fifth of a dataclass's time.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from kolumn.contract import messages as m
 from kolumn.contract.errors import KolumnError
@@ -17,8 +21,7 @@ live object into state as it is; `move` gives a new address; `forget` and `refre
 `recreate` drops and re-creates an object that stands in the way of another one's change."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True):
     """One attribute that changes; None where it is absent."""
 
     path: str
@@ -26,8 +29,7 @@ class Difference:
     after: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, kw_only=True):
     """What a plan does to one resource."""
 
     address: str
@@ -45,8 +47,7 @@ class Change:
     """Why it is deleted, forgotten or refreshed."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutputChange:
+class OutputChange(msgspec.Struct, frozen=True):
     """An output whose value is not the one of the last apply; values of sensitive ones are never here."""
 
     name: str
@@ -56,8 +57,7 @@ class OutputChange:
     action: Literal["create", "update", "delete"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
+class Review(msgspec.Struct, frozen=True, kw_only=True):
     """A plan as people and programs read it: in execution order, the unchanged resources only counted."""
 
     changes: tuple[Change, ...] = ()
@@ -65,7 +65,7 @@ class Review:
     warnings: tuple[str, ...] = ()
     outputs: tuple[OutputChange, ...] = ()
     unmanaged: tuple[str, ...] | None = None
-    """Live objects neither configuration nor state names; None when nobody looked."""
+    """Addresses of live objects neither configuration nor state names; None when nobody looked."""
     refresh_only: bool = False
     destroy: bool = False
 
@@ -79,16 +79,14 @@ class Review:
         return sum(1 for change in self.changes if change.action in actions)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """A resource that could not be brought to what was planned."""
 
     address: str
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What happened to one resource in an apply."""
 
     address: str
@@ -98,8 +96,7 @@ class Result:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
     """What an apply did. `error` is set when it ended early; `results` then say what stands."""
 
     results: tuple[Result, ...] = ()
@@ -116,8 +113,7 @@ class Applied:
         return Counter(each.action if each.success else "failed" for each in self.results)
 
 
-@dataclass(frozen=True, slots=True)
-class OutputValue:
+class OutputValue(msgspec.Struct, frozen=True):
     """An output to show; the value of a sensitive one is `(sensitive)` unless asked for by name."""
 
     name: str

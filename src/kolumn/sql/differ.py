@@ -7,8 +7,9 @@ written, in which case a name is, or how a type or an expression is spelled. Dec
   changes: order alone is not worth a copy of every row. An added column goes where the
   configuration has it if the database can put it there in place (`Dialect.places_columns`), else to
   the end. Whenever a table is rebuilt for another reason, its columns come in the order wanted.
-* **Constraints** are a set, compared by kind, content and name. One whose name changed is dropped and
-  added, unless both names are the database's own making (`Dialect.generated_name`).
+* **Constraints** are a set, compared by kind, content and name. One that changed is dropped and added, unless
+  the database can change it in place (`Normalizer.alterable`), or only its name changed and both names are the
+  database's own making (`Dialect.generated_name`).
 * **Constraints written at a column** come with it when it is added and go with it when it is dropped,
   except a primary key that makes way for another one, and a check that may use another column.
 * **Renames** are said, never guessed: `renamed_from` counts while the former name is there and the
@@ -35,6 +36,7 @@ from kolumn.sql.operations import (
     AddColumn,
     AddConstraint,
     AlterColumn,
+    AlterConstraint,
     AlterTable,
     DropColumn,
     DropConstraint,
@@ -179,11 +181,59 @@ class _TableDiff:
 
     def _drop_constraints(self, now: Table, wanted: Table) -> None:
         held, kept = frozenset(now.constraints()), frozenset(wanted.constraints())
+        altered = self._alterations(now, wanted)
         doomed = self._going_with_columns(any(isinstance(constraint, PrimaryKey) for constraint in kept))
         for constraint in sorted(dict.fromkeys(self._now.constraints()), key=_rank, reverse=True):
             normal = self._normalizer.constraint(self._now, constraint)
-            if normal in held and normal not in kept and constraint not in doomed:
+            if normal in held and normal not in kept and normal not in altered and constraint not in doomed:
                 self._emit(drop_constraint(self._now, constraint, self._normalizer, self._subject))
+        self._alter_constraints(altered)
+
+    def _alterations(self, now: Table, wanted: Table) -> dict[Constraint, Constraint]:
+        """Return the constraints that can become wanted ones in place, both in normal form.
+
+        Those of one name are paired first; no new name may still be that of another constraint.
+        """
+        mine, theirs = dict.fromkeys(now.constraints()), dict.fromkeys(wanted.constraints())
+        gone = [each for each in mine if each not in theirs]
+        new = [each for each in theirs if each not in mine]
+        staying = {each.name for each in mine if each in theirs and each.name}
+        found: dict[Constraint, Constraint] = {}
+        for same_name in (True, False):
+            for before in gone:
+                for after in new:
+                    if (
+                        before not in found
+                        and after not in found.values()
+                        and type(before) is type(after)
+                        and (before.name == after.name) == same_name
+                        and self._normalizer.alterable(before, after)
+                    ):
+                        found[before] = after
+        names = {before.name: before for before in found}
+        for before, after in list(found.items()):
+            if after.name != before.name and (after.name in staying or after.name in names):
+                del found[before]
+        return found
+
+    def _alter_constraints(self, altered: dict[Constraint, Constraint]) -> None:
+        wanted = {self._normalizer.constraint(self._wanted, each): each for each in self._wanted.constraints()}
+        for old in dict.fromkeys(self._now.constraints()):
+            normal = self._normalizer.constraint(self._now, old)
+            if normal not in altered:
+                continue
+            after = altered[normal]
+            new = wanted[after]
+            self._emit(
+                AlterConstraint(
+                    subject=self._subject,
+                    before=self._now,
+                    after=self._now.without_constraint(old).with_constraint(new),
+                    old=old,
+                    new=new,
+                    fields=self._normalizer.alterable(normal, after),
+                )
+            )
 
     def _going_with_columns(self, rekeyed: bool) -> set[Constraint]:
         """Return what needs no drop of its own: constraints written at dropped columns and nowhere else."""

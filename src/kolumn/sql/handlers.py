@@ -229,9 +229,13 @@ class TableHandler(SQLHandler[Table]):
         """
         keys = [each for each in model.constraints() if isinstance(each, ForeignKey)]
         if not keys:
-            return super().uses(model)
+            return self.needs(model)
         refs = frozenset([self._target(model, key) for key in keys])
-        return (super().uses(model) | refs) - {self.ref(model)}
+        return (self.needs(model) | refs) - {self.ref(model)}
+
+    def needs(self, model: Table) -> frozenset[Ref]:
+        """Return what a table uses apart from what its foreign keys refer to: its schema."""
+        return super().uses(model)
 
     def diff(self, live: Table | None, wanted: Table | None) -> list[Operation]:
         """Return the operations; foreign keys to other tables come last and go first."""
@@ -250,7 +254,7 @@ class TableHandler(SQLHandler[Table]):
         return [*operations, *diff_table(live, wanted, self.normalizer, after)]
 
     def _create(self, wanted: Table) -> list[Operation]:
-        subject, uses = self.ref(wanted), super().uses(wanted)
+        subject, uses = self.ref(wanted), self.needs(wanted)
         keys = self._foreign_keys(wanted)
         now = wanted
         for key in keys:
@@ -265,7 +269,7 @@ class TableHandler(SQLHandler[Table]):
         return operations
 
     def _drop(self, live: Table) -> list[Operation]:
-        subject, uses = self.ref(live), super().uses(live)
+        subject, uses = self.ref(live), self.needs(live)
         operations: list[Operation] = []
         now = live
         for key in self._foreign_keys(live):
@@ -289,6 +293,30 @@ class TableHandler(SQLHandler[Table]):
 
     def _verify(self, table: Table) -> Iterator[Problem]:
         """Yield what only shows in the dialect's eyes: columns with one name, keys over unknown columns."""
+        fold = self.dialect.fold
+        names = {fold(column.name): column.name for column in table.columns}
+        if len(names) < len(table.columns) or any(column.renamed_from for column in table.columns):
+            yield from self._namesakes(table)
+        if not table.columns:
+            return
+        for constraint in table.constraints():
+            used: Iterable[str] = ()
+            if isinstance(constraint, (PrimaryKey, Unique)):
+                used = [part.column for part in constraint.columns if part.column]
+            elif isinstance(constraint, ForeignKey):
+                used = constraint.columns
+            for column_name in used:
+                if fold(column_name) not in names:
+                    kinds = table.CONSTRAINTS.items()
+                    yield Problem(
+                        f"there is no column {column_name} in table {table.name}",
+                        code="unknown_column",
+                        path=next(field for kind, field in kinds if isinstance(constraint, kind)),
+                        hint=f"Its columns are {', '.join(names.values())}.",
+                    )
+
+    def _namesakes(self, table: Table) -> Iterator[Problem]:
+        """Yield columns of one name, and columns renamed from one."""
         names: dict[str, str] = {}
         formers: dict[str, str] = {}
         for column in table.columns:
@@ -308,23 +336,6 @@ class TableHandler(SQLHandler[Table]):
                     code="duplicate",
                     path=f"columns.{column.name}.renamed_from",
                 )
-        if not table.columns:
-            return
-        for constraint in table.constraints():
-            used: list[str] = []
-            if isinstance(constraint, PrimaryKey | Unique):
-                used = [part.column for part in constraint.columns if part.column]
-            elif isinstance(constraint, ForeignKey):
-                used = list(constraint.columns)
-            field = next(field for kind, field in table.CONSTRAINTS.items() if isinstance(constraint, kind))
-            for column_name in used:
-                if self.fold(column_name) not in names:
-                    yield Problem(
-                        f"there is no column {column_name} in table {table.name}",
-                        code="unknown_column",
-                        path=field,
-                        hint=f"Its columns are {', '.join(names.values())}.",
-                    )
 
 
 class IndexHandler(SQLHandler[Index]):

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from kolumn.contract.errors import Problem
-from kolumn.engine.declaration import NOT_EMPTY, attribute, declared_fields, one_of, replaced
+from kolumn.engine.declaration import NOT_EMPTY, attribute, declared_fields, held, one_of, replaced
 from kolumn.sql.reference import parse_names, parse_reference
 
 ACTIONS = ("no action", "restrict", "cascade", "set null", "set default")
@@ -44,29 +44,36 @@ class KeyPart:
 
 
 @dataclass(frozen=True)
-class PrimaryKey:
+class Constraint:
+    """A constraint of a table. A provider with further kinds subclasses it (see `Table.CONSTRAINTS`)."""
+
+    KIND: ClassVar[str]
+
+    name: str = attribute("Constraint name", default="", grammar="identifier")
+
+
+@dataclass(frozen=True)
+class PrimaryKey(Constraint):
     """A table's primary key."""
 
     KIND: ClassVar[str] = "primary key"
     SHORTHAND: ClassVar[str] = "columns"
 
     columns: tuple[KeyPart, ...] = attribute("Columns of the key, in order", validators=[NOT_EMPTY])
-    name: str = attribute("Constraint name", default="", grammar="identifier")
 
 
 @dataclass(frozen=True)
-class Unique:
+class Unique(Constraint):
     """A unique constraint."""
 
     KIND: ClassVar[str] = "unique"
     SHORTHAND: ClassVar[str] = "columns"
 
     columns: tuple[KeyPart, ...] = attribute("Columns of the constraint, in order", validators=[NOT_EMPTY])
-    name: str = attribute("Constraint name", default="", grammar="identifier")
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(Constraint):
     """A check constraint."""
 
     KIND: ClassVar[str] = "check"
@@ -75,11 +82,10 @@ class Check:
     expression: str = attribute(
         "SQL expression that must not be false", validators=[NOT_EMPTY], grammar="expression"
     )
-    name: str = attribute("Constraint name", default="", grammar="identifier")
 
 
 @dataclass(frozen=True)
-class ForeignKey:
+class ForeignKey(Constraint):
     """A foreign key."""
 
     KIND: ClassVar[str] = "foreign key"
@@ -88,7 +94,6 @@ class ForeignKey:
     references: str = attribute(
         "What they refer to: `table(column, ...)` or `schema.table(column)`", grammar="reference"
     )
-    name: str = attribute("Constraint name", default="", grammar="identifier")
     on_delete: str = attribute(
         "Action on delete", default="no action", validators=[one_of(*ACTIONS)], grammar="keyword"
     )
@@ -200,7 +205,7 @@ class Column:
         if self.references:
             yield from _verify_reference(self.references, 1)
 
-    def constraints(self) -> Iterator[PrimaryKey | Unique | Check | ForeignKey]:
+    def constraints(self) -> Iterator[Constraint]:
         """Yield what is written at this column as the table constraints it means."""
         part = (KeyPart(column=self.name),)
         if self.primary_key:
@@ -227,8 +232,10 @@ class Column:
     def without_constraints(self, *kinds: builtins.type[Any]) -> Self:
         """Return the column with no constraint of the given kinds (all without any) written at it."""
         changes: dict[str, Any] = {}
+        own = held(self)
         for head, rest, default in _constraint_fields(type(self), *kinds):
-            _set(self, changes, head, rest, default)
+            if head in own:
+                _set(self, changes, head, rest, default)
         return replaced(self, changes)
 
     def with_constraints_of(self, other: Column) -> Self:
@@ -265,14 +272,11 @@ def _constraint_fields(*kinds: type[Any]) -> tuple[tuple[str, str, Any], ...]:
 
 def _set(column: Column, changes: dict[str, Any], head: str, rest: str, value: Any) -> None:
     """Note in `changes` what gives a column's field, or the field `rest` of the model in it, a value."""
-    held = changes.get(head, getattr(column, head)) if rest else getattr(column, head)
-    if not rest and held != value:
+    now = changes.get(head, getattr(column, head)) if rest else getattr(column, head)
+    if not rest and now != value:
         changes[head] = value
-    elif rest and getattr(held, rest) != value:
-        changes[head] = replaced(held, {rest: value})
-
-
-Constraint = PrimaryKey | Unique | Check | ForeignKey
+    elif rest and getattr(now, rest) != value:
+        changes[head] = replaced(now, {rest: value})
 
 
 @dataclass(frozen=True)

@@ -56,13 +56,17 @@ class Normalizer:
         """
 
         def change(grammar: str, text: str) -> str:
-            if grammar == "reference":
-                target = self.reference(text, schema)
-                return text if target is None else str(target)
-            form = self._forms.get(grammar)
-            return text if form is None else form(text)
+            return self.text(grammar, text, schema)
 
         return rewrite(model, change, hints=False)
+
+    def text(self, grammar: str, text: str, schema: str) -> str:
+        """Return the normal form of one text of an object in `schema`, folded."""
+        if grammar == "reference":
+            target = self.reference(text, schema)
+            return text if target is None else str(target)
+        form = self._forms.get(grammar)
+        return text if form is None else form(text)
 
     def table(self, table: Table) -> Table:
         """Return the normal form of a whole table."""
@@ -82,6 +86,13 @@ class Normalizer:
         if normal.name and self.dialect.generated_name(self.dialect.fold(table.name), normal):
             return replaced(normal, {"name": ""})
         return normal
+
+    def alterable(self, before: Constraint, after: Constraint) -> tuple[str, ...]:
+        """Return the attributes in which two constraints of a table differ, if all can change in place.
+
+        Nothing where the database has to drop the one and add the other, as most have. Both in normal form.
+        """
+        return ()
 
     def trigger(self, trigger: T) -> T:
         """Return the normal form of a trigger: the order of its events says nothing."""

@@ -26,7 +26,7 @@ class AlterObject(Alter):
         words = ", ".join(change_words(self.before, self.after, self.fields))
         return f"alter {self.subject}" + (f": {words}" if words else "")
 
-    def inverse(self) -> Operation:
+    def inverse(self) -> Operation | None:
         """Return the change back."""
         return type(self)(
             subject=self.subject, before=self.after, after=self.before, fields=self.fields, **back(self)
@@ -193,8 +193,35 @@ class DropConstraint(AlterTable):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RebuildTable(AlterTable):
-    """Make all of `because` true at once by building the table anew and copying its rows."""
+class AlterConstraint(AlterTable):
+    """Change a constraint in place, its name among others; `fields` names the constraint's attributes."""
+
+    old: Constraint
+    new: Constraint
+
+    def describe(self) -> str:
+        """Return `rename <kind> <name> to <name> in <table>`, or `alter <kind> <name> of <table>: <what>`."""
+        if self.fields == ("name",):
+            return f"rename {constraint_words(self.old)} to {self.new.name} in {self.subject}"
+        words = ", ".join(change_words(self.old, self.new, self.fields))
+        return f"alter {constraint_words(self.old)} of {self.subject}: {words}"
+
+    def inverse(self) -> Operation:
+        """Return the change back."""
+        return AlterConstraint(
+            subject=self.subject,
+            before=self.after,
+            after=self.before,
+            old=self.new,
+            new=self.old,
+            fields=self.fields,
+            **back(self),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlterTogether(AlterTable):
+    """Make several changes of one table in one go, in their order."""
 
     because: tuple[AlterTable, ...]
 
@@ -207,18 +234,27 @@ class RebuildTable(AlterTable):
         object.__setattr__(self, "risks", tuple(found))
 
     def describe(self) -> str:
-        """Return `rebuild <table>: <each change>`."""
-        return f"rebuild {self.subject}: " + "; ".join(each.describe() for each in self.because)
+        """Return `alter <table>: <each change>`."""
+        return f"alter {self.subject}: " + "; ".join(each.describe() for each in self.because)
 
     def inverse(self) -> Operation:
-        """Return the rebuild back to what was there before."""
+        """Return the changes back, in the opposite order."""
         inverses = tuple(each.inverse() for each in reversed(self.because))
-        return RebuildTable(
+        return type(self)(
             subject=self.subject,
             before=self.after,
             after=self.before,
             because=tuple(each for each in inverses if isinstance(each, AlterTable)),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RebuildTable(AlterTogether):
+    """Make all of `because` true at once by building the table anew and copying its rows."""
+
+    def describe(self) -> str:
+        """Return `rebuild <table>: <each change>`."""
+        return f"rebuild {self.subject}: " + "; ".join(each.describe() for each in self.because)
 
 
 def back(operation: Operation) -> dict[str, Any]:
@@ -244,7 +280,7 @@ def change_words(before: object, after: object, fields: Iterable[str]) -> Iterat
         if field == "not_null":
             yield "not null" if new else "nullable"
         elif isinstance(new, bool):
-            yield name if new else f"not {name}"
+            yield name if new else name.removeprefix("not ") if name.startswith("not ") else f"not {name}"
         elif not isinstance(new, str | int | float | None) or not isinstance(old, str | int | float | None):
             yield name
         elif new in (None, ""):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
@@ -19,6 +20,10 @@ class Link:
         """How often a client has spoken after the server has."""
         self.is_down = False
         """Whether new connections are turned away."""
+        self.delay = 0.0
+        """Seconds before a new connection reaches the server."""
+        self.is_frozen = False
+        """Whether nothing arrives any more, without a word."""
         self._listener = listener
         self._server = server
         self._mark = b""
@@ -39,6 +44,7 @@ class Link:
                 if self.is_down:
                     client.close()
                     continue
+                time.sleep(self.delay)
                 server = socket.create_connection(self._server)
                 for carry in (self._forward, self._answer):
                     threading.Thread(target=carry, args=(client, server), daemon=True).start()
@@ -46,6 +52,8 @@ class Link:
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
         with suppress(OSError):
             while data := client.recv(65536):
+                if self.is_frozen:
+                    continue
                 self.turns += self._server_spoke
                 self._server_spoke = False
                 if self._mark and self._mark in data:

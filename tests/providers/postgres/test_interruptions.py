@@ -12,6 +12,7 @@ from kolumn.contract.errors import (
     ConnectionError,
     OperationError,
 )
+from kolumn.providers.postgres import wire
 from kolumn.providers.postgres.session import PostgresSession
 from tests.providers.postgres.network import link
 from tests.providers.postgres.sessions import (
@@ -74,17 +75,29 @@ class TestStopping:
             session.query(FOREVER.with_timeout(0), S("SELECT 1"))
         assert session.queries_sent == before
 
-    def test_what_comes_after_is_not_cancelled(self, session: PostgresSession) -> None:
-        for attempt in range(60):
+    def test_what_comes_after_is_not_cancelled(self, database: str) -> None:
+        with link(database) as way, opened(way.url) as session:
+            session.ping(FOREVER)
+            way.delay = 0.3
             context = Context()
-            timer = threading.Timer(attempt * 0.00005, context.cancel)
-            timer.start()
-            try:
-                session.query(context, S("SELECT pg_sleep(0.001)"))
-            except OperationError as error:
-                assert error.code == "cancelled"
-            assert session.query(FOREVER, S("SELECT pg_sleep(0.0005), 1")) == [("", 1)]
-            timer.join()
+            threading.Timer(0.05, context.cancel).start()
+            assert session.query(context, S("SELECT pg_sleep(0.15), 1")) == [("", 1)]
+            assert session.query(FOREVER, S("SELECT pg_sleep(0.6), 2")) == [("", 2)]
+
+    def test_a_server_that_does_not_hear_is_given_up(
+        self, database: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(wire, "_GRACE", 1.0)
+        with link(database) as way, opened(way.url) as session:
+            session.ping(FOREVER)
+            way.is_frozen = True
+            started = time.monotonic()
+            with pytest.raises(OperationError, match="may go on there") as caught:
+                session.query(FOREVER.with_timeout(0.2), S("SELECT 1"))
+            assert caught.value.code == "deadline_exceeded"
+            assert time.monotonic() - started < 10
+            way.is_frozen = False
+            assert session.query(FOREVER, S("SELECT 1")) == [(1,)]
 
     def test_somebody_else_may_stop_it(self, session: PostgresSession, other: Other) -> None:
         thread = in_thread(

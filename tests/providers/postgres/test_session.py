@@ -52,10 +52,9 @@ class TestConnecting:
             "DateStyle = 'German'",
             "TimeZone = 'Asia/Tokyo'",
             "search_path = pg_catalog",
-            "statement_timeout = 1",
+            "statement_timeout = 1000",
             "check_function_bodies = on",
             "default_transaction_isolation = serializable",
-            "default_transaction_read_only = on",
         ):
             name = database.rpartition("/")[2]
             other.execute(f'ALTER DATABASE "{name}" SET {unwanted}')
@@ -76,6 +75,26 @@ class TestConnecting:
                 session.run(FOREVER, [S("CREATE TABLE made (id int)")])
                 assert session.query(FOREVER, S("SHOW transaction_isolation")) == [("read committed",)]
         assert tables(other) == {"made"}
+
+    def test_a_database_made_read_only_stays_so(self, database: str, other: Other) -> None:
+        name = database.rpartition("/")[2]
+        other.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        with opened(database) as session:
+            with pytest.raises(PermissionError, match="read-only") as caught:
+                run_in_one(session, "CREATE TABLE t (id int)")
+            assert caught.value.code == "read_only"
+
+    def test_a_server_that_is_gone_is_told_at_once(self, database: str) -> None:
+        with link(database) as way, opened(way.url) as session:
+            session.ping(FOREVER)
+            way.is_down = True
+            way.cut_at(b"SELECT 2", "before", for_good=True)
+            with pytest.raises(ConnectionError):
+                session.query(FOREVER, S("SELECT 2"))
+            started = time.monotonic()
+            with pytest.raises(ConnectionError, match="cannot connect"):
+                session.query(FOREVER, S("SELECT 3"))
+            assert time.monotonic() - started < 10
 
     def test_a_role_is_assumed(self, database: str, other: Other) -> None:
         role = f'Owner "of" {database[-8:]}'

@@ -32,7 +32,8 @@ def faults(**config: object) -> dict[str, str]:
 
 
 def understood(settings: PostgresSettings) -> dict[str, str]:
-    return {key: value for key, value in settings.conninfo().items() if "application_name" not in key}
+    own = ("fallback_application_name", "keepalives_idle", "keepalives_interval", "keepalives_count")
+    return {key: value for key, value in settings.conninfo().items() if key not in own}
 
 
 def test_a_url_is_read_as_libpq_reads_it() -> None:
@@ -154,6 +155,21 @@ def test_what_is_left_out_is_left_to_libpq(server, database, monkeypatch: pytest
     with psycopg.connect(psycopg.conninfo.make_conninfo(**settings.conninfo())) as connection:
         assert connection.info.dbname == info["dbname"]
         assert connection.info.host == info["host"]
+
+
+def test_a_folder_is_the_host_of_a_socket(server) -> None:
+    if server.log is None:
+        pytest.skip("where the socket of this server is, is not known")
+    port = psycopg.conninfo.conninfo_to_dict(server.url)["port"]
+    place = {"host": str(server.log.parent), "port": port, "database": "postgres", "username": "postgres"}
+    for settings in (
+        place,
+        {"url": f"postgresql://postgres@{quote(place['host'], safe='')}:{port}/postgres"},
+    ):
+        with psycopg.connect(
+            psycopg.conninfo.make_conninfo(**parse_settings(settings).conninfo())
+        ) as connection:
+            assert connection.execute("SELECT inet_server_port()").fetchone() == (None,)
 
 
 def test_seconds_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:

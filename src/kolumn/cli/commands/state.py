@@ -50,6 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     one.add_argument("serial", type=int, metavar="SERIAL")
     for each in actions.choices.values():
         options.add_global_options(each, inherited=True)
+        options.add_lock_timeout(each, inherited=True)
     options.add_lock_timeout(parser)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kolumn.cli.render.style import Style
-from kolumn.cli.render.values import entry_text, path_words, value_text
+from kolumn.cli.render.values import entry_text, entry_words, path_words, value_text
 from kolumn.contract import messages as m
 from kolumn.host.results import Action, Change, Difference, OutputChange, Review
 
@@ -148,9 +148,9 @@ def _difference(difference: Difference, action: Action, style: Style) -> Iterato
     entries = _entries(before, after)
     if entries is not None:
         sign, values = entries
+        margin = f"      {style.paint(_SIGN_COLOURS[sign], sign)}"
         for value in values:
-            words = path_words(f"{path}.{value['name']}")
-            yield f"      {style.paint(_SIGN_COLOURS[sign], sign)} {words}: {entry_text(value)}"
+            yield f"{margin} {entry_words(path, value['name'])}: {entry_text(value)}"
         return
     words = path_words(path)
     if before is None:
@@ -169,12 +169,13 @@ _SIGN_COLOURS = {"+": "create", "-": "delete"}
 def _entries(before: Any, after: Any) -> tuple[str, list[Mapping[str, Any]]] | None:
     """Return sign and entries when a whole list of named entries comes or goes."""
     for sign, value, other in (("+", after, before), ("-", before, after)):
-        if other in (None, []) and isinstance(value, list) and value:
-            named = [
-                each for each in value if isinstance(each, Mapping) and isinstance(each.get("name"), str)
-            ]
-            if len(named) == len(value):
-                return sign, named
+        if (
+            isinstance(value, list)
+            and value
+            and other in (None, [])
+            and all(isinstance(each, dict) and isinstance(each.get("name"), str) for each in value)
+        ):
+            return sign, value
     return None
 
 

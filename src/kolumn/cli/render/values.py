@@ -30,6 +30,12 @@ def path_words(path: str) -> str:
     return path.replace(".", " ")
 
 
+def entry_words(path: str, name: str) -> str:
+    """Return the path of a named entry of a list in words: `columns`, `email` -> `column email`."""
+    words = _NAMED_LISTS.get(path)
+    return f"{words} {name}" if words and name and "." not in name else path_words(f"{path}.{name}")
+
+
 def value_text(value: Any) -> str:
     """Return a value on one line: texts as they are where that is unambiguous, objects as their words."""
     if isinstance(value, str):
@@ -51,7 +57,7 @@ def entry_text(value: Mapping[str, Any]) -> str:
     if isinstance(value.get("type"), str) and value["type"]:
         words.append(value["type"])
     for key, each in value.items():
-        if key in ("name", "type"):
+        if key == "name" or key == "type":
             continue
         if each is True:
             words.append(key)

@@ -31,6 +31,7 @@ class PostgresProvider(BaseProvider):
         """Check the settings and connect. Raises ValidationError, ConnectionError, PermissionError."""
         from kolumn.providers.postgres.catalog import PostgresCatalog
         from kolumn.providers.postgres.compile import PostgresCompiler
+        from kolumn.providers.postgres.online import Patience
         from kolumn.providers.postgres.session import PostgresSession
         from kolumn.providers.postgres.settings import parse_settings
 
@@ -45,7 +46,9 @@ class PostgresProvider(BaseProvider):
         return Connection(
             session=session,
             catalog=PostgresCatalog(session, self._types, hidden),
-            compiler=PostgresCompiler(self._types, server),
+            compiler=PostgresCompiler(
+                self._types, server, Patience(settings.lock_retries + 1, settings.lock_retry_wait)
+            ),
             safe_destroy=settings.safe_destroy,
             online=settings.online,
             query_timeout=settings.query_timeout,

@@ -57,6 +57,7 @@ class PostgresCatalog:
             attached=attached,
             dependents=Dependents(lambda: self._dependents(context, reading.refs)),
             aside=frozenset(ref for ref, entry in entries.items() if entry.aside),
+            usual=frozenset(ref for ref, entry in entries.items() if entry.usual),
         )
 
     def read(self, context: Context) -> Reading:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from kolumn.engine.operations import Alter, Create, Drop, Operation, Statement, Step
+from kolumn.engine.consequences import Brought
+from kolumn.engine.operations import NOTHING, Alter, Create, Drop, Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.postgres import succession
+from kolumn.providers.postgres.grants.brought import brought
 from kolumn.providers.postgres.handler import PostgresHandler
+from kolumn.providers.postgres.online import Patience, steps
 from kolumn.providers.postgres.server import Server
 from kolumn.sql.operations import AlterTable
 
@@ -28,15 +32,20 @@ class _Stand(NamedTuple):
 class PostgresCompiler:
     """Writes what the handlers say as steps, and sees to their order where the catalogue knows more."""
 
-    def __init__(self, handlers: Iterable[PostgresHandler[Any]], server: Server) -> None:
+    def __init__(
+        self, handlers: Iterable[PostgresHandler[Any]], server: Server, patience: Patience
+    ) -> None:
+        self._patience = patience
         self._handlers: Mapping[str, PostgresHandler[Any]] = {each.type: each for each in handlers}
         self._server = server
 
     def consolidate(
         self, operations: list[Operation], live: Snapshot, *, online: bool = False
     ) -> list[Operation]:
-        """Return the operations: each is a statement or two, and nothing is gained by doing them together."""
-        return operations
+        """Return the operations with what each resource type makes of all of them together."""
+        for handler in self._handlers.values():
+            operations = handler.consolidated(operations, live, self._server, online=online)
+        return succession.consolidated(operations, live, self._handlers)
 
     def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
         """Yield what must be dropped before the operation and comes back after it."""
@@ -47,18 +56,30 @@ class PostgresCompiler:
         refs = (Ref(kind, part.parent, part.schema) for kind in _WITH_PARTS)
         return next((ref for ref in refs if ref in live), None)
 
+    def brings(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[Brought]:
+        """Yield the grants of default privileges (see `grants.brought`)."""
+        return brought(operations, live, self._server, self._handlers["grant"])
+
     def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
         """Return the operations with two things only all of them together show.
 
         What the catalogue says depends on something leaves before that is removed or changed, and comes back
-        after it; and what is changed in place comes after the columns that the same plan adds to what it uses.
+        after it; what is changed in place comes after what it uses is, and after columns that are added there.
         """
         standing = self._standing(operations, live)
-        added: dict[Ref, set[Ref]] = {}
+        changing: dict[Ref, frozenset[Ref]] = {}
         for each in operations:
             if isinstance(each, AlterTable):
-                added.setdefault(each.subject, set()).update(each.provides)
-        return [self._informed(each, standing.get(each.subject, ()), added) for each in operations]
+                changing[each.subject] = changing.get(each.subject, NOTHING) | each.provides
+            elif isinstance(each, Alter):
+                for name in self._names(each):
+                    changing[name] = changing.get(name, NOTHING) | {_changed(name)}
+        return [self._informed(each, standing.get(each.subject, ()), changing) for each in operations]
+
+    def _names(self, operation: Alter) -> frozenset[Ref]:
+        """Return under which names others may use what is changed in place."""
+        aliases = self._handlers[operation.subject.type].aliases(operation.after)
+        return aliases | {operation.subject}
 
     def _standing(self, operations: Iterable[Operation], live: Snapshot) -> Mapping[Ref, list[_Stand]]:
         """Return which objects stand, themselves or with a part, on what is removed or changed."""
@@ -73,48 +94,52 @@ class PostgresCompiler:
         return found
 
     def _informed(
-        self, operation: Operation, stands: Iterable[_Stand], added: Mapping[Ref, set[Ref]]
+        self, operation: Operation, stands: Iterable[_Stand], changing: Mapping[Ref, frozenset[Ref]]
     ) -> Operation:
-        """Return the operation with what it needs and sets free as far as the catalogue knows more."""
+        """Return the operation with what it needs and sets free as far as more is known."""
         own = {operation.subject}
         match operation:
             case Drop(uses=uses):
-                more = frozenset().union(*(each.removes | each.alters for each in stands)) - own
+                more = NOTHING.union(*(each.removes | each.alters for each in stands)) - own
                 return dataclasses.replace(operation, uses=uses | more) if more - uses else operation
             case Create(uses=uses):
-                more = frozenset().union(
-                    *(each.removes | each.alters for each in stands if each.part is None)
-                )
+                more = NOTHING.union(*(each.removes | each.alters for each in stands if each.part is None))
                 more -= uses | own
                 if not more:
                     return operation
                 return dataclasses.replace(operation, uses=uses | more, guesses=operation.guesses | more)
             case Alter():
-                releases = {ref for each in stands if self._changes(operation, each) for ref in each.removes}
-                requires: set[Ref] = set()
-                if added and not isinstance(operation, AlterTable):
-                    used = operation.requires | operation.releases
-                    requires = {ref for each in used for ref in added.get(each, ())} - operation.requires
+                releases = NOTHING.union(*(each.removes for each in stands if self._changes(operation, each)))
                 releases -= operation.releases | own
-                if not (releases or requires):
-                    return operation
+                requires = provides = NOTHING
+                if changing and not isinstance(operation, AlterTable):
+                    used = self._handlers[operation.subject.type].uses(operation.after) - own
+                    requires = NOTHING.union(*(changing.get(ref, NOTHING) for ref in used | operation.releases))
+                    provides = frozenset(map(_changed, self._names(operation)))
                 return dataclasses.replace(
                     operation,
                     releases=operation.releases | releases,
                     requires=operation.requires | requires,
-                    guesses=operation.guesses | requires,
+                    provides=operation.provides | provides,
+                    guesses=operation.guesses | (requires - operation.requires),
                 )
         return operation
 
     def _changes(self, operation: Alter, stand: _Stand) -> bool:
-        """Whether what stands on something is what the operation changes."""
+        """Whether what stands on something is what the operation takes away or changes."""
         if stand.part is None:
             return True
         part = self._handlers[operation.subject.type].part
-        return part(operation.before, stand.part) != part(operation.after, stand.part)
+        before = part(operation.before, stand.part)
+        return before is not None and before != part(operation.after, stand.part)
 
     def compile(self, operation: Operation, live: Snapshot, *, online: bool = False) -> list[Step]:
-        """Return the steps of one operation."""
+        """Return the steps of one operation; `online`: see the module of that name."""
+        if online:
+            return steps(operation, live, self._patience, lambda each: self._step(each, live))
+        return [self._step(operation, live)]
+
+    def _step(self, operation: Operation, live: Snapshot) -> Step:
         handler = self._handlers[operation.subject.type]
         statements = _statements(handler.statements(operation, live, self._server))
         inverse = operation.inverse()
@@ -122,16 +147,19 @@ class PostgresCompiler:
         if inverse is not None:
             after = live.with_changes(operation.effect())
             undo = _statements(handler.statements(inverse, after, self._server))
-        return [
-            Step(
-                operation=operation,
-                description=operation.describe(),
-                statements=statements,
-                undo=undo,
-                risks=(*operation.risks, *handler.risks(operation, live)),
-                lock=handler.lock(operation, live),
-            )
-        ]
+        return Step(
+            operation=operation,
+            description=operation.describe(),
+            statements=statements,
+            undo=undo,
+            risks=(*operation.risks, *handler.risks(operation, live)),
+            lock=handler.lock(operation, live),
+        )
+
+
+def _changed(name: Ref) -> Ref:
+    """Return a ref for the moment when an object has been changed in place."""
+    return name._replace(type=f"changed {name.type}")
 
 
 def _statements(texts: Iterator[str | Statement]) -> tuple[Statement, ...]:

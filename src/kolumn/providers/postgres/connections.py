@@ -6,6 +6,7 @@ import contextlib
 import logging
 import select
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 OLDEST = 140000
 """The oldest version of PostgreSQL supported, as server_version_num."""
+_POLL_SECONDS = 0.25
+"""How often the wait for a connection is interrupted to see whether it makes sense."""
 
 _CONFIGURATION = {
     "client_min_messages": "warning",
@@ -228,20 +231,25 @@ class Connections:
     def _take(self, context: Context, pool: ConnectionPool[Connection[Any]]) -> Connection[Any]:
         from psycopg_pool import PoolClosed, PoolTimeout
 
-        context.check()
-        left, limit = context.remaining(), self._settings.connection_pool.timeout
-        try:
-            return pool.getconn(limit if left is None else min(left, limit))
-        except PoolTimeout:
+        limit = self._settings.connection_pool.timeout
+        until = time.monotonic() + limit
+        self._failure = None
+        while True:
             context.check()
-            failure, self._failure = self._failure, None
-            raise failure or ConnectionError(
-                f"no connection became free within {limit:g} s: all {pool.max_size} are in use. "
-                "Raise max_size or timeout of connection_pool.",
-                code="pool_exhausted",
-            ) from None
-        except PoolClosed:
-            raise _closed() from None
+            try:
+                return pool.getconn(_POLL_SECONDS)
+            except PoolTimeout:
+                if self._failure is not None:
+                    raise self._failure from None
+                if time.monotonic() >= until:
+                    break
+            except PoolClosed:
+                raise _closed() from None
+        raise ConnectionError(
+            f"no connection became free within {limit:g} s: all {pool.max_size} are in use. "
+            "Raise max_size or timeout of connection_pool.",
+            code="pool_exhausted",
+        )
 
     def _check_open(self) -> None:
         if self._closed:

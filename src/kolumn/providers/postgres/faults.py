@@ -37,7 +37,11 @@ class _Meaning:
     hint: str = ""
 
 
+_GRANT_HINT = "Only its owner, and who has a privilege with grant option, can grant or revoke it (setting role)."
+
 _STATES: Mapping[str, _Meaning] = {
+    "01006": _Meaning(PermissionError, "not_revoked", _GRANT_HINT),
+    "01007": _Meaning(PermissionError, "not_granted", _GRANT_HINT),
     "0A000": _Meaning(OperationError, "unsupported_by_server"),
     "22001": _Meaning(OperationError, "value_too_long", "Correct the rows that are too long, or the type."),
     "22003": _Meaning(OperationError, "value_out_of_range", "Correct the rows that do not fit the type."),
@@ -152,6 +156,9 @@ _STATES: Mapping[str, _Meaning] = {
     "XX002": _Meaning(OperationError, "corrupt", "An index on the server is damaged: REINDEX it."),
 }
 
+REFUSALS = frozenset({"01006", "01007"})
+"""Warnings that GRANT and REVOKE did not do all they were asked to."""
+
 _CLASSES: Mapping[str, _Meaning] = {
     "08": _Meaning(ConnectionError, "connection_lost", "Check the network and the server's log."),
     "0L": _Meaning(PermissionError, "denied"),
@@ -176,6 +183,9 @@ _CLASSES: Mapping[str, _Meaning] = {
 _LOST_STATES = frozenset({"57P01", "57P02", "57P04", "57P05", "25P03", "25P04"})
 
 _CONNECTING: tuple[tuple[str, _Meaning], ...] = (
+    ("too many clients", _STATES["53300"]),
+    ("too many connections", _STATES["53300"]),
+    ("remaining connection slots", _STATES["53300"]),
     ("password authentication failed", _STATES["28P01"]),
     ("no password supplied", _Meaning(PermissionError, "wrong_password", "Give the setting password.")),
     ("authentication failed", _STATES["28000"]),
@@ -185,9 +195,6 @@ _CONNECTING: tuple[tuple[str, _Meaning], ...] = (
     ("permission denied for database", _STATES["42501"]),
     ('role "', _STATES["28000"]),
     ('database "', _STATES["3D000"]),
-    ("too many clients", _STATES["53300"]),
-    ("too many connections", _STATES["53300"]),
-    ("remaining connection slots", _STATES["53300"]),
     ("the database system is", _STATES["57P03"]),
     (
         "Connection refused",
@@ -350,8 +357,9 @@ def lost(said: str, *, in_transaction: bool, statement: Statement | None = None)
         if in_transaction
         else "Whether the statement under way took effect is not known."
     )
+    words = _sentence(_driver_words(said))
     return ConnectionError(
-        f"the connection to PostgreSQL was lost: {_sentence(_driver_words(said))} {kept} Plan and apply again.",
+        f"the connection to PostgreSQL was lost: {words} {kept} Plan and apply again.",
         code="connection_lost",
         details={"statement": statement.text[:_SHOWN]} if statement is not None else {},
     )

@@ -104,6 +104,7 @@ def fault(
     return "", tokens
 
 
+@lru_cache(maxsize=65536)
 def embedded(text: str) -> str:
     """Return a text that passed its check as it can stand inside a statement.
 

@@ -20,9 +20,19 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement
 from kolumn.engine.resource import Model, Ref, Snapshot
+from kolumn.engine.rewriting import rewrite
+from kolumn.providers.postgres import mentions
 from kolumn.providers.postgres.dialect import PostgresDialect
+from kolumn.providers.postgres.following import (
+    RenameValue,
+    with_label_renamed,
+    with_schema_renamed,
+    with_type_renamed,
+)
+from kolumn.providers.postgres.mentions import Name
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.signatures import routine_ref
 from kolumn.providers.postgres.tokens import literal, qualified, quote
 from kolumn.providers.postgres.wording import worded
 from kolumn.sql.handlers import SQLHandler
@@ -53,6 +63,8 @@ class Entry(NamedTuple):
     """The object it vanishes with, e.g. an index's table."""
     aside: bool = False
     """Whether it counts only where it is named (see `Snapshot`)."""
+    usual: bool = False
+    """Whether it only says what holds anyway, and so is not listed either."""
     secret: str = ""
     """What `build` needs and no digest may be made of."""
 
@@ -62,7 +74,10 @@ class PostgresHandler(SQLHandler[M]):
 
     MODEL: ClassVar[builtins.type[Any]]
     KEYWORD: ClassVar[str]
+    dialect: PostgresDialect
     IN_PLACE: ClassVar[frozenset[str]] = frozenset({"owner", "comment"})
+    NAMESPACE: ClassVar[str] = ""
+    """What shares names with objects of this type, whatever its type: `relation`, `routine`."""
     PLACE: ClassVar[int] = 0
     """-1 for types that everything else may need: created first, dropped last."""
 
@@ -161,7 +176,8 @@ class PostgresHandler(SQLHandler[M]):
         """
         if not hasattr(wanted, "schema"):
             return None
-        return dataclasses.replace(wanted, schema=scratch, owner="", comment="")  # type: ignore[type-var]
+        changes = {"schema": scratch, **{name: "" for name in ("owner", "comment") if hasattr(wanted, name)}}
+        return dataclasses.replace(wanted, **changes)  # type: ignore[type-var]
 
     def rehearsal(self, rehearsed: M, live: M, server: Server) -> Iterator[str | Statement]:
         """Yield the statements that make `rehearsed`, and before it what it needs in the same schema."""
@@ -169,18 +185,39 @@ class PostgresHandler(SQLHandler[M]):
 
     def worded(self, wanted: M, rehearsed: M, found: M, known: frozenset[str]) -> M:
         """Return `wanted` with the texts that `found`, what the server made of `rehearsed`, has `known`."""
-        return worded(wanted, found, known)
+        settled: M = worded(wanted, found, known)
+        return settled
 
     # Order
+
+    def aliases(self, model: M) -> frozenset[Ref]:
+        """Return the name by which objects of several types may be meant."""
+        if not self.NAMESPACE:
+            return frozenset()
+        schema = getattr(model, "schema", "")
+        return frozenset({Ref(self.NAMESPACE, model.name, self.dialect.normal_schema(schema))})
 
     def uses(self, model: M) -> frozenset[Ref]:
         """Return the schema the object is in, if it is not public, and the role that owns it."""
         return super().uses(model) | role_refs(getattr(model, "owner", ""))
 
     def follow(self, model: M, operation: Operation) -> M:
-        """Return the model with a renamed owner under its new name, besides what all SQL databases rename."""
-        if isinstance(operation, Rename) and operation.subject in role_refs(getattr(model, "owner", "")):
+        """Return the model as it is once a role, a schema, a type, a table or a column has its new name."""
+        if isinstance(operation, RenameValue):
+            enum = Name(operation.subject.name, operation.subject.schema)
+            return rewrite(
+                model, lambda g, text: with_label_renamed(g, text, enum, operation.old, operation.new)
+            )
+        if not isinstance(operation, Rename):
+            return super().follow(model, operation)
+        if operation.subject in role_refs(getattr(model, "owner", "")):
             return dataclasses.replace(model, owner=operation.after.name)  # type: ignore[type-var]
+        before, after = operation.subject, operation.target
+        if before.type == "schema":
+            return rewrite(model, lambda g, text: with_schema_renamed(g, text, before.name, after.name))
+        if before.type in TYPE_KINDS:
+            old, new = Name(before.name, before.schema), Name(after.name, after.schema)
+            model = rewrite(model, lambda g, text: with_type_renamed(g, text, old, new))
         return super().follow(model, operation)
 
     def created(self, model: M) -> Create:
@@ -190,6 +227,16 @@ class PostgresHandler(SQLHandler[M]):
     def dropped(self, model: M) -> Drop:
         """Return the drop of the object."""
         return _placed(super().dropped(model), -self.PLACE)
+
+    def consolidated(
+        self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
+    ) -> list[Operation]:
+        """Return the operations of a plan with what only all of them together, and the server, show.
+
+        Called once per plan, in the order of the registry. They are the operations themselves where there is
+        nothing to add. `online` says that they will not be one transaction.
+        """
+        return operations
 
     def disturbs(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
         """Yield what must be dropped before the operation and comes back after it.
@@ -201,9 +248,25 @@ class PostgresHandler(SQLHandler[M]):
             yield from live.attached(operation.subject)
             yield from live.dependents(operation.subject)
 
+    def relations_in(self, text: str) -> frozenset[Ref]:
+        """Return the tables, views and the like that a query may read; only existing objects count."""
+        found = self.dialect.relations(text)
+        return frozenset(
+            Ref(kind, each.name, each.schema) for each in found for kind in self.dialect.relation_types
+        )
+
+    def named_in(self, text: str) -> frozenset[Ref]:
+        """Return the routines, types and sequences that a text may use; only existing objects count."""
+        routines = (routine_ref(each.name, each.schema) for each in mentions.functions(text))
+        sequences = (Ref("sequence", each.name, each.schema) for each in mentions.sequences(text))
+        types = (
+            Ref(kind, each.name, each.schema) for each in mentions.type_names(text) for kind in TYPE_KINDS
+        )
+        return frozenset((*routines, *sequences, *types))
+
     def type_uses(self, text: str, schema: str) -> frozenset[Ref]:
         """Return the user types a type's name may mean; only existing objects count."""
-        found = self.dialect.type_of(text)  # type: ignore[attr-defined]
+        found = self.dialect.type_of(text)
         return frozenset() if found is None else self._refs(TYPE_KINDS, found.name, found.schema, schema)
 
     def _refs(self, kinds: Iterable[str], name: str, schema: str, own: str) -> frozenset[Ref]:

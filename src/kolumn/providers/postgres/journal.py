@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kolumn.contract.context import Context
+from kolumn.contract.errors import PermissionError
 from kolumn.engine.operations import Statement
 from kolumn.engine.session import Session
 from kolumn.sql.journal import TableJournal
@@ -32,7 +33,16 @@ class MetadataSchema:
         there = Statement("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", (self._name,))
         if not self._session.query(context, there):
             made = [f"CREATE SCHEMA {self.quoted}", f"COMMENT ON SCHEMA {self.quoted} IS '{_OURS}'"]
-            self._session.run(context, list(map(Statement, made)))
+            try:
+                self._session.run(context, list(map(Statement, made)))
+            except PermissionError as error:
+                raise PermissionError(
+                    f"{error.message} The steps of this apply are noted in schema {self._name} while it "
+                    "lasts: have it made, with the right to create tables in it, or name another with "
+                    "metadata_schema.",
+                    code=error.code,
+                    details=error.details,
+                ) from error
 
     def leave(self, context: Context) -> None:
         """Drop the schema if it was made here and holds nothing."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 from kolumn.providers.postgres.tokens import quote
 from kolumn.sql import reference
+from kolumn.sql.normal import Grammar
 
 _OPERATOR = re.compile(r"(?!.*(?:--|/\*))[-+*/<>=~!@#%^&|`?]{1,63}")
 
@@ -44,6 +46,42 @@ def spelled(schema: str, name: str) -> str:
     return prefix + reference.quote(name)
 
 
+def catalogued(schema: str, name: str) -> str:
+    """Return what configuration calls an object of the catalogue, empty where there is none."""
+    return spelled(schema, name) if name else ""
+
+
+class ObjectName(NamedTuple):
+    """What a name means: the schema is empty for public and for what is built in."""
+
+    name: str
+    schema: str = ""
+
+    @property
+    def sql(self) -> str:
+        """The name as SQL; without a schema it is looked up in what is built in, then in public."""
+        return f"{quote(self.schema)}.{quote(self.name)}" if self.schema else quote(self.name)
+
+
+def object_name(text: str) -> ObjectName:
+    """Return what a checked text names."""
+    schema, name = parse_name(text) or ("", text)
+    return ObjectName(name, "" if schema == "pg_catalog" else schema)
+
+
+def relation(schema: str, name: str, own: str) -> str:
+    """Return a table as one in schema `own` refers to it; empty schemas are public."""
+    prefix = "" if schema == own else f"{reference.quote(schema or 'public')}."
+    return prefix + reference.quote(name)
+
+
+def related(text: str, own: str) -> tuple[str, str]:
+    """Return schema and name of a table that one in schema `own` refers to; empty schemas are public."""
+    parts = reference.parse_dotted(text) or (text,)
+    schema = parts[0] if len(parts) > 1 else own
+    return "" if schema == "public" else schema, parts[-1]
+
+
 def name_sql(text: str) -> str:
     """Return a name as SQL, found through the search path where it has no schema."""
     schema, name = parse_name(text) or ("", text)
@@ -72,3 +110,9 @@ def _parts(text: str) -> tuple[str, str]:
     head, dot, sign = text.rpartition(".")
     names = reference.parse_dotted(head) if dot else ()
     return (names[0], sign) if len(names) == 1 else ("", text)
+
+
+NAME = Grammar(name_fault, normal_name)
+"""The grammar of attributes that name an object."""
+OPERATOR = Grammar(operator_fault, normal_operator)
+"""The grammar of attributes that name an operator."""

@@ -27,6 +27,9 @@ def object_name(first: str, second: str, label: str) -> str:
 
     `second` may be empty.
     """
+    whole = f"{first}_{second}_{label}" if second else f"{first}_{label}"
+    if len(whole.encode()) <= NAME_BYTES and first:
+        return whole
     size = NAME_BYTES - len(label.encode()) - 1 - bool(second)
     one, two = len(first.encode()), len(second.encode())
     while one + two > size:

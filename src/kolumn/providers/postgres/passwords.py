@@ -1,4 +1,4 @@
-"""Whether a password is the one of a role: what PostgreSQL keeps instead of it tells, without sending it anywhere.
+"""Whether a password is the one of a role: what PostgreSQL keeps instead of it tells.
 
 https://www.postgresql.org/docs/current/catalog-pg-authid.html, RFC 5802 (SCRAM), RFC 4013 (SASLprep)
 """
@@ -53,7 +53,7 @@ def is_verifier(text: str) -> bool:
 
 
 def is_salted(verifier: str) -> bool:
-    """Whether a verifier tells nothing to who has but a digest of it: SCRAM's salt is random, MD5's the name."""
+    """Whether a digest of a verifier tells nothing: SCRAM's salt is random, MD5's is the role's name."""
     return _SCRAM.fullmatch(verifier) is not None
 
 
@@ -83,12 +83,13 @@ def _stored_key(password: str, salt: bytes, iterations: int) -> bytes:
 
 
 def _saslprep(text: str) -> str | None:
-    """Return `text` as RFC 4013 prepares it, None where it prohibits it: PostgreSQL then takes it as it is."""
+    """Return `text` as RFC 4013 prepares it, None where it prohibits it; PostgreSQL then takes it as is."""
     if text.isascii() and text.isprintable():
         return text
     # A zero-width space is in both tables: PostgreSQL makes it a space, as it looks for spaces first.
     mapped = "".join(
-        " " if stringprep.in_table_c12(each) else "" if stringprep.in_table_b1(each) else each for each in text
+        " " if stringprep.in_table_c12(each) else "" if stringprep.in_table_b1(each) else each
+        for each in text
     )
     # Unicode 3.2 is what RFC 3454 means; later characters are unassigned to it and prohibited below.
     prepared = unicodedata.ucd_3_2_0.normalize("NFKC", mapped)

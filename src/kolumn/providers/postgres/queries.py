@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kolumn.providers.postgres.tokens import Token, tokenize
+from kolumn.providers.postgres.tokens import QUOTED, WORD, Token, identifier, tokenize
 
 _SET_OPERATIONS = frozenset({"union", "intersect", "except"})
 _CLAUSES = frozenset({"where", "group", "having", "window", "order", "limit", "offset", "fetch", "for"})
@@ -36,7 +36,7 @@ class _Query(NamedTuple):
 
 
 def extends(before: str, after: str) -> bool:
-    """Whether `after` surely has the columns of `before`, alike in name and type, and perhaps more behind them.
+    """Whether `after` surely has the columns of `before`, alike in name and type, and perhaps further ones.
 
     That is what CREATE OR REPLACE VIEW asks for. Both are queries over the same database; where they are too
     different to tell without it, the answer is no.
@@ -48,6 +48,20 @@ def extends(before: str, after: str) -> bool:
         mine.source == other.source and other.items[: len(mine.items)] == mine.items
         for mine, other in zip(old.selects, new.selects, strict=True)
     )
+
+
+def common_table_names(text: str) -> frozenset[str]:
+    """Return what a query's WITH clauses call their parts: no relation of that name is meant by them."""
+    tokens = tokenize(text)
+    found = set()
+    for at, token in enumerate(tokens):
+        if token.word == "as" and _word(tokens, at + 1) in ("(", "materialized", "not"):
+            start = at - 1
+            if _word(tokens, start) == ")":
+                start = max((place for place in range(start) if tokens[place].word == "("), default=0) - 1
+            if start > 0 and tokens[start].kind in (WORD, QUOTED):
+                found.add(identifier(tokens[start]))
+    return frozenset(found)
 
 
 def _parse(text: str) -> _Query:
@@ -103,7 +117,7 @@ def _select(tokens: list[Token]) -> _Select:
 
 
 def _outer(tokens: Sequence[Token], start: int = 0) -> list[tuple[int, int]]:
-    """Return the place and depth in parentheses of each token; a parenthesis is as deep as what is around it."""
+    """Return place and depth in parentheses of each token; these are as deep as what is around them."""
     found: list[tuple[int, int]] = []
     depth = 0
     for at in range(start, len(tokens)):

@@ -35,14 +35,17 @@ def read(settings: Iterable[str]) -> dict[str, str]:
 
 
 def normal(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Return the settings so that equal ones mean the same: names folded, values as the catalogue has them."""
+    """Return the settings so that equal ones mean the same: names folded, values as the catalogue has them.
+
+    They stay in their order, which is no difference.
+    """
     found = {}
     for name, value in settings.items():
         folded, text = name.lower(), _text(value)
         if folded in _LISTS:
             text = ", ".join(quote(each) for each in _items(folded, text))
         found[folded] = text
-    return dict(sorted(found.items()))
+    return found
 
 
 def problems(settings: Mapping[str, Any], path: str) -> Iterator[Problem]:

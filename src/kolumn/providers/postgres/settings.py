@@ -41,6 +41,13 @@ _REFUSED_PARAMETERS: Mapping[str, str] = {
     "sslcompression": "PostgreSQL has done without since version 14.",
 }
 
+_KEEPALIVES: Mapping[str, str] = {
+    "keepalives_idle": "60",
+    "keepalives_interval": "10",
+    "keepalives_count": "6",
+}
+"""Seconds and probes after which a server that has vanished is given up: two minutes, not two hours."""
+
 _ANYWHERE = ("PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE")
 """Environment variables of libpq that say which database is meant."""
 
@@ -250,6 +257,7 @@ class PostgresSettings:
             if self.application_name == APPLICATION_NAME
             else "application_name": self.application_name,
             "client_encoding": "utf-8",
+            **_KEEPALIVES,
             **{key: secret.reveal() for key, secret in self.secret_parameters.items()},
             **self.parameters,
         }

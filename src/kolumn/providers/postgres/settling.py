@@ -22,7 +22,7 @@ from kolumn.providers.postgres.handler import PostgresHandler
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.session import PostgresSession
-from kolumn.providers.postgres.tokens import literal, quote
+from kolumn.providers.postgres.tokens import quote
 from kolumn.providers.postgres.wording import texts
 
 SCRATCH = "kolumn_scratch"
@@ -81,19 +81,19 @@ def _answers(
         (refused,) = scratch.attempt([Statement(f"CREATE SCHEMA {quote(SCRATCH)}")])
         if refused is not None:
             return
-        statements = [
-            _together(question.handler.rehearsal(question.rehearsed, question.live, server))
+        trials = [
+            _statements(question.handler.rehearsal(question.rehearsed, question.live, server))
             for question in questions
         ]
-        worked = [error is None for error in scratch.attempt(statements)]
+        worked = [error is None for error in scratch.attempt(trials)]
         handlers = {question.handler.type: question.handler for question in questions}
         queries: dict[str, str] = {}
         for handler in handlers.values():
             queries.update(handler.queries(server))
         names = list(queries)
         asked = [text.replace("{user_schemas}", f"n.nspname = '{SCRATCH}'") for text in queries.values()]
-        scratch.fetch.fetch_many(["SET LOCAL search_path = ''"])
-        rows = dict(zip(names, scratch.fetch.fetch_many(asked), strict=True))
+        with scratch.reading() as fetch:
+            rows = dict(zip(names, fetch.fetch_many(asked), strict=True))
         reading = Reading.of(server, {"comments": [], **rows})
         entries = {
             entry.ref: (handler, entry) for handler in handlers.values() for entry in handler.entries(reading)
@@ -104,10 +104,5 @@ def _answers(
                 yield question, handler.build(entry)
 
 
-def _together(statements: Iterator[str | Statement]) -> Statement:
-    """Return one statement that runs all: a block of code, as a pipeline takes single statements only."""
-    parts = [each.text if isinstance(each, Statement) else each for each in statements]
-    if len(parts) == 1:
-        return Statement(parts[0])
-    body = "".join(f"EXECUTE {literal(part)};\n" for part in parts)
-    return Statement(f"DO {literal('BEGIN ' + body + ' END')}")
+def _statements(parts: Iterator[str | Statement]) -> list[Statement]:
+    return [each if isinstance(each, Statement) else Statement(each) for each in parts]

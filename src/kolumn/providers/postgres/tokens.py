@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from kolumn.providers.postgres.keywords import QUOTED as QUOTED_KEYWORDS
@@ -274,6 +274,7 @@ def without_outer_parentheses(tokens: list[Token]) -> list[Token]:
     return tokens[pairs : len(tokens) - pairs]
 
 
+@lru_cache(maxsize=65536)
 def quote(identifier: str) -> str:
     """Return `identifier` as SQL, in double quotes where `quote_ident` puts them."""
     plain = _PLAIN.fullmatch(identifier) is not None and identifier not in QUOTED_KEYWORDS

@@ -5,6 +5,7 @@ libpq's pipeline mode: https://www.postgresql.org/docs/current/libpq-pipeline-mo
 
 from __future__ import annotations
 
+import contextlib
 import re
 import select
 import threading
@@ -24,6 +25,7 @@ from kolumn.providers.postgres.confidential import SECRETS, RolePassword
 if TYPE_CHECKING:
     from psycopg import Connection
     from psycopg.abc import Transformer as AnyTransformer
+    from psycopg.errors import Diagnostic
     from psycopg.pq.abc import PGconn, PGresult
 
 Row = tuple[Any, ...]
@@ -55,10 +57,13 @@ def exchange(
     Raises the fault of the first statement that failed, the one after those taken; the rest is not run.
     `in_transaction` is for the words of the error when the connection breaks.
     """
+    if not statements:
+        return
     for statement in statements:
         _verify(statement)
     with _Stop(context, connection) as stop:
         call = _Exchange(context, connection, stop, take, in_transaction=in_transaction)
+        connection.add_notice_handler(call.heed)
         try:
             if together:
                 call.pipeline(statements)
@@ -71,6 +76,8 @@ def exchange(
         except BaseException:
             connection.close()  # nobody can know where in the conversation it stopped
             raise
+        finally:
+            connection.remove_notice_handler(call.heed)
 
 
 class _Exchange:
@@ -101,6 +108,13 @@ class _Exchange:
         self._poll = select.poll()  # select() takes no descriptor above 1023
         self._literals: list[SecureString] = []
         """Secrets as they are sent, so that errors which quote them are masked."""
+        self._refusal: faults.Report | None = None
+        """A warning that what the statement under way asks for was not done."""
+
+    def heed(self, notice: Diagnostic) -> None:
+        """Remember a warning that is an error to whoever relies on the statement."""
+        if notice.sqlstate in faults.REFUSALS:
+            self._refusal = faults.Report(state=notice.sqlstate, message=notice.message_primary or "")
 
     def pipeline(self, statements: Sequence[Statement]) -> None:
         """Send all statements, then read the result of each."""
@@ -145,6 +159,9 @@ class _Exchange:
 
         match result.status:
             case ExecStatus.TUPLES_OK | ExecStatus.COMMAND_OK | ExecStatus.EMPTY_QUERY:
+                refusal, self._refusal = self._refusal, None
+                if refusal is not None:
+                    return faults.translate(refusal, self._context, statement)
                 if self._take is not None:
                     self._take(number, self._rows(result))
                 return None
@@ -262,14 +279,22 @@ class _Stop:
             return
         if time.monotonic() - self._asked > _GRACE:
             self._connection.close()
-            self._context.check()
-        self._cancel()
+            try:
+                self._context.check()
+            except OperationError as ended:
+                raise OperationError(
+                    f"{ended.message} The server did not answer the request to stop, so its connection was "
+                    "closed: what was under way may go on there.",
+                    code=ended.code,
+                ) from None
+        with contextlib.suppress(Exception):  # there is another try, and an end to them
+            self._cancel()
 
     def _cancel(self) -> None:
+        self._asked = self._asked or time.monotonic()
         with self._lock:
             if self._active:
-                self._asked = self._asked or time.monotonic()
-                self._connection.cancel_safe(timeout=_GRACE / 2)
+                self._connection.cancel_safe(timeout=_GRACE / 4)
 
 
 def _verify(statement: Statement) -> None:

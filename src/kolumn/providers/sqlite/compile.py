@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
 from kolumn.contract.errors import Problem, ValidationError
+from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.sqlite import ddl, render
@@ -96,6 +97,10 @@ class SQLiteCompiler:
     def owner_of(self, part: Ref, live: Snapshot) -> Ref | None:
         """Return nothing: no part is ever in the way."""
         return None
+
+    def brings(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[Brought]:
+        """Return nothing: what is created comes alone."""
+        return ()
 
     def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
         """Return the operations: SQLite keeps no note of what depends on what."""
@@ -301,6 +306,7 @@ def _constraint_uses(constraint: Constraint, name: str) -> bool:
             return name in map(fold, constraint.columns)
         case Check():
             return _mentions(constraint.expression, name)
+    return False
 
 
 def _mentions(text: str, name: str) -> bool:

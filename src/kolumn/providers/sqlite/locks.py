@@ -6,8 +6,8 @@ import contextlib
 import fcntl
 import json
 import os
+import platform
 import re
-import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ def hold(context: Context, path: Path, patience: float) -> Iterator[None]:
     try:
         holder = {
             "pid": os.getpid(),
-            "host": socket.gethostname(),
+            "host": platform.node(),
             "since": datetime.now(UTC).isoformat("T", "seconds"),
         }
         os.truncate(descriptor, 0)

@@ -269,6 +269,8 @@ class SQLiteTable(model.Table):
 
     def _verify_names(self) -> Iterator[Problem]:
         yield from _verify_name(self.name)
+        if len({fold(column.name) for column in self.columns}) == len(self.columns):
+            return
         seen: dict[str, str] = {}
         for column in self.columns:
             first = seen.setdefault(fold(column.name), column.name)
@@ -300,7 +302,7 @@ class SQLiteTable(model.Table):
         known = {fold(column.name) for column in self.columns}
         keys = [each for each in self.constraints() if isinstance(each, model.PrimaryKey)]
         for constraint in self.constraints():
-            if isinstance(constraint, model.PrimaryKey | model.Unique):
+            if isinstance(constraint, (model.PrimaryKey, model.Unique)):
                 path = "primary_key" if isinstance(constraint, model.PrimaryKey) else "uniques"
                 names = [part.column for part in constraint.columns]
                 if "" in names:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, TypeVar
 
+from kolumn.engine.sharing import OncePerObject
 from kolumn.providers.sqlite import ddl
 from kolumn.providers.sqlite.model import (
     SQLiteCheck,
@@ -128,7 +130,8 @@ def _virtual(table: SQLiteTable, full: str) -> str:
 
 
 def _table(table: SQLiteTable, full: str, quoting: Callable[[str], str]) -> str:
-    elements = [(column_definition(column, quoting), column.comment) for column in table.columns]
+    definition = _plain_definition if quoting is quote else lambda column: column_definition(column, quoting)
+    elements = [(definition(column), column.comment) for column in table.columns]
     elements += [(text, "") for text in _table_constraints(table, quoting)]
     options = [_OPTIONS[key] for key in _ordered(table.written, tuple(_OPTIONS)) if getattr(table, key)]
     tail = f" {', '.join(options)}" if options else ""
@@ -155,9 +158,10 @@ _COLUMN_CLAUSES = (
 _TABLE_CONSTRAINTS = ("primary_key", "uniques", "checks", "foreign_keys")
 
 
-def _ordered(written: tuple[str, ...], keys: tuple[str, ...]) -> list[str]:
+@lru_cache(maxsize=1024)
+def _ordered(written: tuple[str, ...], keys: tuple[str, ...]) -> tuple[str, ...]:
     """Return `keys` in the order they were written in, those that were not last."""
-    return [key for key in dict.fromkeys((*written, *keys)) if key in keys]
+    return tuple(key for key in dict.fromkeys((*written, *keys)) if key in keys)
 
 
 def _comment(text: str) -> str:
@@ -172,6 +176,8 @@ def column_definition(
     if column.type:
         parts.append(column.type)
     for key in _ordered(column.written, _COLUMN_CLAUSES):
+        if not getattr(column, key) and key != "not_null":
+            continue
         clause = _column_clause(column, key, quoting)
         if clause:
             name = getattr(column, f"{key}_name", "")
@@ -179,6 +185,9 @@ def column_definition(
     if comment and column.comment:
         parts.append(f"/* {column.comment} */")
     return " ".join(parts)
+
+
+_plain_definition = OncePerObject(column_definition)
 
 
 def _column_clause(column: SQLiteColumn, key: str, quoting: Callable[[str], str]) -> str:

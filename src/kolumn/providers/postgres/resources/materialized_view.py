@@ -1,4 +1,7 @@
-"""Materialized views. https://www.postgresql.org/docs/current/sql-creatematerializedview.html"""
+"""Materialized views.
+
+https://www.postgresql.org/docs/current/sql-creatematerializedview.html
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,8 @@ class MaterializedView:
     """Name, type and collation of each column where the server has said it, else empty."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parameters", Parameters(self.parameters))
+        if not isinstance(self.parameters, Parameters):
+            object.__setattr__(self, "parameters", Parameters(self.parameters))
 
     def verify(self) -> Iterator[Problem]:
         """Yield what cannot be a storage parameter."""
@@ -91,7 +95,9 @@ class MaterializedViewHandler(QueryHandler[MaterializedView]):
     NAMESPACE: ClassVar[str] = "relation"
     RELKIND: ClassVar[str] = "m"
     PLACE: ClassVar[int] = 1
-    IN_PLACE: ClassVar[frozenset[str]] = frozenset({"owner", "comment", "columns", "parameters", "tablespace"})
+    IN_PLACE: ClassVar[frozenset[str]] = frozenset(
+        {"owner", "comment", "columns", "parameters", "tablespace"}
+    )
 
     def build(self, entry: Entry) -> MaterializedView:
         """Return the materialized view."""
@@ -182,7 +188,7 @@ class MaterializedViewHandler(QueryHandler[MaterializedView]):
             case Create(subject=subject, model=model) if live.digest(subject) and model.with_data:
                 yield Risk(
                     "long_lock",
-                    f"computes materialized view {name} anew: nobody can read it for as long as its query takes",
+                    f"computes materialized view {name} anew: nobody reads it for as long as its query takes",
                 )
             case _ if "tablespace" in getattr(operation, "fields", ()):
                 yield Risk("table_rewrite", f"copies all of materialized view {name} to another tablespace")

@@ -1,13 +1,16 @@
-"""Roles and users: a user is a role that may log in. https://www.postgresql.org/docs/current/user-manag.html
+"""Roles and users: a user is a role that may log in.
 
-Roles belong to the whole server, so they count only where they are named. A password is never read. Whether it
-is the one configured is decided here, by what the server keeps instead of it, where that may be read (by
-superusers). Where it may not, the password counts as unchanged as long as neither the configuration nor anything
-else of the role changed, and is set again otherwise.
+https://www.postgresql.org/docs/current/user-manag.html
+
+Roles belong to the whole server, so they count only where they are named. A password is never read. Whether
+it is the one configured is decided here, by what the server keeps instead of it, where that may be read (by
+superusers). Where it may not, the password counts as unchanged as long as neither the configuration nor
+anything else of the role changed, and is set again otherwise.
 """
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
@@ -57,7 +60,6 @@ class DatabaseSettings:
     name: str = attribute("Database", validators=[NOT_EMPTY], grammar="identifier")
     settings: Mapping[str, Any] = attribute("Run-time parameters")
 
-
 @dataclass(frozen=True)
 class Account:
     """What roles and users have in common."""
@@ -83,7 +85,9 @@ class Account:
         sensitive=True,
     )
     member_of: tuple[Membership, ...] = attribute("Roles it is a member of", default=())
-    settings: Mapping[str, Any] = attribute("Run-time parameters its sessions begin with", default=None)
+    settings: Mapping[str, Any] | None = attribute(
+        "Run-time parameters its sessions begin with", default=None
+    )
     in_databases: tuple[DatabaseSettings, ...] = attribute(
         "Run-time parameters its sessions in single databases begin with", default=()
     )
@@ -92,7 +96,6 @@ class Account:
 
     kept_password: str = dataclasses.field(default="", compare=False, repr=False, kw_only=True)
     """What the server keeps instead of the password; empty where it may not be read, or there is none."""
-
     def verify(self) -> Iterator[Problem]:
         """Yield what cannot be."""
         if self.name in _RESERVED or self.name.startswith("pg_"):
@@ -103,7 +106,9 @@ class Account:
                 hint="Choose one that is neither public nor none and does not begin with pg_.",
             )
         if self.connection_limit < -1:
-            yield Problem("connection_limit must be -1 or more", code="invalid_range", path="connection_limit")
+            yield Problem(
+                "connection_limit must be -1 or more", code="invalid_range", path="connection_limit"
+            )
         if _instant(self.valid_until) is None:
             yield Problem(
                 f"valid_until {self.valid_until!r} is no time",
@@ -119,8 +124,8 @@ class Account:
             yield from run_time_parameters.problems(each.settings, f"in_databases.{each.name}.settings")
         pairs = [f"{each.name} by {each.granted_by}" for each in self.member_of]
         yield from _twice([pair.removesuffix(" by ") for pair in pairs], "member_of")
-        for at, each in enumerate(self.member_of):
-            if each.name == self.name:
+        for at, membership in enumerate(self.member_of):
+            if membership.name == self.name:
                 yield Problem(
                     f"{self.name} cannot be a member of itself",
                     code="conflicting_attributes",
@@ -176,7 +181,7 @@ class RoleHandler(PostgresHandler[Role]):
 
     type = "role"
     description = "A role: it owns things and has privileges, and others can be members of it"
-    MODEL = Role
+    MODEL: ClassVar[builtins.type[Any]] = Role
     KEYWORD: ClassVar[str] = "ROLE"
     PLACE: ClassVar[int] = -1
     IN_PLACE: ClassVar[frozenset[str]] = frozenset(
@@ -268,7 +273,8 @@ class RoleHandler(PostgresHandler[Role]):
             comment=comment,
             kept_password=entry.secret,
         )
-        return _as(self.MODEL, found)
+        built: Role = _as(self.MODEL, found)
+        return built
 
     def normal(self, model: Account) -> Role:
         """Return the normal form, of a user as well as of a role."""
@@ -406,18 +412,6 @@ class RoleHandler(PostgresHandler[Role]):
             yield self.comment_sql(after)  # type: ignore[arg-type]
 
 
-class UserHandler(RoleHandler):
-    """Users: roles that may log in."""
-
-    type = "user"
-    description = "A user: a role that may log in"
-    MODEL = User
-
-    def queries(self, server: Server) -> Mapping[str, str]:
-        """Return nothing: the queries of roles find users too."""
-        return {}
-
-
 _OPTIONS = frozenset({*_FLAGS, "connection_limit", "valid_until"})
 _FIELDS = (
     *_FLAGS, "connection_limit", "valid_until", "password", "member_of", "settings", "in_databases", "comment",
@@ -449,9 +443,7 @@ def _options(before: Account, after: Account) -> Iterator[str]:
         yield f"VALID UNTIL {literal(new or 'infinity')}"
 
 
-def _with_grantors(
-    wanted: tuple[Membership, ...], live: tuple[Membership, ...]
-) -> tuple[Membership, ...]:
+def _with_grantors(wanted: tuple[Membership, ...], live: tuple[Membership, ...]) -> tuple[Membership, ...]:
     """Return memberships with who granted them, where configuration leaves that open."""
     taken = {(each.name, each.granted_by) for each in wanted}
     granted: dict[str, str] = {}
@@ -541,7 +533,8 @@ def _instant(text: str) -> str | None:
     except ValueError:
         return None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.strftime("%Y-%m-%d %H:%M:%S") + (f".{moment:%f}".rstrip("0") if moment.microsecond else "") + "+00"
+    fraction = f".{moment:%f}".rstrip("0") if moment.microsecond else ""
+    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction}+00"
 
 
 def _refused(message: str, model: Account) -> ValidationError:
@@ -568,7 +561,9 @@ def _twice(names: list[str], path: str) -> Iterator[Problem]:
 
 def _roles(server: Server) -> str:
     """Return the query of roles: what is kept of passwords only superusers may read."""
-    source, password = ("pg_authid", "coalesce(r.rolpassword, '')") if server.is_superuser else ("pg_roles", "''")
+    source, password = (
+        ("pg_authid", "coalesce(r.rolpassword, '')") if server.is_superuser else ("pg_roles", "''")
+    )
     return f"""
 SELECT r.oid, r.rolname::text, r.rolsuper, r.rolcreatedb, r.rolcreaterole, r.rolinherit, r.rolcanlogin,
     r.rolreplication, r.rolbypassrls, r.rolconnlimit,

@@ -1,9 +1,12 @@
-"""Views. https://www.postgresql.org/docs/current/sql-createview.html"""
+"""Views.
+
+https://www.postgresql.org/docs/current/sql-createview.html
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -13,10 +16,10 @@ from kolumn.engine.operations import Create, Drop, Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.queries import extends
+from kolumn.providers.postgres.queries import common_table_names, extends
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import literal, qualified, quote
+from kolumn.providers.postgres.tokens import literal, quote
 from kolumn.sql.operations import AlterObject
 
 QUERIES: Mapping[str, str] = {
@@ -25,7 +28,9 @@ SELECT c.oid, c.relkind::text, n.nspname, c.relname, pg_get_userbyid(c.relowner)
     coalesce(c.reloptions, ARRAY[]::text[]), coalesce(s.spcname::text, ''), coalesce(m.amname::text, ''),
     c.relispopulated,
     array(
-        SELECT ARRAY[a.attname::text, format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation::text]
+        SELECT ARRAY[
+            a.attname::text, format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation::text
+        ]
         FROM pg_catalog.pg_attribute a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
     ),
@@ -88,7 +93,7 @@ class ViewRow(NamedTuple):
 
 
 def written(query: str) -> str:
-    """Return a query of the catalogue as configuration has it: without its semicolon, ended by a line break."""
+    """Return a query of the catalogue as configuration has it: a line break in place of its semicolon."""
     return query.rstrip().removesuffix(";").rstrip() + "\n"
 
 
@@ -97,7 +102,9 @@ class ViewColumn:
     """What is said about a column of a view besides what its query says."""
 
     name: str = attribute("Column name", validators=[NOT_EMPTY], grammar="column")
-    default: str | None = attribute("Default of what is inserted, as an expression", default=None, grammar="default")
+    default: str | None = attribute(
+        "Default of what is inserted, as an expression", default=None, grammar="default"
+    )
     comment: str = attribute("Comment", default="")
 
     def verify(self) -> Iterator[Problem]:
@@ -177,17 +184,22 @@ class QueryHandler(PostgresHandler[V]):
                 yield Entry(ref, ("pg_class", row[0]), read)
 
     def uses(self, model: V) -> frozenset[Ref]:
-        """Return the schema and what the query mentions, other than the view itself."""
-        return super().uses(model) | self._relations(model) | self.guesses(model)
+        """Return the schema and what the query and the defaults mention, other than the view itself."""
+        return super().uses(model) | self._mentioned(model)
 
     def guesses(self, model: V) -> frozenset[Ref]:
-        """Return the functions, types and sequences that the texts mention."""
-        texts = [model.definition, *(getattr(each, "default", None) or "" for each in model.columns)]
-        own = {self.ref(model), *self.aliases(model)}
-        return frozenset().union(*(self.mentions(text) for text in texts if text)) - self._relations(model) - own
+        """Return what may be something else: all but relations, and those called like a part of the query."""
+        relations, parts = self.dialect.relation_types, common_table_names(model.definition)
+        return frozenset(
+            ref
+            for ref in self._mentioned(model)
+            if ref.type not in relations or (ref.name in parts and not ref.schema)
+        )
 
-    def _relations(self, model: V) -> frozenset[Ref]:
-        return self.relations_of(model.definition) - {self.ref(model)}
+    def _mentioned(self, model: V) -> frozenset[Ref]:
+        texts = [model.definition, *(getattr(each, "default", None) or "" for each in model.columns)]
+        found = self.relations_in(model.definition).union(*(self.named_in(text) for text in texts if text))
+        return found - {self.ref(model), *self.aliases(model)}
 
     def worded(self, wanted: V, rehearsed: V, found: V, known: frozenset[str]) -> V:
         """Return `wanted` as the server words it, with the columns it has."""
@@ -241,7 +253,8 @@ class ViewHandler(QueryHandler[View]):
                 if name in defaults or name in comments
             ),
             check_option=options.get("check_option", ""),
-            **{name: _switch(options.get(name)) for name in _SWITCHES},
+            security_barrier=_switch(options.get("security_barrier")),
+            security_invoker=_switch(options.get("security_invoker")),
             owner=row.owner,
             comment=row.comment,
             shape=tuple(map(tuple, row.shape)),
@@ -251,8 +264,12 @@ class ViewHandler(QueryHandler[View]):
         """Return the normal form; the order in which columns are spoken of says nothing."""
         normal = super().normal(model)
         columns = tuple(sorted(normal.columns, key=lambda column: column.name))
-        switches = {name: _switch(_option(getattr(model, name))) for name in _SWITCHES}
-        return dataclasses.replace(normal, columns=columns, **switches)
+        return dataclasses.replace(
+            normal,
+            columns=columns,
+            security_barrier=_option(model.security_barrier),
+            security_invoker=_option(model.security_invoker),
+        )
 
     def changes_in_place(self, before: View, after: View, fields: tuple[str, ...]) -> bool:
         """Whether ALTER VIEW and CREATE OR REPLACE VIEW can make the change."""
@@ -309,7 +326,7 @@ class ViewHandler(QueryHandler[View]):
             if old.comment != new.comment:
                 yield self.column_comment_sql(after, name, new.comment)
 
-    def part(self, model: View, part: Ref) -> object | None:
+    def part(self, model: View, part: Ref) -> str | None:
         """Return the default of a column."""
         if part.type != "default":
             return None
@@ -323,7 +340,21 @@ class ViewHandler(QueryHandler[View]):
             dataclasses.replace(column, default=None) if column.name == part.name else column
             for column in model.columns
         )
-        return dataclasses.replace(model, columns=tuple(each for each in bare if each.default or each.comment))
+        return dataclasses.replace(
+            model, columns=tuple(each for each in bare if each.default or each.comment)
+        )
+
+
+    def with_part(self, model: View, part: Ref, source: View) -> View:
+        """Return the view with the default of a column as `source` has it."""
+        default = self.part(source, part)
+        if self.part(model, part) is None or default is None:
+            return model
+        columns = (
+            dataclasses.replace(column, default=default) if column.name == part.name else column
+            for column in model.columns
+        )
+        return dataclasses.replace(model, columns=tuple(columns))
 
 
 _QUERY = frozenset({"definition", "column_names"})

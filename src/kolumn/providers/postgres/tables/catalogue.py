@@ -1,6 +1,7 @@
 """The catalogue queries behind tables and indexes: plain rows, put together in Python (see `reading`).
 
-Queries bring what is rare as NULL where it is as usual, so that most rows are short.
+Queries bring what is rare as NULL where it is as usual, so that most rows are short. They do not sort: that takes the
+server longer than all else, and the reader has few rows of each table to put in order.
 https://www.postgresql.org/docs/current/catalogs.html
 """
 
@@ -43,7 +44,10 @@ def _columns(server: Server) -> str:
     compression = "nullif(a.attcompression::text, '')" if server.since(14) else "NULL"
     return f"""
 SELECT a.attrelid, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
-    CASE WHEN a.atthasdef THEN pg_get_expr(d.adbin, d.adrelid) END, nullif(a.attgenerated || a.attidentity, ''),
+    CASE WHEN a.atthasdef THEN (
+        SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d
+        WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum
+    ) END, nullif(a.attgenerated::text || a.attidentity::text, ''),
     a.attislocal, a.attinhcount > 0,
     CASE WHEN a.attcollation <> t.typcollation THEN cn.nspname END,
     CASE WHEN a.attcollation <> t.typcollation THEN co.collname END,
@@ -52,11 +56,9 @@ SELECT a.attrelid, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-LEFT JOIN pg_catalog.pg_attrdef d ON a.atthasdef AND d.adrelid = a.attrelid AND d.adnum = a.attnum
 LEFT JOIN pg_catalog.pg_collation co ON a.attcollation <> t.typcollation AND co.oid = a.attcollation
 LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
 WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND {{user_schemas}}
-ORDER BY a.attrelid, a.attnum
 """
 
 
@@ -69,11 +71,13 @@ def _constraints(server: Server) -> str:
 SELECT k.conrelid, k.oid, k.conname, k.contype::text, k.conkey, k.condeferrable, k.condeferred, k.convalidated,
     {enforced}, k.connoinherit, k.conislocal, k.conparentid <> 0, {period},
     CASE k.contype WHEN 'c' THEN pg_get_expr(k.conbin, k.conrelid) WHEN 'x' THEN pg_get_constraintdef(k.oid) END,
-    k.conindid, k.confrelid, k.confkey, k.confupdtype::text, k.confdeltype::text, k.confmatchtype = 'f', {columns}
+    k.conindid, k.confrelid, k.confkey, k.confupdtype::text, k.confdeltype::text, k.confmatchtype = 'f', {columns},
+    tn.nspname, t.relname
 FROM pg_catalog.pg_constraint k
 JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_class t ON t.oid = k.confrelid
+LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
 WHERE c.relkind IN ('r', 'p') AND k.contype IN ({kinds}) AND {{user_schemas}}
-ORDER BY k.conrelid, k.oid
 """
 
 
@@ -101,20 +105,19 @@ WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass A
 def indexes(server: Server) -> str:
     """Return the query of all indexes, those behind constraints as well."""
     distinct = "i.indnullsnotdistinct" if server.since(15) else "false"
-    target = (
-        "SELECT array_agg(a.attnum || ':' || a.attstattarget ORDER BY a.attnum) FROM pg_catalog.pg_attribute a "
-        "WHERE a.attrelid = i.indexrelid AND a.attstattarget >= 0"
-    )
     return f"""
 SELECT i.indexrelid, n.nspname, c.relname, i.indrelid, i.indisclustered, i.indisreplident, i.indisvalid,
     c.relkind = 'I', k.oid, c.reloptions, ts.spcname, i.indnkeyatts, {distinct},
-    CASE WHEN k.oid IS NULL OR k.contype = 'x' THEN pg_get_indexdef(i.indexrelid) END, i.indkey::int2[],
-    ({target})
+    CASE WHEN k.oid IS NULL THEN pg_get_indexdef(i.indexrelid) END, i.indkey::int2[],
+    target.numbers
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid
     AND k.contype IN ('p', 'u', 'x')
 LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = c.reltablespace
+LEFT JOIN (
+    SELECT a.attrelid, array_agg(a.attnum || ':' || a.attstattarget ORDER BY a.attnum) AS numbers
+    FROM pg_catalog.pg_attribute a WHERE a.attstattarget >= 0 GROUP BY a.attrelid
+) target ON target.attrelid = i.indexrelid
 WHERE {{user_schemas}} AND i.indislive AND {not_a_member("pg_class", "i.indrelid")}
-ORDER BY i.indexrelid
 """

@@ -59,7 +59,8 @@ class PostgresKeyPart(KeyPart):
     )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "opclass_parameters", Parameters(self.opclass_parameters))
+        if not isinstance(self.opclass_parameters, Parameters):
+            object.__setattr__(self, "opclass_parameters", Parameters(self.opclass_parameters))
 
     def verify(self) -> Iterator[Problem]:
         """Yield faults across attributes."""
@@ -97,7 +98,8 @@ class _IndexBacked:
     comment: str = _comment()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parameters", Parameters(self.parameters))
+        if not isinstance(self.parameters, Parameters):
+            object.__setattr__(self, "parameters", Parameters(self.parameters))
 
     def verify(self) -> Iterator[Problem]:
         """Yield faults across attributes."""
@@ -220,7 +222,7 @@ class ExclusionPart(PostgresKeyPart):
 
 
 @dataclass(frozen=True)
-class Exclusion(_IndexBacked):
+class Exclusion(_IndexBacked, model.Constraint):
     """An exclusion constraint."""
 
     KIND: ClassVar[str] = "exclusion constraint"
@@ -228,7 +230,6 @@ class Exclusion(_IndexBacked):
     columns: tuple[ExclusionPart, ...] = attribute(
         "Columns or expressions, each with its operator", validators=[NOT_EMPTY]
     )
-    name: str = attribute("Constraint name", default="", grammar="identifier")
     method: str = attribute("Index method", default="gist", grammar="identifier")
     where: str = attribute("Predicate: which rows it is about", default="", grammar="expression")
 
@@ -319,9 +320,12 @@ class PostgresColumn(model.Column):
     """Whether it is declared at the table itself, inherited or not."""
     follows: bool = dataclasses.field(default=False, compare=False, kw_only=True)
     """Whether it is in all as the parent has it."""
+    origin: PostgresColumn | None = dataclasses.field(default=None, compare=False, repr=False, kw_only=True)
+    """The parent's column, where that matters."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parameters", Parameters(self.parameters))
+        if not isinstance(self.parameters, Parameters):
+            object.__setattr__(self, "parameters", Parameters(self.parameters))
 
     def verify(self) -> Iterator[Problem]:
         """Yield faults across attributes."""
@@ -429,9 +433,14 @@ class PostgresTable(model.Table):
         grammar="keyword",
     )
     owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
+    handed_down: tuple[model.Constraint, ...] = dataclasses.field(default=(), compare=False, kw_only=True)
+    """The constraints it has from its parents: a live table's by its own names, a wanted one's by the parent's."""
+    version: int = dataclasses.field(default=0, compare=False, kw_only=True)
+    """The major version of the server a live table was read from, 0 for a wanted one."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parameters", Parameters(self.parameters))
+        if not isinstance(self.parameters, Parameters):
+            object.__setattr__(self, "parameters", Parameters(self.parameters))
 
     @property
     def derives(self) -> bool:

@@ -1,4 +1,4 @@
-"""Privileges: which there are for what, who has them by default, and the GRANT and REVOKE between two holdings.
+"""Privileges: which there are for what, who has them by default, GRANT and REVOKE between two holdings.
 
 https://www.postgresql.org/docs/current/ddl-priv.html
 """
@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from kolumn.contract.errors import Problem
+from kolumn.contract.errors import Problem, ValidationError
+from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import quote
 
@@ -43,9 +44,7 @@ class Kind(NamedTuple):
 
 
 KINDS: Mapping[str, Kind] = {
-    "table": Kind(
-        ("select", "insert", "update", "delete", "truncate", "references", "trigger", "maintain")
-    ),
+    "table": Kind(("select", "insert", "update", "delete", "truncate", "references", "trigger", "maintain")),
     "column": Kind(("select", "insert", "update", "references")),
     "sequence": Kind(("select", "update", "usage")),
     "schema": Kind(("usage", "create")),
@@ -59,6 +58,11 @@ KINDS: Mapping[str, Kind] = {
     "parameter": Kind(("set", "alter system")),
     "large_object": Kind(("select", "update")),
 }
+
+
+def on_schema_public(server: Server) -> frozenset[str]:
+    """Return what everybody may do with schema public from the beginning."""
+    return frozenset({"usage"} if server.since(15) else {"usage", "create"})
 
 
 class Held(NamedTuple):
@@ -216,6 +220,28 @@ def problems(
             path=f"{path}grant_option",
             hint="Name a role.",
         )
+
+
+def verified(kind: str, names: Iterable[str], ref: Ref, server: Server) -> frozenset[str]:
+    """Return what `all` means on this server.
+
+    Raises ValidationError for privileges that it does not know: each came with some version.
+    """
+    complete = KINDS[kind].complete(server)
+    if unknown := _spelled(names, complete) - complete:
+        raise ValidationError.of(
+            [
+                Problem(
+                    f"{server.product} has no privilege {', '.join(ordered(unknown))} "
+                    f"on a {kind.replace('_', ' ')}",
+                    code="unsupported_by_server",
+                    path="privileges",
+                    resource=str(ref),
+                    hint="It came with a later version: leave it out, or upgrade the server.",
+                )
+            ]
+        )
+    return complete
 
 
 def normal(name: str) -> str:

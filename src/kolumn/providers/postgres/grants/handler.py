@@ -1,8 +1,9 @@
-"""Privileges on objects: what one role may do with one object. https://www.postgresql.org/docs/current/ddl-priv.html
+"""Grants as resources: read out of access control lists, changed by GRANT and REVOKE.
 
-A grant is everything one grantee has on one object, columns of it included, and nothing else: a resource whose
-list is empty says that the grantee has nothing, also where it would have something by default. What everybody
-and the owner have by default is no resource; dropping one brings that back.
+https://www.postgresql.org/docs/current/sql-grant.html
+
+A resource whose list is empty says that the grantee has nothing, also where it would have something by
+default. What everybody and the owner have by default is no resource; dropping one brings that back.
 """
 
 from __future__ import annotations
@@ -12,140 +13,33 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from kolumn.contract.errors import Problem, ValidationError
-from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres import access_lists, privileges
-from kolumn.providers.postgres.access_lists import AccessList
+from kolumn.providers.postgres.grants import access_lists, privileges
+from kolumn.providers.postgres.grants.access_lists import AccessList
+from kolumn.providers.postgres.grants.model import (
+    FAMILIES,
+    IN_SCHEMAS,
+    ColumnPrivileges,
+    Grant,
+    complete_of,
+    words_of,
+)
+from kolumn.providers.postgres.grants.ownership import with_grants_kept
+from kolumn.providers.postgres.grants.privileges import KINDS, NOTHING, PUBLIC, Change, Held, Rights
 from kolumn.providers.postgres.handler import TYPE_KINDS, Entry, PostgresHandler, role_refs
-from kolumn.providers.postgres.privileges import KINDS, NOTHING, PUBLIC, Change, Held, Rights
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.signatures import argument_type, routine_ref, signature
 from kolumn.providers.postgres.tokens import qualified, quote
 from kolumn.sql.operations import AlterObject, RenameColumn
 
-FAMILIES: Mapping[str, str] = {
-    "table": "table",
-    "view": "table",
-    "materialized_view": "table",
-    "foreign_table": "table",
-    "sequence": "sequence",
-    "function": "routine",
-    "procedure": "routine",
-    "aggregate": "routine",
-    "routine": "routine",
-    "type": "type",
-    "domain": "type",
-    "schema": "schema",
-    "database": "database",
-    "language": "language",
-    "foreign_data_wrapper": "foreign_data_wrapper",
-    "foreign_server": "foreign_server",
-    "tablespace": "tablespace",
-    "parameter": "parameter",
-}
-"""Kinds of object by what GRANT takes for one: whatever holds rows is a table to it."""
-
 _RELATIONS = ("table", "view", "materialized_view", "sequence")
+_ROUTINES = ("function", "procedure", "aggregate")
 _KEYWORDS = {"function": "FUNCTION", "aggregate": "FUNCTION", "procedure": "PROCEDURE"}
-_IN_SCHEMAS = frozenset({"table", "sequence", "routine", "type"})
 _ASIDE = frozenset({"database", "tablespace", "parameter"})
 """Kinds of which every database has the same ones, or which are the database itself."""
 _ALL_OF_COLUMN = frozenset(KINDS["column"].privileges)
-
-
-@dataclass(frozen=True)
-class ColumnPrivileges:
-    """Privileges on single columns of a table or view."""
-
-    names: tuple[str, ...] = attribute("Columns", validators=[NOT_EMPTY], grammar="column")
-    privileges: tuple[str, ...] = attribute(
-        "What it may do with them: select, insert, update, references, or all", validators=[NOT_EMPTY]
-    )
-    grant_option: tuple[str, ...] = attribute("Those of them it may grant to others", default=())
-
-
-@dataclass(frozen=True)
-class Grant:
-    """What one grantee has on one object."""
-
-    name: str = attribute("Name of this resource; the database has none", default="", hint=True)
-    role: str = attribute(
-        "Role that has the privileges; `public` for everybody", validators=[NOT_EMPTY], grammar="identifier"
-    )
-    on: str = attribute(
-        "Kind of object. `table` and `routine` fit anything of their kind",
-        default="table",
-        validators=[one_of(*FAMILIES)],
-        grammar="keyword",
-    )
-    object: str = attribute(
-        "Name of the object; may be left out for the database", default="", grammar="identifier"
-    )
-    schema: str = attribute("Schema it is in; empty for public", default="", grammar="schema")
-    arguments: tuple[str, ...] = attribute(
-        "Types of a routine's arguments, without those that only go out", default=(), grammar="type"
-    )
-    privileges: tuple[str, ...] = attribute("What it may do with the whole object; may be `all`")
-    grant_option: tuple[str, ...] = attribute("Those of the privileges it may grant to others", default=())
-    columns: tuple[ColumnPrivileges, ...] = attribute("What it may do with single columns", default=())
-    granted_by: str = attribute(
-        "Role that granted them, where it is not the object's owner", default="", grammar="identifier"
-    )
-
-    target: Ref | None = dataclasses.field(default=None, compare=False, kw_only=True)
-    """The object as it was found in the catalogue."""
-    default: Held | None = dataclasses.field(default=None, compare=False, kw_only=True)
-    """What the grantee has where nobody said anything; None where that is not known."""
-    complete: frozenset[str] | None = dataclasses.field(default=None, compare=False, kw_only=True)
-    """What `all` means on its server; None where that is not known."""
-
-    @staticmethod
-    def prepare(config: Mapping[str, Any], path: str, problems: list[Problem]) -> Mapping[str, Any]:
-        """Accept columns alone: there is nothing on the whole object then."""
-        if "privileges" not in config and ("columns" in config or "column" in config):
-            return {**config, "privileges": []}
-        return config
-
-    def verify(self) -> Iterator[Problem]:
-        """Yield what cannot be."""
-        family = self.family
-        yield from privileges.problems(family, self.role, self.privileges, self.grant_option)
-        for at, column in enumerate(self.columns):
-            where = f"columns[{at}]."
-            yield from privileges.problems(
-                "column", self.role, column.privileges, column.grant_option, where
-            )
-        if self.columns and family != "table":
-            yield Problem(
-                f"a {_words(family)} has no columns", code="conflicting_attributes", path="columns"
-            )
-        if self.arguments and family != "routine":
-            yield Problem(
-                f"a {_words(family)} has no arguments", code="conflicting_attributes", path="arguments"
-            )
-        if self.schema and family not in _IN_SCHEMAS:
-            yield Problem(
-                f"a {_words(family)} is in no schema", code="conflicting_attributes", path="schema"
-            )
-        if not self.object and family != "database":
-            yield Problem("object is required", code="missing_attribute", path="object", hint="Name it.")
-
-    @property
-    def family(self) -> str:
-        """The kind of object GRANT takes it for."""
-        return FAMILIES[" ".join(self.on.lower().split())]
-
-    def rights(self, complete: frozenset[str]) -> Rights:
-        """Return the privileges, each spelled out; `complete` is what `all` means."""
-        columns: dict[str, Held] = {}
-        for each in self.columns:
-            more = Held.of(each.privileges, each.grant_option, _ALL_OF_COLUMN)
-            for name in each.names:
-                held = columns.get(name, NOTHING)
-                columns[name] = Held(held.privileges | more.privileges, held.grantable | more.grantable)
-        return Rights(Held.of(self.privileges, self.grant_option, complete), columns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +48,7 @@ class ChangePrivileges(AlterObject):
 
     def describe(self) -> str:
         """Return `alter <grant>: + insert, - delete`."""
-        complete = _complete(self.before, self.after)
+        complete = complete_of(self.before, self.after)
         return f"alter {self.subject}: {self.before.rights(complete).words(self.after.rights(complete))}"
 
 
@@ -171,7 +65,7 @@ class GrantHandler(PostgresHandler[Grant]):
         """Return object and grantee: `shop.orders.app`."""
         role = quote(model.role)
         name = f"{role} by {quote(model.granted_by)}" if model.granted_by else role
-        schema = self.dialect.normal_schema(model.schema) if model.family in _IN_SCHEMAS else ""
+        schema = self.dialect.normal_schema(model.schema) if model.family in IN_SCHEMAS else ""
         return Ref(self.type, name, schema, self._object(model))
 
     def _object(self, model: Grant) -> str:
@@ -179,19 +73,18 @@ class GrantHandler(PostgresHandler[Grant]):
             case "table" | "sequence":
                 return quote(model.object)
             case "routine":
-                types = ", ".join(map(self.dialect.normal_type, model.arguments))
-                return f"{quote(model.object)}({types})"
+                return signature(quote(model.object), model.arguments)
             case "database":
                 return "database"
             case family:
-                return f"{_words(family)} {quote(model.object)}"
+                return f"{words_of(family)} {quote(model.object)}"
 
     def queries(self, server: Server) -> Mapping[str, str]:
         """Return the query of every access control list that is not as PostgreSQL made it."""
         return {"access_lists": access_lists.query(server)}
 
     def entries(self, reading: Reading) -> Iterator[Entry]:
-        """Yield who has something else than by default; and, aside, who was given just that.
+        """Yield who has something else than by default; and who has just that where it was said.
 
         Those are there for configurations that say what holds anyway.
         """
@@ -220,7 +113,7 @@ class GrantHandler(PostgresHandler[Grant]):
             found.on,
             found.object,
             self.dialect.normal_schema(found.schema) if found.schema else "",
-            found.arguments,
+            tuple(map(argument_type, found.arguments)),
             *rights.held.lists(complete),
             _grouped(rights.columns),
             "" if grantor == found.owner else grantor,
@@ -233,7 +126,8 @@ class GrantHandler(PostgresHandler[Grant]):
             ("acl", number),
             row,
             owner=None if usual and role == found.owner else target,
-            aside=usual or FAMILIES[found.on] in _ASIDE,
+            aside=FAMILIES[found.on] in _ASIDE,
+            usual=usual,
         )
         return entry._replace(ref=self.ref(self.build(entry)))
 
@@ -270,13 +164,20 @@ class GrantHandler(PostgresHandler[Grant]):
         if model.target is not None:
             found |= {model.target}
         schema = self.dialect.normal_schema(model.schema)
-        if model.family in _IN_SCHEMAS and schema:
+        if model.family in IN_SCHEMAS and schema:
             found |= {Ref("schema", schema)}
         if model.granted_by:
-            found |= {self.ref(dataclasses.replace(model, role=model.granted_by, granted_by=""))}
+            found |= {self._holder(dataclasses.replace(model, role=model.granted_by))}
         names = (name for each in model.columns for name in each.names)
         found |= {Ref("column", self.fold(name), schema, model.object) for name in names}
         return found | self._objects(model)
+
+    def aliases(self, model: Grant) -> frozenset[Ref]:
+        """Return that the grantee has something, whoever granted it: others may have theirs from it."""
+        return frozenset({self._holder(model)})
+
+    def _holder(self, model: Grant) -> Ref:
+        return self.ref(dataclasses.replace(model, granted_by=""))._replace(type="grantee")
 
     def _objects(self, model: Grant) -> frozenset[Ref]:
         """Return what the object may be among the resources."""
@@ -285,7 +186,10 @@ class GrantHandler(PostgresHandler[Grant]):
             case "table" | "sequence":
                 return frozenset(Ref(kind, model.object, schema) for kind in _RELATIONS)
             case "routine":
-                return frozenset({Ref("routine", model.object, schema)})
+                name = signature(model.object, model.arguments)
+                return frozenset(
+                    {routine_ref(model.object, schema), *(Ref(kind, name, schema) for kind in _ROUTINES)}
+                )
             case "type":
                 return frozenset(Ref(kind, model.object, schema) for kind in TYPE_KINDS)
             case "schema":
@@ -309,16 +213,24 @@ class GrantHandler(PostgresHandler[Grant]):
             changes = {"schema": new}
         return dataclasses.replace(model, **changes, target=None) if changes else model  # type: ignore[arg-type]
 
+    def consolidated(
+        self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
+    ) -> list[Operation]:
+        """Return the operations of a plan with grants put right where owners change."""
+        return with_grants_kept(operations, live, self)
+
     # Change
 
     def diff(self, live: Grant | None, wanted: Grant | None) -> list[Operation]:
-        """Return the operations; a grant can always change in place."""
+        """Return the operations: a grant changes in place, and what holds anyway is not dropped."""
+        if live is not None and wanted is None and _is_usual(live):
+            return []
         if live is None or wanted is None:
             return super().diff(live, wanted)
         wanted = dataclasses.replace(
             wanted, on=live.on, target=live.target, default=live.default, complete=live.complete
         )
-        complete = _complete(live, wanted)
+        complete = complete_of(live, wanted)
         before, after = live.rights(complete), wanted.rights(complete)
         if before == after:
             return []
@@ -333,6 +245,7 @@ class GrantHandler(PostgresHandler[Grant]):
                 fields=tuple(fields),
                 requires=self.uses(wanted) - self.uses(live),
                 releases=self.uses(live) - self.uses(wanted),
+                alters=self.aliases(wanted),
                 place=self.PLACE,
             )
         ]
@@ -348,7 +261,7 @@ class GrantHandler(PostgresHandler[Grant]):
                 rights, target = model.rights(complete), self._target(model, server)
                 texts = list(rights.statements(default, target, model.role, complete))
             case AlterObject(before=before, after=model):
-                complete = _verified(model, server)
+                complete = privileges.verified(model.family, model.privileges, self.ref(model), server)
                 rights, target = before.rights(complete), self._target(model, server)
                 texts = list(rights.statements(model.rights(complete), target, model.role, complete))
             case _:
@@ -362,13 +275,15 @@ class GrantHandler(PostgresHandler[Grant]):
         yield from texts
 
     def _created(self, model: Grant, live: Snapshot, server: Server) -> Iterator[str]:
-        complete = _verified(model, server)
+        complete = privileges.verified(model.family, model.privileges, self.ref(model), server)
         target, after = self._target(model, server), model.rights(complete)
         default = self._default(model, live, server)
         if default is None and after.held.privileges != complete:
             yield Change(complete, grants=False, option=False).sql("ALL", target, model.role)
         found = list(Rights(default or NOTHING).statements(after, target, model.role, complete))
-        if not found and after.held.privileges:  # said although it holds anyway: then the catalogue says so too
+        if (
+            not found and after.held.privileges
+        ):  # said although it holds anyway: then the catalogue says so too
             found = list(Rights().statements(after, target, model.role, complete))
         yield from found
 
@@ -379,10 +294,16 @@ class GrantHandler(PostgresHandler[Grant]):
         if model.granted_by:
             return NOTHING
         kind = KINDS[model.family]
+        found = next((live.get(ref) for ref in sorted(self._objects(model)) if ref in live), None)
+        if found is None and self._objects(
+            model
+        ):  # the system's, or an extension's: it may be as that made it
+            return None
+        if model.role == PUBLIC and model.family == "schema" and model.object == "public":
+            return Held(privileges.on_schema_public(server))
         if model.role == PUBLIC:
             return Held(kind.public)
-        found = next((live.get(ref) for ref in sorted(self._objects(model)) if ref in live), None)
-        if found is None or not hasattr(found, "owner"):
+        if found is None:
             return None
         return Held(kind.complete(server)) if (found.owner or server.user) == model.role else NOTHING
 
@@ -406,28 +327,6 @@ class GrantHandler(PostgresHandler[Grant]):
         yield from ()
 
 
-def _verified(model: Grant, server: Server) -> frozenset[str]:
-    """Return what `all` means. Raises ValidationError for what the server has no privilege for."""
-    complete = KINDS[model.family].complete(server)
-    if unknown := model.rights(complete).held.privileges - complete:
-        raise ValidationError.of(
-            [
-                Problem(
-                    f"{server.product} has no privilege {', '.join(privileges.ordered(unknown))}",
-                    code="unsupported_by_server",
-                    path="privileges",
-                    resource=f"grant.{model.name}",
-                    hint="It came with a later version: leave it out, or upgrade the server.",
-                )
-            ]
-        )
-    return complete
-
-
-def _complete(before: Grant, after: Grant) -> frozenset[str]:
-    return before.complete or after.complete or frozenset(KINDS[after.family].privileges)
-
-
 def _grouped(columns: Mapping[str, Held]) -> tuple[tuple[Any, ...], ...]:
     """Return columns with the same privileges together, as configuration has them."""
     groups: dict[Held, list[str]] = {}
@@ -441,5 +340,6 @@ def _renamed(columns: ColumnPrivileges, old: str, new: str) -> ColumnPrivileges:
     return dataclasses.replace(columns, names=names)
 
 
-def _words(family: str) -> str:
-    return family.replace("_", " ")
+def _is_usual(grant: Grant) -> bool:
+    """Whether a live grant is what the grantee has anyway."""
+    return grant.default is not None and grant.rights(complete_of(grant, grant)) == Rights(grant.default)

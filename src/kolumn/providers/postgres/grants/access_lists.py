@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from kolumn.providers.postgres.privileges import LETTERS, NOTHING, PUBLIC, Held, Rights
+from kolumn.providers.postgres.grants.privileges import LETTERS, NOTHING, PUBLIC, Held, Rights
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
 
@@ -128,7 +128,7 @@ class _Source:
         join, where, schema = self.join, self.where, "''"
         if self.schema:
             join += f" JOIN pg_catalog.pg_namespace n ON n.oid = {self.schema}"
-            where += f" AND ({{user_schemas}} OR {self.alias}.oid < 16384)"
+            where += " AND ({user_schemas} OR n.nspname = 'pg_catalog')"
             schema = "n.nspname::text"
         default = self.default or f"coalesce(i.initprivs, acldefault({self.letter}, {self.owner}))"
         return f"""SELECT '{self.catalogue}', {self.alias}.oid, ({self.table})::oid, {self.on}, {schema},
@@ -177,7 +177,7 @@ def _sources(server: Server) -> list[_Source]:
         ),
         _Source(
             catalogue="pg_namespace", alias="n", on="'schema'", name="n.nspname", owner="n.nspowner",
-            letter="'n'", acl="n.nspacl", where=" AND ({user_schemas} OR n.oid < 16384)",
+            letter="'n'", acl="n.nspacl", where=" AND ({user_schemas} OR n.nspname = 'pg_catalog')",
             default=usual_of_schema,
         ),
         _Source(
@@ -212,8 +212,13 @@ def _sources(server: Server) -> list[_Source]:
     if server.since(15):
         sources.append(
             _Source(
-                catalogue="pg_parameter_acl", alias="r", on="'parameter'", name="r.parname", owner="10",
-                letter="'p'", acl="r.paracl",
-            )  # fmt: skip
+                catalogue="pg_parameter_acl",
+                alias="r",
+                on="'parameter'",
+                name="r.parname",
+                owner="10",
+                letter="'p'",
+                acl="r.paracl",
+            )
         )
     return sources

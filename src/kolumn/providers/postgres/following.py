@@ -1,0 +1,168 @@
+"""What renaming a schema, a type or a value of an enum does to the texts of others.
+
+PostgreSQL keeps what texts mean by number, so its own wording of them has the new name from then on. Bodies of
+routines are texts to it, and stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from kolumn.engine.operations import Operation
+from kolumn.providers.postgres.mentions import Name
+from kolumn.providers.postgres.tokens import (
+    QUOTED,
+    STRING,
+    WORD,
+    Token,
+    identifier,
+    literal,
+    quote,
+    tokenize,
+    value,
+)
+from kolumn.providers.postgres.types import TypeName, parse_type, read_type
+from kolumn.sql import reference
+from kolumn.sql.operations import AlterObject
+
+_SQL = frozenset({"expression", "default", "query", "argument", "bounds", "command"})
+"""Grammars of texts in which names are found among other things."""
+_NAMES = frozenset(
+    {
+        "name",
+        "object_name",
+        "operator",
+        "operator_name",
+        "qualified",
+        "qualified_sign",
+        "relation",
+        "reference",
+    }
+)
+"""Grammars of texts that are a name, with its schema before it."""
+
+Edit = tuple[int, int, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenameValue(AlterObject):
+    """Give a value another name; rows, defaults and views that have it follow."""
+
+    RENAMES: ClassVar[bool] = True
+
+    old: str
+    new: str
+
+    def describe(self) -> str:
+        """Return `rename value <old> of <enum> to <new>`."""
+        return f"rename value {self.old} of {self.subject} to {self.new}"
+
+    def inverse(self) -> Operation:
+        """Return the rename back."""
+        return RenameValue(
+            subject=self.subject,
+            before=self.after,
+            after=self.before,
+            fields=self.fields,
+            old=self.new,
+            new=self.old,
+        )
+
+
+def with_schema_renamed(grammar: str, text: str, old: str, new: str) -> str:
+    """Return a text with schema `old` called `new`."""
+    if grammar == "schema":
+        return new if text == old else text
+    if grammar in _NAMES:
+        prefix = f"{reference.quote(old)}."
+        return f"{reference.quote(new)}.{text.removeprefix(prefix)}" if text.startswith(prefix) else text
+    if grammar == "type":
+        parsed = parse_type(text)
+        if isinstance(parsed, str) or parsed.schema != old:
+            return text
+        return str(replace(parsed, schema=new))
+    return _edited(text, _schema_edits, old, new) if grammar in _SQL else text
+
+
+def with_type_renamed(grammar: str, text: str, old: Name, new: Name) -> str:
+    """Return a text with type `old` called `new`; schemas are empty for public."""
+    if grammar == "type":
+        parsed = parse_type(text)
+        if isinstance(parsed, str) or not _is(parsed, old):
+            return text
+        return str(replace(parsed, name=new.name, schema=new.schema))
+    return _edited(text, _type_edits, old, new) if grammar in _SQL else text
+
+
+def with_label_renamed(grammar: str, text: str, enum: Name, old: str, new: str) -> str:
+    """Return a text with the constants of an enum that are value `old` turned into value `new`."""
+
+    def edits(tokens: Sequence[Token]) -> Iterator[Edit]:
+        for place, token in enumerate(tokens[:-2]):
+            if token.kind == STRING and tokens[place + 1].word == "::" and value(token) == old:
+                read = read_type(tokens, place + 2)
+                if not isinstance(read, str) and _is(read[0], enum) and not read[0].array:
+                    yield token.start, token.end, literal(new)
+
+    return _replaced(text, edits(tokenize(text))) if grammar in _SQL else text
+
+
+def _edited(
+    text: str,
+    edits: Callable[[Sequence[Token], Name, Name], Iterator[Edit]],
+    old: str | Name,
+    new: str | Name,
+) -> str:
+    before, after = (each if isinstance(each, Name) else Name("", each) for each in (old, new))
+    return _replaced(text, edits(tokenize(text), before, after))
+
+
+def _replaced(text: str, edits: Iterator[Edit]) -> str:
+    parts, end = [], 0
+    for start, stop, words in edits:
+        parts += [text[end:start], words]
+        end = stop
+    return "".join([*parts, text[end:]])
+
+
+def _schema_edits(tokens: Sequence[Token], old: Name, new: Name) -> Iterator[Edit]:
+    """Yield the new name wherever the old one stands before a period and another name."""
+    for place, token in enumerate(tokens):
+        after = tokens[place + 1].word if place + 1 < len(tokens) else ""
+        if _is_name(token) and after == "." and identifier(token) == old.schema:
+            if place == 0 or tokens[place - 1].word != ".":
+                yield token.start, token.end, quote(new.schema)
+        elif token.kind == STRING and after == "::" and tokens[place + 2].word == "regclass":
+            inside = value(token) or ""
+            made = _replaced(inside, _schema_edits(tokenize(inside), old, new))
+            if made != inside:
+                yield token.start, token.end, literal(made)
+
+
+def _type_edits(tokens: Sequence[Token], old: Name, new: Name) -> Iterator[Edit]:
+    """Yield the new name wherever the old one is a type: after `::` or `AS`, and before a constant."""
+    place = 0
+    while place < len(tokens):
+        token = tokens[place]
+        before = tokens[place - 1].word if place else ""
+        read = read_type(tokens, place) if _is_name(token) and before != "." else "no name"
+        if isinstance(read, str) or not _is(read[0], old):
+            place += 1
+            continue
+        parsed, end = read
+        constant = end < len(tokens) and tokens[end].kind == STRING
+        if before in ("::", "as") or constant or end == len(tokens):
+            spelled = str(replace(parsed, name=new.name, schema=new.schema or "public"))
+            yield token.start, tokens[end - 1].end, spelled
+        place = end
+
+
+def _is(parsed: TypeName, name: Name) -> bool:
+    place = "" if parsed.schema == "public" else parsed.schema
+    return not parsed.built_in and (parsed.name, place) == (name.name, name.schema)
+
+
+def _is_name(token: Token) -> bool:
+    return token.kind in (WORD, QUOTED)

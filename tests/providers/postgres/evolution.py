@@ -1,0 +1,44 @@
+"""One database is made to look like another, given only what an import of that other one says."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from typing import Any
+
+from tests.providers.postgres.databases import database, imported, statements as script
+from tests.servers import postgres
+
+
+def evolve(server: postgres.Server, before: str, after: str) -> Any:
+    """Load `before` and `after` into a database each and lead the first to the second; return the answer.
+
+    Both dumps are then equal, owners, grants and comments included, and a second plan has nothing to do.
+    """
+    with contextlib.ExitStack() as stack:
+        one, other = (stack.enter_context(database(server, script)) for script in (before, after))
+        with other.kolumn() as client:
+            resources = imported(client)
+        with one.kolumn() as client:
+            answer = client.call("Apply", {"resources": resources, "options": {"prune": True, "detail": True}})
+            assert answer["success"], "\n".join([answer["error"], "", *script(answer)])
+            again = client.plan(*resources, detail=True, prune=True)
+            assert not again.get("steps"), script(again)
+        have, want = one.dump(), other.dump()
+        assert have == want, "\n".join(difflib.unified_diff(have.split("\n"), want.split("\n"), lineterm="", n=1))
+        return answer
+
+
+def both_ways(server: postgres.Server, before: str, after: str) -> tuple[Any, Any]:
+    """Lead from `before` to `after` and back; return both answers."""
+    return evolve(server, before, after), evolve(server, after, before)
+
+
+def words(answer: Any) -> list[str]:
+    """Return what an apply did, in words."""
+    return [step["description"] for step in answer.get("steps", ())]
+
+
+def risks(answer: Any) -> set[str]:
+    """Return the kinds of risks of an apply."""
+    return {risk["kind"] for step in answer.get("steps", ()) for risk in step.get("risks", ())}
