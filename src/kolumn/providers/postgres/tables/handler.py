@@ -17,7 +17,16 @@ from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.handler import Entry, PostgresHandler, role_refs
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tables import alter, catalogue, difference, disturbance, locks, order, render
+from kolumn.providers.postgres.tables import (
+    alter,
+    catalogue,
+    difference,
+    disturbance,
+    locks,
+    order,
+    rehearsal,
+    render,
+)
 from kolumn.providers.postgres.tables.bounds import BOUNDS
 from kolumn.providers.postgres.tables.building import build
 from kolumn.providers.postgres.tables.comparison import TableNormalizer
@@ -253,6 +262,16 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
     ) -> list[Operation]:
         """Return the operations with parents changed before their children."""
         return order.parents_first(operations)
+
+    # The server's own wording
+
+    def rehearsed(self, wanted: Table, scratch: str) -> Table:
+        """Return the table as it can stand alone in the scratch schema."""
+        return rehearsal.rehearsed(_table(wanted), scratch)
+
+    def worded(self, wanted: Table, rehearsed: Table, found: Table, known: frozenset[str]) -> Table:
+        """Return the table with the texts the server has for columns and constraints of these names."""
+        return rehearsal.with_words_of(_table(wanted), canonical(_table(found)), known)
 
     # Writing
 
