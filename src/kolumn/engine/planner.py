@@ -318,6 +318,7 @@ class Planner:
         owners: dict[Ref, ResourceKey] = {}
         renames = [rename for item in items for rename in _renames(item)]
         renamed = frozenset(rename.subject for rename in renames)
+        parts = _parts(items)
         for item in items:
             if item.ref is None or (item.request.action == "delete" and item.live is None):
                 continue
@@ -327,7 +328,11 @@ class Planner:
             followed, names = item.live, NOTHING
             if followed is not None and not renamed.isdisjoint(item.handler.uses(followed)):
                 followed, names = self._followed(item, renames)
-            found = item.handler.diff(followed, item.wanted)
+            wanted = item.wanted
+            if parts:
+                followed = None if followed is None else item.handler.apart(followed, parts)
+                wanted = None if wanted is None else item.handler.apart(wanted, parts)
+            found = item.handler.diff(followed, wanted)
             if names:
                 found = [dataclasses.replace(each, requires=each.requires | names) for each in found]
             if item.orphan is not None:
@@ -449,6 +454,17 @@ class _Users:
     def of(self, ref: Ref) -> list[Ref]:
         """Return what may use `ref`, sorted."""
         return sorted(self._users.get(ref, ()))
+
+
+def _parts(items: Iterable[_Item]) -> frozenset[Ref]:
+    """Return what is declared apart from the object it is part of, now or when it was last applied."""
+    found: set[Ref] = set()
+    for item in items:
+        if item.handler.is_part:
+            found.update(ref for ref in (item.ref, item.orphan) if ref is not None)
+            if item.live is not None:
+                found.add(item.handler.ref(item.live))
+    return frozenset(found)
 
 
 def _asked_for(items: Iterable[_Item], live: Snapshot) -> Callable[[Ref], Any]:

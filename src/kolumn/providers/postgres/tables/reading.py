@@ -81,7 +81,9 @@ def table_entries(reading: Reading) -> Iterator[Entry]:
     """Yield an entry for every table; the refs of constraints are noted in the reading."""
     gathered = _Gathered(reading)
     for row in reading.rows["tables"]:
-        yield gathered.entry(row)
+        entry = gathered.entry(row)
+        reading.tables.append(entry)
+        yield entry
 
 
 class _Gathered:
