@@ -123,7 +123,8 @@ def test_json_shapes_are_as_documented(project: ProjectFolder) -> None:
     assert project.ok("output", "--json").document["outputs"]["table"]["value"] == "users"
     assert project.ok("graph", "--json").document["resources"]["sqlite_table.posts"] == ["sqlite_table.users"]
     assert project.ok("validate", "--json").document["valid"] is True
-    assert project.ok("providers", "--json").document["installed"][0]["name"] == "sqlite"
+    installed = project.ok("providers", "--json").document["installed"]
+    assert [each["name"] for each in installed] == ["postgres", "sqlite"]
     schema = project.run("schema", "sqlite", "table", "--json").document["schema"]
     assert schema["resource_types"][0]["config_schema"]["attributes"]["columns"]["type"] == "list"
     assert len(project.ok("show", "--json").document["resources"]) == 3

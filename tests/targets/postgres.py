@@ -66,9 +66,10 @@ def _column(name: str, type_: str, **more: Any) -> dict[str, Any]:
 
 
 def _sample(type_: str, config: Mapping[str, Any], changed: Mapping[str, Any], **more: Any) -> Sample:
-    name = str(config.get("name", type_))
+    """Return a sample of the name that `config` has; one without is called as its type is."""
+    named = {"name": config["name"]} if "name" in config else {}
     return Sample(
-        type=type_, name=name, config={"name": name, **config}, changed={"name": name, **changed}, **more
+        type=type_, name=named.get("name", f"a_{type_}"), config=config, changed={**named, **changed}, **more
     )
 
 
@@ -96,7 +97,7 @@ _BOOK = _sample(
     {
         "name": "book",
         "columns": [
-            _column("id", "bigint", identity={"generated": "always"}, primary_key=True),
+            _column("id", "bigint", identity="always", primary_key=True),
             _column("author_id", "integer", not_null=True, references="author(id)", on_delete="cascade"),
             _column("title", "character varying(100)", not_null=True),
             _column("price", "numeric(6,2)", default="0"),
@@ -106,7 +107,7 @@ _BOOK = _sample(
     },
     {
         "columns": [
-            _column("id", "bigint", identity={"generated": "by default"}, primary_key=True),
+            _column("id", "bigint", identity="by default", primary_key=True),
             _column("author_id", "integer", references="author(id)", on_delete="set null"),
             _column("title", "text", not_null=True, comment="As on the cover"),
             _column("price", "numeric(8,2)", default="0"),
@@ -129,6 +130,11 @@ _INDEX = _sample(
     needs=_BOOKS,
     uses=(_BOOK,),
 )
+_EDITION = _sample(
+    "table",
+    {"name": "edition", "columns": [_column("book_id", "bigint")]},
+    {"columns": [_column("book_id", "bigint"), _column("year", "smallint")]},
+)
 _FOREIGN_KEY = _sample(
     "foreign_key",
     {"name": "edition_book", "table": "edition", "columns": ["book_id"], "references": "book(id)"},
@@ -139,15 +145,8 @@ _FOREIGN_KEY = _sample(
         "on_delete": "cascade",
         "comment": "Of what",
     },
-    needs=(
-        *_BOOKS,
-        _sample(
-            "table",
-            {"name": "edition", "columns": [_column("book_id", "bigint")]},
-            {"columns": [_column("book_id", "bigint")]},
-        ),
-    ),
-    uses=(_BOOK,),
+    needs=(*_BOOKS, _EDITION),
+    uses=(_BOOK, _EDITION),
 )
 _VIEW = _sample(
     "view",
@@ -173,25 +172,27 @@ _MATERIALIZED_VIEW = _sample(
 _FUNCTION = _sample(
     "function",
     {
-        "name": "double",
-        "arguments": [{"name": "n", "type": "integer"}],
-        "returns": "integer",
+        "name": "close_to",
+        "arguments": [{"name": "a", "type": "integer"}, {"name": "b", "type": "integer"}],
+        "returns": "boolean",
         "language": "sql",
-        "body": "SELECT n * 2",
+        "body": "SELECT abs(a - b) < 3",
     },
     {
-        "arguments": [{"name": "n", "type": "integer"}],
-        "returns": "integer",
+        "arguments": [{"name": "a", "type": "integer"}, {"name": "b", "type": "integer"}],
+        "returns": "boolean",
         "language": "plpgsql",
         "volatility": "immutable",
         "strict": True,
-        "body": "BEGIN RETURN n + n; END",
+        "body": "BEGIN RETURN abs(a - b) < 4; END",
     },
+    called="close_to(integer, integer)",
 )
 _TOUCH = _sample(
     "function",
     {"name": "touch", "returns": "trigger", "language": "plpgsql", "body": "BEGIN RETURN new; END"},
     {"returns": "trigger", "language": "plpgsql", "body": "BEGIN RETURN NULL; END"},
+    called="touch()",
 )
 _PROCEDURE = _sample(
     "procedure",
@@ -207,6 +208,7 @@ _PROCEDURE = _sample(
         "security_definer": True,
         "body": "BEGIN NULL; END",
     },
+    called="clear(integer)",
 )
 _AGGREGATE = _sample(
     "aggregate",
@@ -218,6 +220,7 @@ _AGGREGATE = _sample(
         "initcond": "0",
     },
     {"arguments": [{"type": "integer"}], "sfunc": "int4pl", "stype": "integer", "comment": "Sum"},
+    called="total(integer)",
 )
 _TRIGGER = _sample(
     "trigger",
@@ -238,6 +241,7 @@ _NOTED = _sample(
     "function",
     {"name": "noted", "returns": "event_trigger", "language": "plpgsql", "body": "BEGIN END"},
     {"returns": "event_trigger", "language": "plpgsql", "body": "BEGIN NULL; END"},
+    called="noted()",
 )
 _EVENT_TRIGGER = _sample(
     "event_trigger",
@@ -316,22 +320,6 @@ _STATISTICS = _sample(
     needs=_BOOKS,
     uses=(_BOOK,),
 )
-_PLUS = _sample(
-    "function",
-    {
-        "name": "close_to",
-        "arguments": [{"name": "a", "type": "integer"}, {"name": "b", "type": "integer"}],
-        "returns": "boolean",
-        "language": "sql",
-        "body": "SELECT abs(a - b) < 3",
-    },
-    {
-        "arguments": [{"name": "a", "type": "integer"}, {"name": "b", "type": "integer"}],
-        "returns": "boolean",
-        "language": "sql",
-        "body": "SELECT abs(a - b) < 4",
-    },
-)
 _OPERATOR = _sample(
     "operator",
     {"name": "~~~", "left": "integer", "right": "integer", "function": "close_to"},
@@ -342,7 +330,9 @@ _OPERATOR = _sample(
         "restrict": "eqsel",
         "comment": "Nearly equal",
     },
-    needs=(_PLUS,),
+    needs=(_FUNCTION,),
+    uses=(_FUNCTION,),
+    called="~~~(integer, integer)",
 )
 _ROLE = _sample(
     "role",
@@ -355,7 +345,6 @@ _USER = _sample(
 _GRANT = _sample(
     "grant",
     {
-        "name": "read_books",
         "role": "kolumn_test_reader",
         "on": "table",
         "object": "book",
@@ -364,11 +353,11 @@ _GRANT = _sample(
     {"role": "kolumn_test_reader", "on": "table", "object": "book", "privileges": ["select", "insert"]},
     needs=(*_BOOKS, _ROLE),
     uses=(_BOOK, _ROLE),
+    called="book.kolumn_test_reader",
 )
 _DEFAULT_PRIVILEGES = _sample(
     "default_privileges",
     {
-        "name": "reads_all",
         "owner": "postgres",
         "on": "tables",
         "role": "kolumn_test_reader",
@@ -382,6 +371,7 @@ _DEFAULT_PRIVILEGES = _sample(
     },
     needs=(_ROLE,),
     uses=(_ROLE,),
+    called="tables of postgres.kolumn_test_reader",
 )
 _PUBLICATION = _sample(
     "publication",
@@ -440,6 +430,7 @@ def _target(version: int) -> Target:
         samples=(
             _AUTHOR,
             _BOOK,
+            _EDITION,
             _INDEX,
             _FOREIGN_KEY,
             _VIEW,
@@ -447,7 +438,9 @@ def _target(version: int) -> Target:
             _FUNCTION,
             _PROCEDURE,
             _AGGREGATE,
+            _TOUCH,
             _TRIGGER,
+            _NOTED,
             _EVENT_TRIGGER,
             _RULE,
             _POLICY,
@@ -515,7 +508,10 @@ def _target(version: int) -> Target:
                 "OutboxCleanupRetention",
             }
         ),
-        worded=frozenset({"definition", "expression", "when", "where", "using", "default", "actions"}),
+        given=frozenset({("extension", "plpgsql"), ("schema", "public"), ("user", "postgres")}),
+        worded=frozenset(
+            {"definition", "expression", "when", "where", "using", "default", "generated", "check", "actions"}
+        ),
         missing_types=frozenset({"stream_sink", "stream_route", "stream_outbox"}),
         secrets={
             "password": PLANTED,

@@ -190,9 +190,8 @@ def _own_fields(model: type[Any]) -> frozenset[str] | None:
     if model not in _FIELDS:
         fields = dataclasses.fields(model)
         optional = (each for each in fields if "attribute" not in each.metadata)
-        simple = (
-            not any("__slots__" in vars(each) for each in model.__mro__[:-1])
-            and all(each.default is not dataclasses.MISSING for each in optional)
+        simple = not any("__slots__" in vars(each) for each in model.__mro__[:-1]) and all(
+            each.default is not dataclasses.MISSING for each in optional
         )
         _FIELDS[model] = frozenset(each.name for each in fields) if simple else None
     return _FIELDS[model]

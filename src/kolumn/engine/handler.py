@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from kolumn.contract.errors import Problem, ValidationError
@@ -51,8 +51,21 @@ class Handler(Protocol[M]):
     def uses(self, model: M) -> frozenset[Ref]:
         """Return what must exist before the object can."""
 
+    @property
+    def is_part(self) -> bool:
+        """Whether its objects are parts of others, whose models have them too unless they are apart."""
+
+    def apart(self, model: M, parts: frozenset[Ref]) -> M:
+        """Return the model without those of `parts` it has: they are resources of their own."""
+
     def aliases(self, model: M) -> frozenset[Ref]:
         """Return further refs by which others may mean it, e.g. a function without its arguments."""
+
+    def completed(self, model: M, other: Callable[[Ref], Any]) -> M:
+        """Return a wanted `model` with what it leaves to others, e.g. the key a foreign key refers to.
+
+        `other` gives the model of another object as it should become, else as it is, None if there is none.
+        """
 
     def created(self, model: M) -> Create:
         """Return the creation of the object."""
@@ -92,6 +105,8 @@ class DeclaredHandler(Generic[M]):
     """The declared dataclass, M."""
     type: ClassVar[str]
     description: str
+    is_part = False
+    """Whether its objects are parts of others (see `Handler.is_part`)."""
     renames = False
     """Whether the database can rename objects of this type in place."""
 
@@ -151,6 +166,10 @@ class DeclaredHandler(Generic[M]):
         """Return nothing: the object stands alone."""
         return frozenset()
 
+    def apart(self, model: M, parts: frozenset[Ref]) -> M:
+        """Return the model itself: no part of it can be declared apart."""
+        return model
+
     def aliases(self, model: M) -> frozenset[Ref]:
         """Return nothing: the object has one ref."""
         return frozenset()
@@ -158,6 +177,10 @@ class DeclaredHandler(Generic[M]):
     def guesses(self, model: M) -> frozenset[Ref]:
         """Return what of `uses` was read out of a text, and may mean something else."""
         return frozenset()
+
+    def completed(self, model: M, other: Callable[[Ref], Any]) -> M:
+        """Return the model itself: it says all by itself."""
+        return model
 
     def created(self, model: M) -> Create:
         """Return the creation of the object, after what it uses."""

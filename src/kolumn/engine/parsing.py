@@ -424,6 +424,8 @@ def _config(shape: _Shape[Any], model: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, (str, int)):  # nearly always; a union is made anew at every call
         return value
+    if type(value) in _SHAPES:
+        return _element_config(value)
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -241,6 +241,28 @@ class Planner:
             self._find_gone(item, live, claimed)
             if item.request.ignore_changes and item.wanted is not None and item.live is not None:
                 item.wanted = _ignoring(item, item.wanted, item.live)
+        self._complete(items, live)
+
+    def _complete(self, items: Sequence[_Item], live: Snapshot) -> None:
+        """Fill in what wanted models leave to other objects, in these first."""
+        pending = {item.ref: item for item in items if item.ref is not None and not item.unchanged}
+        begun: set[ResourceKey] = set()
+
+        def complete(item: _Item) -> None:
+            if item.wanted is not None and item.key not in begun:
+                begun.add(item.key)
+                item.wanted = item.handler.completed(item.wanted, other)
+
+        def other(ref: Ref) -> Any:
+            item = pending.get(ref)
+            if item is None:
+                return live.get(ref)
+            complete(item)
+            return item.wanted
+
+        for item in items:
+            if not item.unchanged:
+                complete(item)
 
     def _find_live(self, item: _Item, live: Snapshot, claimed: dict[Ref, _Item]) -> None:
         """Find what a wanted resource is now: under its name or, as configuration says, a former one."""
@@ -293,6 +315,7 @@ class Planner:
     ) -> tuple[list[Operation], dict[Ref, ResourceKey]]:
         operations: list[Operation] = []
         owners: dict[Ref, ResourceKey] = {}
+        _take_parts_apart(items)
         renames = [rename for item in items for rename in _renames(item)]
         renamed = NOTHING.union(*(_former_names(rename) for rename in renames))
         for item in items:
@@ -431,6 +454,22 @@ class _Users:
 def _former_names(rename: Operation) -> frozenset[Ref]:
     """Return under which names others may use what is renamed, or has something renamed in it."""
     return rename.removes | {rename.subject}
+
+
+def _take_parts_apart(items: Sequence[_Item]) -> None:
+    """Leave out of the models what is declared apart from them, now or when it was last applied."""
+    found: set[Ref] = set()
+    for item in items:
+        if item.handler.is_part:
+            found.update(ref for ref in (item.ref, item.orphan) if ref is not None)
+            if item.live is not None:
+                found.add(item.handler.ref(item.live))
+    if not found:
+        return
+    parts = frozenset(found)
+    for item in items:
+        item.live = None if item.live is None else item.handler.apart(item.live, parts)
+        item.wanted = None if item.wanted is None else item.handler.apart(item.wanted, parts)
 
 
 def _asked_for(items: Iterable[_Item], live: Snapshot) -> Callable[[Ref], Any]:

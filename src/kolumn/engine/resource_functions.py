@@ -158,6 +158,8 @@ class ResourceFunctions:
         message = ""
         if outcome.error is not None:
             message = outcome.error.message
+            if outcome.failed is not None:
+                message = f"{outcome.failed}: {message}"
             if outcome.undo_error:
                 message += f" What ran before it could not all be undone: {outcome.undo_error}."
         return m.ApplyResponse(

@@ -13,7 +13,7 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.host import requests as wanted
 from kolumn.host.addresses import address_of, bare_type, prefixed_type
 from kolumn.host.configuration import Configuration
-from kolumn.host.providers import Client, Fleet
+from kolumn.host.providers import Client, Fleet, PlanReply
 from kolumn.host.requests import Requests, Scope
 from kolumn.host.results import Change, Review
 from kolumn.host.reviewing import changes, output_changes
@@ -152,7 +152,8 @@ def _ask_one(
             lock_timeout_seconds=math.ceil(options.lock_timeout),
         ),
     )
-    response = _ask(client, request, requests, configuration)
+    reply = _ask(client, request, requests, configuration)
+    response = reply.response
     pruned = _pruned(request, response, address) if options.prune else frozenset()
     unmanaged = None
     if options.count_unmanaged and not options.prune and response.steps:
@@ -161,7 +162,7 @@ def _ask_one(
             for type_, _, identity in (each.partition(" ") for each in response.unmanaged)
         )
     veil = Veil(configuration.project.secrets)
-    found = changes(response, requests, address, pruned, veil)
+    found = changes(reply, requests, address, pruned, veil)
     return _Answer(
         plan=ProviderPlan(
             address=address, request=request, fingerprint=response.fingerprint, steps=len(response.steps)
@@ -175,7 +176,7 @@ def _ask_one(
 
 def _ask(
     client: Client, request: m.PlanRequest, requests: Requests, configuration: Configuration
-) -> m.PlanResponse:
+) -> PlanReply:
     try:
         return client.plan(request)
     except ValidationError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ from kolumn.contract.encoding import Message
 from kolumn.contract.errors import OperationError, Problem, ValidationError
 from kolumn.contract.provider import Provider
 from kolumn.host import entry_points
+from kolumn.host.sealing import SEAL
 
 if TYPE_CHECKING:
     from kolumn.contract.schema import ProviderSchema
@@ -41,6 +42,14 @@ class ApplyReply(msgspec.Struct, frozen=True, kw_only=True):
     state: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class PlanReply(NamedTuple):
+    """A provider's plan."""
+
+    response: m.PlanResponse
+    sealed: bool
+    """Whether there may be stand-ins of sensitive values in it (see `sealing`)."""
+
+
 class _StateReply(msgspec.Struct, frozen=True, kw_only=True):
     success: bool = False
     state: msgspec.Raw = msgspec.Raw(b"null")
@@ -63,9 +72,10 @@ class Client:
         """Return what the provider offers."""
         return self._provider.schema()
 
-    def plan(self, request: m.PlanRequest) -> m.PlanResponse:
+    def plan(self, request: m.PlanRequest) -> PlanReply:
         """Plan; see the contract."""
-        return self._call("Plan", request, m.PlanResponse)
+        reply = self._send("Plan", codec.encode(request))
+        return PlanReply(self._read(reply, "Plan", m.PlanResponse), SEAL.encode() in reply)
 
     def apply(self, request: m.PlanRequest) -> ApplyReply:
         """Apply. A failure of the apply itself is in the reply: `success` and `error`."""
@@ -106,7 +116,10 @@ class Client:
         return self._provider.call_function(self._context, function, request)
 
     def _call(self, function: str, request: Message, response: type[R]) -> R:
-        reply = codec.decode(response, self._send(function, codec.encode(request)))
+        return self._read(self._send(function, codec.encode(request)), function, response)
+
+    def _read(self, body: bytes, function: str, response: type[R]) -> R:
+        reply = codec.decode(response, body)
         _require(getattr(reply, "success", True), getattr(reply, "error", ""), function, self.address)
         return reply
 

@@ -10,6 +10,7 @@ import msgspec
 from kolumn.contract import messages as m
 from kolumn.host.addresses import bare_type, prefixed_type
 from kolumn.host.attributes import same_steps
+from kolumn.host.providers import PlanReply
 from kolumn.host.requests import Key, Requests
 from kolumn.host.results import Action, Change, Difference, OutputChange
 from kolumn.host.sealing import HIDDEN, SEAL, Veil, hidden, is_sealed, sealed_paths, shown, texts_at
@@ -17,13 +18,14 @@ from kolumn.host.state import OutputRecord
 
 
 def changes(
-    response: m.PlanResponse,
+    reply: PlanReply,
     requests: Requests,
     provider: str,
     pruned: frozenset[Key],
     veil: Veil,
 ) -> list[Change]:
     """Return what a provider's plan changes; `pruned` are the deletes that only `--prune` asked for."""
+    response = reply.response
     steps: dict[tuple[str, str], list[m.PlanStep]] = {}
     for step in response.steps:
         steps.setdefault((bare_type(provider, step.resource_type), step.name), []).append(step)
@@ -48,7 +50,9 @@ def changes(
                 type=prefixed_type(provider, each.resource_type),
                 provider=provider,
                 action=action,
-                differences=_differences(each.changes, sensitive, curtain) if action != "delete" else (),
+                differences=_differences(each.changes, sensitive, curtain, sealed=reply.sealed)
+                if action != "delete"
+                else (),
                 steps=tuple(
                     _veiled(step, curtain, blind=bool(sensitive) and action == "delete") for step in mine
                 ),
@@ -128,7 +132,7 @@ def _texts(changes: Mapping[str, Any], sensitive: Iterable[tuple[str, ...]]) -> 
 
 
 def _differences(
-    changes: Mapping[str, Any], sensitive: Sequence[tuple[str, ...]], veil: Veil
+    changes: Mapping[str, Any], sensitive: Sequence[tuple[str, ...]], veil: Veil, *, sealed: bool
 ) -> tuple[Difference, ...]:
     inside: dict[str, list[tuple[str, ...]]] = {}
     if sensitive:
@@ -139,7 +143,10 @@ def _differences(
         before, after = change.get("before"), change.get("after")
         for rest in inside.get(path, ()):
             before, after = hidden(before, rest), hidden(after, rest)
-        found.append(Difference(path, shown(veil.value(before)), shown(veil.value(after))))
+        before, after = veil.value(before), veil.value(after)
+        found.append(
+            Difference(path, shown(before), shown(after)) if sealed else Difference(path, before, after)
+        )
     return tuple(found)
 
 

@@ -72,25 +72,13 @@ def _seal_texts(value: Any, secrets: list[str], salt: str) -> Any:
 
 
 def shown(value: Any) -> Any:
-    """Return `value` with every stand-in replaced by `(sensitive)`, for people; itself if it has none."""
-    return _shown(value) if _may_hold_seal(value) else value
-
-
-def _may_hold_seal(value: Any) -> bool:
-    if isinstance(value, (str, int)) or value is None:
-        return False
-    if isinstance(value, Mapping):
-        return SEAL in value or any(map(_may_hold_seal, value.values()))
-    return isinstance(value, (list, tuple)) and any(map(_may_hold_seal, value))
-
-
-def _shown(value: Any) -> Any:
+    """Return `value` with every stand-in replaced by `(sensitive)`, for people."""
     if is_sealed(value):
         return HIDDEN
     if isinstance(value, Mapping):
-        return {key: _shown(each) for key, each in value.items()}
+        return {key: shown(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_shown(each) for each in value]
+        return [shown(each) for each in value]
     return value
 
 

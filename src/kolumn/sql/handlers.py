@@ -229,9 +229,13 @@ class TableHandler(SQLHandler[Table]):
         """
         keys = [each for each in model.constraints() if isinstance(each, ForeignKey)]
         if not keys:
-            return super().uses(model)
+            return self.needs(model)
         refs = frozenset([self._target(model, key) for key in keys])
-        return (super().uses(model) | refs) - {self.ref(model)}
+        return (self.needs(model) | refs) - {self.ref(model)}
+
+    def needs(self, model: Table) -> frozenset[Ref]:
+        """Return what a table uses apart from what its foreign keys refer to: its schema."""
+        return super().uses(model)
 
     def diff(self, live: Table | None, wanted: Table | None) -> list[Operation]:
         """Return the operations; foreign keys to other tables come last and go first."""
@@ -259,7 +263,7 @@ class TableHandler(SQLHandler[Table]):
         return [*operations, *diff_table(live, wanted, self.normalizer, after)]
 
     def _create(self, wanted: Table) -> list[Operation]:
-        subject, uses = self.ref(wanted), super().uses(wanted)
+        subject, uses = self.ref(wanted), self.needs(wanted)
         keys = self._foreign_keys(wanted)
         now = wanted
         for key in keys:
@@ -274,7 +278,7 @@ class TableHandler(SQLHandler[Table]):
         return operations
 
     def _drop(self, live: Table) -> list[Operation]:
-        subject, uses = self.ref(live), super().uses(live)
+        subject, uses = self.ref(live), self.needs(live)
         operations: list[Operation] = []
         now = live
         for key in self._foreign_keys(live):

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from kolumn.contract.errors import Problem
-from kolumn.engine.declaration import NOT_EMPTY, attribute, declared_fields, one_of, replaced
+from kolumn.engine.declaration import NOT_EMPTY, attribute, declared_fields, held, one_of, replaced
 from kolumn.sql.reference import parse_names, parse_reference
 
 ACTIONS = ("no action", "restrict", "cascade", "set null", "set default")
@@ -232,8 +232,10 @@ class Column:
     def without_constraints(self, *kinds: builtins.type[Any]) -> Self:
         """Return the column with no constraint of the given kinds (all without any) written at it."""
         changes: dict[str, Any] = {}
+        own = held(self)
         for head, rest, default in _constraint_fields(type(self), *kinds):
-            _set(self, changes, head, rest, default)
+            if head in own:
+                _set(self, changes, head, rest, default)
         return replaced(self, changes)
 
     def with_constraints_of(self, other: Column) -> Self:
@@ -270,11 +272,11 @@ def _constraint_fields(*kinds: type[Any]) -> tuple[tuple[str, str, Any], ...]:
 
 def _set(column: Column, changes: dict[str, Any], head: str, rest: str, value: Any) -> None:
     """Note in `changes` what gives a column's field, or the field `rest` of the model in it, a value."""
-    held = changes.get(head, getattr(column, head)) if rest else getattr(column, head)
-    if not rest and held != value:
+    now = changes.get(head, getattr(column, head)) if rest else getattr(column, head)
+    if not rest and now != value:
         changes[head] = value
-    elif rest and getattr(held, rest) != value:
-        changes[head] = replaced(held, {rest: value})
+    elif rest and getattr(now, rest) != value:
+        changes[head] = replaced(now, {rest: value})
 
 
 @dataclass(frozen=True)

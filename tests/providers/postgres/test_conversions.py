@@ -29,10 +29,10 @@ numeric[]|numeric(10,2)[]|numeric(12,2)[]|json[]|jsonb[]|timestamp[]|timestamptz
 """
 RARE = """
 numeric(8,-2)|varchar(50)|char(50)|bit(8)|bit varying(3)|bit varying(8)|time(0)|time(3) with time zone
-timestamp(0)|timestamptz(0)|interval(6)|interval second|interval minute to second(6)|jsonpath|line|xid|cid|tid|regtype
-regproc|regprocedure|regoper|regoperator|regrole|regnamespace|regcollation|regconfig|regdictionary|txid_snapshot
-pg_snapshot|refcursor|aclitem|tsrange|int8range|nummultirange|tstzmultirange|gtsvector|int2vector|varchar(50)[]
-numeric[]|char(5)[]|cidr[]|"char"[]|name[]|inet[]|oid[]
+timestamp(0)|timestamptz(0)|interval(6)|interval second|interval minute to second(6)|jsonpath|line|xid|cid|tid
+regtype|regproc|regprocedure|regoper|regoperator|regrole|regnamespace|regcollation|regconfig|regdictionary
+txid_snapshot|pg_snapshot|refcursor|aclitem|tsrange|int8range|nummultirange|tstzmultirange|gtsvector|int2vector
+varchar(50)[]|numeric[]|char(5)[]|cidr[]|"char"[]|name[]|inet[]|oid[]
 """
 """What says little that others do not: left out where time is short."""
 

@@ -42,7 +42,7 @@ class PostgresCompiler:
     ) -> list[Operation]:
         """Return the operations with what each resource type makes of all of them together."""
         for handler in self._handlers.values():
-            operations = handler.consolidated(operations, live, self._server)
+            operations = handler.consolidated(operations, live, self._server, online=online)
         return succession.consolidated(operations, live, self._handlers)
 
     def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:

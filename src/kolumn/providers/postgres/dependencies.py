@@ -40,7 +40,8 @@ SELECT DISTINCT
     CASE WHEN t.typelem <> 0 AND t.typsubscript = 'array_subscript_handler'::regproc THEN t.typelem
          WHEN t.typrelid <> 0 AND tc.relkind <> 'c' THEN t.typrelid
          ELSE d.refobjid END,
-    coalesce(rc.attname::text, '')
+    coalesce(rc.attname::text, ''),
+    coalesce(k.contype = 'f', false)
 FROM pg_catalog.pg_depend d
 LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
 LEFT JOIN pg_catalog.pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid
@@ -55,19 +56,23 @@ LEFT JOIN pg_catalog.pg_attribute rc
 LEFT JOIN pg_catalog.pg_type dt ON d.classid = 'pg_type'::regclass AND dt.oid = d.objid
 LEFT JOIN pg_catalog.pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
 LEFT JOIN pg_catalog.pg_class tc ON tc.oid = t.typrelid
+LEFT JOIN pg_catalog.pg_class key
+    ON k.contype = 'f' AND d.refclassid = 'pg_class'::regclass AND key.oid = d.refobjid
 WHERE d.refobjid >= 16384 AND d.objid >= 16384
     AND d.deptype IN ('n', 'a')
     AND (d.deptype = 'n' OR d.classid IN (
         'pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass, 'pg_statistic_ext'::regclass,
-        'pg_class'::regclass))
+        'pg_class'::regclass)
+        OR a.oid IS NOT NULL AND d.refobjid = a.adrelid AND d.refobjsubid NOT IN (0, a.adnum))
     AND d.refclassid IN (
         'pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass,
         'pg_collation'::regclass, 'pg_ts_config'::regclass, 'pg_constraint'::regclass)
-    AND (k.oid IS NULL OR k.contype <> 'f')
+    AND (k.oid IS NULL OR k.contype <> 'f' OR d.refobjsubid > 0 OR key.relkind IN ('i', 'I'))
     AND d.classid <> 'pg_type'::regclass
     OR d.classid = 'pg_type'::regclass AND d.deptype = 'n' AND d.refobjid >= 16384
 """
-"""Foreign keys are left out: the tables know them. Dependencies of parts carry the part's name."""
+"""Dependencies of parts carry the part's name. Foreign keys are told of as users of the columns and the key they
+refer to, not of the table: tables know them, and make and drop them apart."""
 
 _PARTS = {
     "pg_attrdef": ("pg_class", "default"),
@@ -88,7 +93,7 @@ def dependents(
     (because of its type). The parts of a domain are called so as well; its default has no name.
     """
     found: dict[Ref, dict[Ref, None]] = defaultdict(dict)
-    for catalogue, oid, part, target_catalogue, target_oid, column in rows:
+    for catalogue, oid, part, target_catalogue, target_oid, column, is_foreign_key in rows:
         whole, kind = _PARTS.get(catalogue, (catalogue, "column"))
         dependent = refs.get((whole, oid))
         target = refs.get((target_catalogue, target_oid))
@@ -98,7 +103,8 @@ def dependents(
             dependent = Ref(kind, part, dependent.schema, dependent.name)
         elif dependent == target:
             continue
-        found[target][dependent] = None
+        if not (is_foreign_key and column):
+            found[target][dependent] = None
         if column:
             found[Ref("column", column, target.schema, target.name)][dependent] = None
     return {ref: tuple(each) for ref, each in found.items()}

@@ -1,17 +1,20 @@
-"""What a renamed relation, routine or type does to the texts that name it.
+"""What renaming a schema, a type, a value of an enum, a relation or a routine does to the texts of others.
 
-PostgreSQL keeps the objects themselves by number, so its own wording has the new name from then on. A
-relation that a query does not call anything else keeps its former name there, as an alias: `FROM films film`.
+PostgreSQL keeps what texts mean by number, so its own wording of them has the new name from then on. A relation
+that a query does not call anything else keeps its former name there, as an alias: `FROM films film`. Bodies of
+routines are texts to it, and stay.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from kolumn.engine.operations import Rename
+from kolumn.engine.operations import Operation, Rename
+from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.keywords import RESERVED
-from kolumn.providers.postgres.mentions import Name, relation_places, user_type
+from kolumn.providers.postgres.mentions import Name, relation_places
 from kolumn.providers.postgres.tokens import (
     QUOTED,
     STRING,
@@ -23,102 +26,218 @@ from kolumn.providers.postgres.tokens import (
     tokenize,
     value,
 )
-from kolumn.providers.postgres.types import TypeName, read_type
+from kolumn.providers.postgres.types import TypeName, parse_type, read_type
+from kolumn.sql import reference
+from kolumn.sql.operations import AlterObject
 
-_RELATIONS = frozenset({"table", "view", "materialized_view", "sequence"})
-_ROUTINES = frozenset({"function", "procedure", "aggregate"})
-_TYPES = frozenset({"enum", "domain", "composite_type", "range_type"})
+_SQL = frozenset({"expression", "default", "query", "argument", "bounds", "command"})
+"""Grammars of texts in which names are found among other things."""
+_NAMES = frozenset(
+    {
+        "name",
+        "object_name",
+        "operator",
+        "operator_name",
+        "qualified",
+        "qualified_sign",
+        "relation",
+        "reference",
+    }
+)
+"""Grammars of texts that are a name, with its schema before it."""
+
+RELATIONS = frozenset({"table", "view", "materialized_view", "sequence"})
+ROUTINES = frozenset({"function", "procedure", "aggregate"})
+TYPES = frozenset({"enum", "domain", "composite_type", "range_type"})
 _BEFORE_ALIASED = frozenset({"from", "join", ",", "only", "("})
+"""What a relation that can have an alias stands after."""
 
-Piece = tuple[int, int, str]
-"""Where a text has something else from then on, and what."""
-
-
-def text_change(rename: Rename) -> Callable[[str], str]:
-    """Return what a rename does to the texts of SQL that may name the object: the text it becomes."""
-    kind, before, after = rename.subject.type, rename.before, rename.after
-    find = next((find for kinds, find in _FINDERS if kind in kinds), None)
-    if find is None:
-        return _unchanged
-    schema = rename.subject.schema
-    old, new = Name(before.name, schema), Name(after.name, schema)
-    return lambda text: _changed(find, text, old, new)
+Edit = tuple[int, int, str]
 
 
-def type_change(rename: Rename) -> Callable[[str], str]:
-    """Return what a rename does to the name of a type: the name it becomes."""
-    if rename.subject.type not in _TYPES | _RELATIONS:
-        return _unchanged
-    old = Name(rename.before.name, rename.subject.schema)
-    return lambda text: _type(text, old, rename.after.name)
+@dataclass(frozen=True, kw_only=True)
+class RenameValue(AlterObject):
+    """Give a value another name; rows, defaults and views that have it follow."""
+
+    RENAMES: ClassVar[bool] = True
+
+    old: str
+    new: str
+
+    def describe(self) -> str:
+        """Return `rename value <old> of <enum> to <new>`."""
+        return f"rename value {self.old} of {self.subject} to {self.new}"
+
+    def inverse(self) -> Operation:
+        """Return the rename back."""
+        return RenameValue(
+            subject=self.subject,
+            before=self.after,
+            after=self.before,
+            fields=self.fields,
+            old=self.new,
+            new=self.old,
+        )
 
 
-def _unchanged(text: str) -> str:
-    return text
+def text_change(operation: Operation) -> Callable[[str, str], str] | None:
+    """Return what a rename does to a text of a grammar; None for what leaves all texts as they are."""
+    if isinstance(operation, RenameValue):
+        enum, labels = _named(operation.subject), (operation.old, operation.new)
+        return lambda grammar, text: with_label_renamed(grammar, text, enum, *labels)
+    if not isinstance(operation, Rename):
+        return None
+    kind = operation.subject.type
+    if kind == "schema":
+        names = operation.subject.name, operation.target.name
+        return lambda grammar, text: with_schema_renamed(grammar, text, *names)
+    old = Name(operation.before.name, operation.subject.schema)
+    new = Name(operation.after.name, operation.target.schema)
+    if kind in ROUTINES:
+        return lambda grammar, text: with_routine_renamed(grammar, text, old, new)
+    if kind in TYPES:
+        return lambda grammar, text: with_type_renamed(grammar, text, old, new)
+    if kind in RELATIONS:
+        return lambda grammar, text: with_relation_renamed(
+            grammar, with_type_renamed(grammar, text, old, new), old, new
+        )
+    return None
 
 
-@lru_cache(maxsize=4096)
-def _changed(find: Callable[[str, Name, Name], Iterator[Piece]], text: str, old: Name, new: Name) -> str:
-    if old.name not in text and old.name not in text.lower():
-        return text
+def _named(ref: Ref) -> Name:
+    return Name(ref.name, ref.schema)
+
+
+def with_schema_renamed(grammar: str, text: str, old: str, new: str) -> str:
+    """Return a text with schema `old` called `new`."""
+    if grammar == "schema":
+        return new if text == old else text
+    if grammar in _NAMES:
+        prefix = f"{reference.quote(old)}."
+        return f"{reference.quote(new)}.{text.removeprefix(prefix)}" if text.startswith(prefix) else text
+    if grammar == "type":
+        parsed = parse_type(text)
+        if isinstance(parsed, str) or parsed.schema != old:
+            return text
+        return str(replace(parsed, schema=new))
+    return _edited(text, _schema_edits, old, new) if grammar in _SQL else text
+
+
+def with_type_renamed(grammar: str, text: str, old: Name, new: Name) -> str:
+    """Return a text with type `old` called `new`; schemas are empty for public."""
+    if grammar == "type":
+        parsed = parse_type(text)
+        if isinstance(parsed, str) or not _is(parsed, old):
+            return text
+        return str(replace(parsed, name=new.name, schema=new.schema))
+    return _edited(text, _type_edits, old, new) if grammar in _SQL else text
+
+
+def with_label_renamed(grammar: str, text: str, enum: Name, old: str, new: str) -> str:
+    """Return a text with the constants of an enum that are value `old` turned into value `new`."""
+
+    def edits(tokens: Sequence[Token]) -> Iterator[Edit]:
+        for place, token in enumerate(tokens[:-2]):
+            if token.kind == STRING and tokens[place + 1].word == "::" and value(token) == old:
+                read = read_type(tokens, place + 2)
+                if not isinstance(read, str) and _is(read[0], enum) and not read[0].array:
+                    yield token.start, token.end, literal(new)
+
+    return _replaced(text, edits(tokenize(text))) if grammar in _SQL else text
+
+
+def with_relation_renamed(grammar: str, text: str, old: Name, new: Name) -> str:
+    """Return a text with a table, view or sequence `old` called `new`."""
+    return _edited(text, _relation_edits, old, new) if grammar in _SQL else text
+
+
+def with_routine_renamed(grammar: str, text: str, old: Name, new: Name) -> str:
+    """Return a text that calls `new` wherever it called `old`."""
+    return _edited(text, _routine_edits, old, new) if grammar in _SQL else text
+
+
+def _edited(
+    text: str,
+    edits: Callable[[Sequence[Token], Name, Name], Iterator[Edit]],
+    old: str | Name,
+    new: str | Name,
+) -> str:
+    before, after = (each if isinstance(each, Name) else Name("", each) for each in (old, new))
+    return _replaced(text, edits(tokenize(text), before, after))
+
+
+def _replaced(text: str, edits: Iterator[Edit]) -> str:
     parts, end = [], 0
-    for start, stop, instead in sorted(find(text, old, new)):
-        parts += [text[end:start], instead]
+    for start, stop, words in sorted(edits):
+        parts += [text[end:start], words]
         end = stop
     return "".join([*parts, text[end:]])
 
 
-def _relations(text: str, old: Name, new: Name) -> Iterator[Piece]:
-    tokens = tokenize(text)
-    for place in relation_places(tokens):
-        end = _chain_end(tokens, place)
-        if _name(tokens, place, end) == old:
-            aliased = place > 0 and tokens[place - 1].word in _BEFORE_ALIASED and not _has_alias(tokens, end)
-            alias = f" {quote(old.name)}" if aliased else ""
-            yield tokens[place].start, tokens[end - 1].end, _spelled(tokens, place, end, new) + alias
-    for place, token in enumerate(tokens[:-2]):
-        if token.kind == STRING and [each.word for each in tokens[place + 1 : place + 3]] == [
-            "::",
-            "regclass",
-        ]:
+def _schema_edits(tokens: Sequence[Token], old: Name, new: Name) -> Iterator[Edit]:
+    """Yield the new name wherever the old one stands before a period and another name."""
+    for place, token in enumerate(tokens):
+        after = tokens[place + 1].word if place + 1 < len(tokens) else ""
+        if _is_name(token) and after == "." and identifier(token) == old.schema:
+            if place == 0 or tokens[place - 1].word != ".":
+                yield token.start, token.end, quote(new.schema)
+        elif token.kind == STRING and after == "::" and tokens[place + 2].word == "regclass":
+            inside = value(token) or ""
+            made = _replaced(inside, _schema_edits(tokenize(inside), old, new))
+            if made != inside:
+                yield token.start, token.end, literal(made)
+
+
+def _type_edits(tokens: Sequence[Token], old: Name, new: Name) -> Iterator[Edit]:
+    """Yield the new name wherever the old one is a type: after `::` or `AS`, and before a constant."""
+    place = 0
+    while place < len(tokens):
+        token = tokens[place]
+        before = tokens[place - 1].word if place else ""
+        read = read_type(tokens, place) if _is_name(token) and before != "." else "no name"
+        if isinstance(read, str) or not _is(read[0], old):
+            place += 1
+            continue
+        parsed, end = read
+        constant = end < len(tokens) and tokens[end].kind == STRING
+        if before in ("::", "as") or constant or end == len(tokens):
+            spelled = str(replace(parsed, name=new.name, schema=new.schema or "public"))
+            yield token.start, tokens[end - 1].end, spelled
+        place = end
+
+
+def _is(parsed: TypeName, name: Name) -> bool:
+    place = "" if parsed.schema == "public" else parsed.schema
+    return not parsed.built_in and (parsed.name, place) == (name.name, name.schema)
+
+
+def _is_name(token: Token) -> bool:
+    return token.kind in (WORD, QUOTED)
+
+
+def _relation_edits(tokens: Sequence[Token], old: Name, new: Name) -> Iterator[Edit]:
+    """Yield the new name, with what is before it, wherever a relation is named; and its alias from then on."""
+    for place, token in enumerate(tokens):
+        if token.kind == STRING and [each.word for each in tokens[place + 1 : place + 3]] == ["::", "regclass"]:
             inside = tokenize(value(token) or "")
             end = _chain_end(inside, 0) if inside else 0
             if inside and end == len(inside) and _name(inside, 0, end) == old:
                 yield token.start, token.end, literal(_spelled(inside, 0, end, new))
+    for place in relation_places(tokens):
+        end = _chain_end(tokens, place)
+        if _name(tokens, place, end) == old:
+            before = tokens[place - 1].word if place else ""
+            alias = f" {quote(old.name)}" if before in _BEFORE_ALIASED and not _has_alias(tokens, end) else ""
+            yield tokens[place].start, tokens[end - 1].end, _spelled(tokens, place, end, new) + alias
 
 
-def _routines(text: str, old: Name, new: Name) -> Iterator[Piece]:
-    tokens = tokenize(text)
+def _routine_edits(tokens: Sequence[Token], old: Name, new: Name) -> Iterator[Edit]:
+    """Yield the new name, with what is before it, wherever the routine is called."""
     for place, token in enumerate(tokens):
-        if token.word == "(" and place and tokens[place - 1].kind in (WORD, QUOTED):
+        if token.word == "(" and place and _is_name(tokens[place - 1]):
             start = _chain_start(tokens, place - 1)
             if _name(tokens, start, place) == old:
                 yield tokens[start].start, tokens[place - 1].end, _spelled(tokens, start, place, new)
-
-
-def _types(text: str, old: Name, new: Name) -> Iterator[Piece]:
-    tokens = tokenize(text)
-    for place, token in enumerate(tokens):
-        after = tokens[place + 1] if place + 1 < len(tokens) else None
-        if token.word in ("::", "as"):
-            start = place + 1
-        elif after is not None and after.kind == STRING and token.kind in (WORD, QUOTED):
-            start = _chain_start(tokens, place)
-        else:
-            continue
-        end = _chain_end(tokens, start) if start < len(tokens) else start
-        read = read_type(tokens, start)
-        if not isinstance(read, str) and not read[0].built_in and user_type(read[0]) == old:
-            yield tokens[start].start, tokens[end - 1].end, _spelled(tokens, start, end, new)
-
-
-def _type(text: str, old: Name, name: str) -> str:
-    tokens = tokenize(text)
-    read = read_type(tokens)
-    if isinstance(read, str) or read[1] != len(tokens) or read[0].built_in or user_type(read[0]) != old:
-        return text
-    found = read[0]
-    return str(TypeName(name, found.schema, found.modifiers, found.fields, found.array, found.set_of))
 
 
 def _name(tokens: Sequence[Token], start: int, end: int) -> Name:
@@ -129,8 +248,7 @@ def _name(tokens: Sequence[Token], start: int, end: int) -> Name:
 
 def _spelled(tokens: Sequence[Token], start: int, end: int, new: Name) -> str:
     """Return the new name with as much before it as the old one has."""
-    before = [each.text for each in tokens[start : end - 1]]
-    return "".join([*before, quote(new.name)])
+    return "".join([*(each.text for each in tokens[start : end - 1]), quote(new.name)])
 
 
 def _has_alias(tokens: Sequence[Token], place: int) -> bool:
@@ -142,15 +260,12 @@ def _has_alias(tokens: Sequence[Token], place: int) -> bool:
 
 def _chain_end(tokens: Sequence[Token], place: int) -> int:
     end = place + 1
-    while end + 1 < len(tokens) and tokens[end].word == "." and tokens[end + 1].kind in (WORD, QUOTED):
+    while end + 1 < len(tokens) and tokens[end].word == "." and _is_name(tokens[end + 1]):
         end += 2
     return end
 
 
 def _chain_start(tokens: Sequence[Token], place: int) -> int:
-    while place >= 2 and tokens[place - 1].word == "." and tokens[place - 2].kind in (WORD, QUOTED):
+    while place >= 2 and tokens[place - 1].word == "." and _is_name(tokens[place - 2]):
         place -= 2
     return place
-
-
-_FINDERS = ((_RELATIONS, _relations), (_ROUTINES, _routines), (_TYPES, _types))

@@ -23,7 +23,7 @@ from kolumn.engine.resource import Model, Ref, Snapshot
 from kolumn.engine.rewriting import rewrite
 from kolumn.providers.postgres import mentions
 from kolumn.providers.postgres.dialect import PostgresDialect
-from kolumn.providers.postgres.following import text_change, type_change
+from kolumn.providers.postgres.following import text_change
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.signatures import routine_ref
@@ -196,19 +196,13 @@ class PostgresHandler(SQLHandler[M]):
         return super().uses(model) | role_refs(getattr(model, "owner", ""))
 
     def follow(self, model: M, operation: Operation) -> M:
-        """Return the model with what it names as that is called after a rename: also owners, and in texts."""
-        if not isinstance(operation, Rename):
-            return super().follow(model, operation)
-        if operation.subject in role_refs(getattr(model, "owner", "")):
+        """Return the model as it is once a role, a schema, a type, a relation or a routine has its new name."""
+        if isinstance(operation, Rename) and operation.subject in role_refs(getattr(model, "owner", "")):
             return dataclasses.replace(model, owner=operation.after.name)  # type: ignore[type-var]
-        in_text, in_type = text_change(operation), type_change(operation)
-
-        def change(grammar: str, text: str) -> str:
-            if grammar in _TEXTS:
-                return in_text(text)
-            return in_type(text) if grammar in _TYPE_NAMES else text
-
-        return rewrite(super().follow(model, operation), change)
+        change = text_change(operation)
+        if change is not None:
+            model = rewrite(model, change)
+        return super().follow(model, operation)
 
     def created(self, model: M) -> Create:
         """Return the creation of the object."""
@@ -218,11 +212,13 @@ class PostgresHandler(SQLHandler[M]):
         """Return the drop of the object."""
         return _placed(super().dropped(model), -self.PLACE)
 
-    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+    def consolidated(
+        self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
+    ) -> list[Operation]:
         """Return the operations of a plan with what only all of them together, and the server, show.
 
         Called once per plan, in the order of the registry. They are the operations themselves where there is
-        nothing to add.
+        nothing to add. `online` says that they will not be one transaction.
         """
         return operations
 
@@ -262,10 +258,6 @@ class PostgresHandler(SQLHandler[M]):
         places = {named} if schema else {"", self.dialect.normal_schema(own) if own else ""}
         return frozenset(Ref(kind, name, place) for kind in kinds for place in places)
 
-
-_TEXTS = frozenset({"query", "expression", "default", "command"})
-"""Grammars of texts in which objects are named as SQL does."""
-_TYPE_NAMES = frozenset({"type", "argument"})
 
 O = TypeVar("O", Create, Drop)  # noqa: E741
 

@@ -24,6 +24,7 @@ import msgspec
 from kolumn.engine.operations import Alter, Create, Drop, Operation, Rename, Risk, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.naming import object_name
+from kolumn.providers.postgres.resources.enum import AddValues
 from kolumn.providers.postgres.resources.index import PostgresIndex
 from kolumn.providers.postgres.tables.forms import canonical
 from kolumn.providers.postgres.tables.model import (
@@ -133,6 +134,9 @@ def _gentle(operation: Operation, live: Snapshot, patience: Patience, compiled: 
             and not key.without_overlaps
         ):
             yield from _key(operation, key, patience, compiled)
+            return
+        case AddValues():  # nobody, later steps included, can use a value before it is committed
+            yield msgspec.structs.replace(compiled(operation), alone=True)
             return
     step = compiled(operation)
     if not _touches_what_is_used(operation, live):

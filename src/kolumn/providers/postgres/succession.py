@@ -339,7 +339,9 @@ class _Planning:
     def _drop_former(self, member: Member, converted: Iterable[Operation]) -> DropFormer:
         """Return the drop of what was set aside: after all conversions, and after what is made of it."""
         members = self._family.members.values()
-        made_of_it = (each for each in members if member.subject in each.handler.uses(each.before) and each != member)
+        made_of_it = (
+            each for each in members if member.subject in each.handler.uses(each.before) and each != member
+        )
         requires = {ref for each in converted for ref in each.provides}
         requires |= {_marker("aside", member), *(_marker("dropped", each) for each in made_of_it)}
         return DropFormer(

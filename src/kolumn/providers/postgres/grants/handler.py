@@ -213,7 +213,9 @@ class GrantHandler(PostgresHandler[Grant]):
             changes = {"schema": new}
         return dataclasses.replace(model, **changes, target=None) if changes else model  # type: ignore[arg-type]
 
-    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+    def consolidated(
+        self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
+    ) -> list[Operation]:
         """Return the operations of a plan with grants put right where owners change."""
         return with_grants_kept(operations, live, self)
 
@@ -297,6 +299,8 @@ class GrantHandler(PostgresHandler[Grant]):
             model
         ):  # the system's, or an extension's: it may be as that made it
             return None
+        if model.role == PUBLIC and model.family == "schema" and model.object == "public":
+            return Held(privileges.on_schema_public(server))
         if model.role == PUBLIC:
             return Held(kind.public)
         if found is None:

@@ -190,12 +190,18 @@ WHERE t.typtype = 'c' AND {{user_schemas}} AND {not_a_member("pg_type", "t.oid")
                     f"drops attribute {each.name} of type {before.name} with its values in all rows",
                 )
 
-    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+    def consolidated(
+        self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
+    ) -> list[Operation]:
         """Return the operations with new types where attributes change in rows that are there."""
         for each in operations:
             if not isinstance(each, AlterObject) or each.subject.type != self.type:
                 continue
-            if "attributes" in each.fields and self._retyped(each.before, each.after) and _is_used(each.subject, live):
+            if (
+                "attributes" in each.fields
+                and self._retyped(each.before, each.after)
+                and _is_used(each.subject, live)
+            ):
                 operations = as_replacement(operations, each.subject, self)
         return operations
 

@@ -230,7 +230,9 @@ ORDER BY k.oid
                     f"({change.after.expression})",
                 )
 
-    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+    def consolidated(
+        self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
+    ) -> list[Operation]:
         """Return the operations with new domains where PostgreSQL cannot look at the values that are there.
 
         It does not see those inside arrays and composite types, and so refuses to add what they must satisfy.

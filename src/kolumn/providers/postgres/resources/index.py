@@ -20,13 +20,14 @@ from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tables import catalogue
 from kolumn.providers.postgres.tables.clauses import parse_index
 from kolumn.providers.postgres.tables.comparison import TableNormalizer, normal_part
-from kolumn.providers.postgres.tables.handler import grammars
+from kolumn.providers.postgres.tables.handler import GRAMMARS
 from kolumn.providers.postgres.tables.model import PostgresKeyPart
 from kolumn.providers.postgres.tables.reading import place
 from kolumn.providers.postgres.tables.render import part_sql
 from kolumn.providers.postgres.tokens import qualified, quote
 from kolumn.sql import model
 from kolumn.sql.handlers import IndexHandler
+from kolumn.sql.normal import Grammar
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,7 @@ class PostgresIndexHandler(PostgresHandler[Any], IndexHandler):
         {"comment", "parameters", "tablespace", "clustered", "replica_identity"}
     )
 
-    def __init__(self, dialect: PostgresDialect) -> None:
-        super().__init__(dialect)
-        self.normalizer = TableNormalizer(dialect)
-        self._checks = {**self._checks, **grammars()}
+    GRAMMARS: ClassVar[Mapping[str, Grammar]] = GRAMMARS
 
     def queries(self, server: Server) -> Mapping[str, str]:
         """Return the queries of tables: these bring all indexes."""

@@ -31,6 +31,16 @@ class PostgresSchema(Schema):
     owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
     comment: str | None = attribute("Comment; public has one of its own unless this is given", default=None)
 
+    def verify(self) -> Iterator[Problem]:
+        """Yield a fault for a rename from or to public: names without a schema mean it."""
+        if self.renamed_from and PUBLIC in (self.name, self.renamed_from):
+            yield Problem(
+                "schema public cannot be renamed, as names without a schema mean it",
+                code="conflicting_attributes",
+                path="renamed_from",
+                hint="Create another schema and let configuration move what belongs there.",
+            )
+
 
 class MakeUsual(AlterObject):
     """Give public the owner and comment it has in every database; before version 15, the comment only."""

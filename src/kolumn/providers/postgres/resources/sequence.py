@@ -263,7 +263,9 @@ WHERE {{user_schemas}} AND {not_a_member("pg_class", "c.oid")}
             for each in super().replace(live, wanted)
         ]
 
-    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+    def consolidated(
+        self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
+    ) -> list[Operation]:
         """Return the operations with what saves sequences from tables that are dropped while they stay."""
         dropped = {each.subject for each in operations if isinstance(each, Drop)}
         if not any(ref.type == "table" for ref in dropped):

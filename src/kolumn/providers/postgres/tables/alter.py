@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from kolumn.engine.resource import Snapshot
 from kolumn.providers.postgres import names, naming
+from kolumn.providers.postgres.conversions import conversion
 from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.parameters import Parameters
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tables import render
-from kolumn.providers.postgres.tables.conversions import needs_using
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
     Identity,
@@ -26,6 +27,7 @@ from kolumn.providers.postgres.tables.model import (
     PostgresTable,
     PostgresUnique,
 )
+from kolumn.providers.postgres.tables.operations import AttachPartition, DetachPartition, RemakeColumn
 from kolumn.providers.postgres.tokens import literal, qualified, quote
 from kolumn.providers.postgres.types import normal_type, serial_of
 from kolumn.sql.model import Constraint
@@ -53,13 +55,19 @@ class Change:
 
 def together(operation: AlterTable) -> bool:
     """Whether a change can share an ALTER TABLE with others."""
-    if isinstance(operation, RenameColumn):
+    if isinstance(operation, RenameColumn | AttachPartition | DetachPartition):
         return False
     return not (isinstance(operation, AlterConstraint) and "name" in operation.fields)
 
 
-def alter(operation: AlterTable, server: Server) -> Iterator[str]:
+def alter(operation: AlterTable, live: Snapshot, server: Server) -> Iterator[str]:
     """Yield the statements of a change inside a table."""
+    if isinstance(operation, AttachPartition):
+        yield render.attach_sql(_table(operation.after))
+        return
+    if isinstance(operation, DetachPartition):
+        yield render.detach_sql(_table(operation.before))
+        return
     if isinstance(operation, RenameColumn):
         old, new = quote(operation.old), quote(operation.new)
         yield render.alter_table(_table(operation.before), [f"RENAME COLUMN {old} TO {new}"])
@@ -80,6 +88,9 @@ def _collect(operation: AlterTable, change: Change, server: Server) -> None:
             _add_column(after, column, change, server)
         case DropColumn(column=column):
             change.actions.append(f"DROP COLUMN {quote(column.name)}")
+        case RemakeColumn(new=PostgresColumn() as new):
+            change.actions.append(f"DROP COLUMN {quote(operation.old.name)}")
+            _add_column(after, new, change, server)
         case AlterColumn(old=PostgresColumn() as old, new=PostgresColumn() as new):
             _ColumnChange(before, after, old, new, change, server).collect(operation.fields)
         case AddConstraint(constraint=constraint):
@@ -181,7 +192,12 @@ class _ColumnChange:
         """Whether the type changes in a way that PostgreSQL does not make by itself."""
         if self._type_before == self._type_after or self._new.generated:
             return False
-        return bool(self._new.using) or needs_using(self._type_before, self._type_after)
+        return bool(self._new.using or self._conversion)
+
+    @property
+    def _conversion(self) -> str:
+        """The expression that makes the new value out of the old one, empty where PostgreSQL knows by itself."""
+        return conversion(self._old.type, self._new.type).using(self._new.name)
 
     def _leave_source(self) -> None:
         """Take away where values come from now, as far as they will not come from there."""
@@ -256,8 +272,7 @@ class _ColumnChange:
         if new.collation:
             words += f" COLLATE {names.name_sql(new.collation)}"
         if self._using:
-            column = quote(new.name)
-            words += f" USING {embedded(new.using) if new.using else _cast(column, self._type_before, new)}"
+            words += f" USING {embedded(new.using) if new.using else self._conversion}"
         self._action(words)
 
     def _set_not_null(self) -> None:
@@ -273,10 +288,6 @@ class _ColumnChange:
             self._change.actions.append(words + (" NOT VALID" if named.not_valid else ""))
         if named is not None and named.comment:
             self._change.after.append(render.constraint_comment(self._table, named))
-
-
-def _cast(column: str, before: str, new: PostgresColumn) -> str:
-    return f"{column}::{embedded(new.type)}" if before == "text" else f"{column}::text::{embedded(new.type)}"
 
 
 def _identity_changes(old: Identity, new: Identity, kind: str) -> Iterator[str]:

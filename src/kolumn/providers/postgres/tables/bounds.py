@@ -11,6 +11,7 @@ from kolumn.providers.postgres import fragments
 from kolumn.providers.postgres.normal import normal_expression
 from kolumn.providers.postgres.tables.clauses import split
 from kolumn.providers.postgres.tokens import NUMBER, Token, closing, tokenize
+from kolumn.sql.normal import Grammar
 
 _FORMS = "write FROM (...) TO (...), IN (...), WITH (MODULUS n, REMAINDER m) or DEFAULT"
 _UNBOUNDED = frozenset({"minvalue", "maxvalue"})
@@ -92,3 +93,7 @@ def _is_hash(parts: list[list[Token]]) -> bool:
         sorted(each[0].word for each in parts) == ["modulus", "remainder"]
         and all(len(each) == 2 and each[1].kind == NUMBER for each in parts)
     )
+
+
+BOUNDS = Grammar(bounds_fault, normal_bounds)
+"""The grammar of a partition's bounds."""

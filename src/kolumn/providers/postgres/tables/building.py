@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
+from kolumn.engine.declaration import replaced
 from kolumn.providers.postgres import names
 from kolumn.providers.postgres.parameters import Parameters
 from kolumn.providers.postgres.tables.clauses import parse_exclusion, parse_partition_key
+from kolumn.providers.postgres.tables.forms import usual_name
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
     Identity,
@@ -21,7 +24,7 @@ from kolumn.providers.postgres.tables.model import (
 from kolumn.providers.postgres.tables.rows import ColumnRow, ConstraintRow, TableRow
 from kolumn.providers.postgres.tokens import tokenize, without_outer_parentheses
 from kolumn.providers.postgres.types import normal_type
-from kolumn.sql.model import KeyPart
+from kolumn.sql.model import Constraint, KeyPart
 from kolumn.sql.reference import Reference
 
 _STORAGES = {"p": "plain", "e": "external", "x": "extended", "m": "main"}
@@ -35,19 +38,15 @@ def build(row: TableRow) -> PostgresTable:
     """Return the table that a row tells of, with all names filled in."""
     parents = tuple(names.relation(schema, name, row.schema) for schema, name in row.parents)
     bounds = row.bounds.removeprefix("FOR VALUES ") if row.bounds else ""
-    held: dict[str, list[ConstraintRow]] = {}
-    for constraint in row.constraints:
-        held.setdefault(constraint.kind, []).append(constraint)
-    keys = [_primary_key(each) for each in held.get("p", ())]
-    return PostgresTable(
+    held = [_constraint(each, row.schema) for each in row.constraints]
+    handed_down = [_constraint(each, row.schema) for each in row.handed_down]
+    columns = tuple(_column(each, explicit=bool(bounds) and not row.in_order) for each in row.columns)
+    names_ = [column.name for column in columns]
+    unusual = [each for each in handed_down if bounds and _is_unusual(row.name, each, names_)]
+    table = PostgresTable(
         name=row.name,
         schema=row.schema,
-        columns=tuple(map(_column, row.columns)),
-        primary_key=keys[0] if keys else None,
-        uniques=tuple(map(_unique, held.get("u", ()))),
-        exclusions=tuple(map(_exclusion, held.get("x", ()))),
-        checks=tuple(map(_check, held.get("c", ()))),
-        foreign_keys=tuple(_foreign_key(each, row.schema) for each in held.get("f", ())),
+        columns=columns,
         partition_by=parse_partition_key(row.partition_key) if row.partition_key else None,
         partition_of=parents[0] if bounds and parents else "",
         bounds=bounds,
@@ -62,13 +61,52 @@ def build(row: TableRow) -> PostgresTable:
         replica_identity=_REPLICA_IDENTITIES.get(row.replica_identity, "default"),
         owner=row.owner,
         comment=row.comment,
+        handed_down=tuple(each for each in handed_down if each not in unusual),
+        version=row.version,
     )
+    return with_constraints(table, (*held, *unusual))
 
 
-def _column(row: ColumnRow) -> PostgresColumn:
+def with_constraints(table: PostgresTable, constraints: Iterable[Constraint]) -> PostgresTable:
+    """Return the table with `constraints` as those at the table."""
+    fields: dict[str, list[Constraint]] = {field: [] for field in table.CONSTRAINTS.values()}
+    for constraint in constraints:
+        fields[table.CONSTRAINTS[_kind(table, constraint)]].append(constraint)
+    keys = fields.pop("primary_key")
+    changes: dict[str, Any] = {field: tuple(each) for field, each in fields.items()}
+    changes["primary_key"] = keys[0] if keys else None
+    return replaced(table, changes)
+
+
+def _kind(table: PostgresTable, constraint: Constraint) -> type[Any]:
+    return next(kind for kind in table.CONSTRAINTS if isinstance(constraint, kind))
+
+
+def _is_unusual(table: str, constraint: Constraint, columns: list[str]) -> bool:
+    """Whether a partition's constraint is not as PostgreSQL makes it after the parent's."""
+    if not isinstance(constraint, PostgresPrimaryKey | PostgresUnique):
+        return False
+    more = constraint.comment or constraint.parameters or constraint.tablespace
+    return bool(more) or constraint.name != usual_name(table, constraint, columns)
+
+
+def _constraint(row: ConstraintRow, schema: str) -> Constraint:
+    match row.kind:
+        case "p":
+            return _primary_key(row)
+        case "u":
+            return _unique(row)
+        case "x":
+            return _exclusion(row)
+        case "c":
+            return _check(row)
+    return foreign_key(row, schema)
+
+
+def _column(row: ColumnRow, *, explicit: bool) -> PostgresColumn:
     identity = None
     kind, default, generated, stored = normal_type(row.type), row.default, "", False
-    if row.source in ("a", "d"):
+    if row.source in ("a", "d") and (row.sequence is not None or not row.inherited):
         identity = _identity(row)
     elif row.source in ("s", "v"):
         generated, default = bare(row.default or ""), None
@@ -76,6 +114,8 @@ def _column(row: ColumnRow) -> PostgresColumn:
     elif row.sequence is not None:
         kind, default = _SERIALS[kind], None
     named = row.not_null_constraint
+    if row.origin is not None and default is None and not generated and row.origin[1] is not None:
+        default = "NULL"
     return PostgresColumn(
         name=row.name,
         type=kind,
@@ -100,16 +140,31 @@ def _column(row: ColumnRow) -> PostgresColumn:
         parameters=Parameters.read(row.options or ()),
         comment=row.comment,
         inherited=row.inherited,
-        local=row.local,
+        local=row.local or explicit,
         follows=row.follows,
+        origin=_origin(row) if row.origin is not None else None,
+    )
+
+
+def _origin(row: ColumnRow) -> PostgresColumn:
+    """Return the parent's column as far as it may differ from this one."""
+    assert row.origin is not None
+    not_null, default, storage, compression = row.origin
+    return PostgresColumn(
+        name=row.name,
+        type=normal_type(row.type),
+        not_null=not_null,
+        default=default,
+        storage=_STORAGES[storage] if storage else "",
+        compression=_COMPRESSIONS[compression] if compression else "",
     )
 
 
 def _identity(row: ColumnRow) -> Identity:
     generated = "always" if row.source == "a" else "by default"
-    if row.sequence is None:  # of a partition, from PostgreSQL 17 on: the sequence is the parent's
-        return Identity(generated=generated)
     sequence = row.sequence
+    if sequence is None:
+        return Identity(generated=generated)
     low, high = limits(sequence.type, sequence.increment)
     first = sequence.min_value if sequence.increment > 0 else sequence.max_value
     return Identity(
@@ -205,7 +260,8 @@ def _check(row: ConstraintRow) -> PostgresCheck:
     )
 
 
-def _foreign_key(row: ConstraintRow, schema: str) -> PostgresForeignKey:
+def foreign_key(row: ConstraintRow, schema: str) -> PostgresForeignKey:
+    """Return a foreign key of a table in `schema`."""
     target = row.target
     assert target is not None
     where = "" if target.schema == schema else target.schema or "public"

@@ -7,7 +7,6 @@ from typing import Any
 
 from kolumn.engine.declaration import declared_fields
 from kolumn.providers.postgres import names
-from kolumn.providers.postgres.tables.bounds import normal_bounds
 from kolumn.providers.postgres.tables.forms import canonical
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
@@ -44,16 +43,9 @@ class TableNormalizer(Normalizer):
 
     def text(self, grammar: str, text: str, schema: str) -> str:
         """Return the normal form of one text."""
-        match grammar:
-            case "relation":
-                where, name = names.related(text, schema)
-                return f"{quote(where or 'public')}.{quote(name)}"
-            case "qualified":
-                return names.normal_name(text)
-            case "operator":
-                return names.normal_operator(text)
-            case "bounds":
-                return normal_bounds(text)
+        if grammar == "relation":
+            where, name = names.related(text, schema)
+            return f"{quote(where or 'public')}.{quote(name)}"
         return super().text(grammar, text, schema)
 
     def table(self, table: Table) -> Table:

@@ -8,11 +8,13 @@ at their column.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import operator
+from collections.abc import Iterable, Set
 from functools import lru_cache
 from typing import Any
 
-from kolumn.engine.declaration import replaced
+from kolumn.engine.declaration import declared_fields, replaced
+from kolumn.engine.sharing import OncePerObject
 from kolumn.providers.postgres import naming
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
@@ -37,12 +39,14 @@ def canonical(table: PostgresTable) -> PostgresTable:
     kept = vars(table).get(_CANONICAL)
     if kept is None:
         kept = _canonical(table)
-        vars(kept)[_CANONICAL] = True
         vars(table)[_CANONICAL] = kept
+        vars(kept)[_CANONICAL] = True
     return table if kept is True else kept
 
 
 def _canonical(table: PostgresTable) -> PostgresTable:
+    if _is_canonical(table):
+        return table
     held = dict.fromkeys(table.constraints())
     taken = {constraint.name for constraint in held if constraint.name}
     columns = [column.name for column in table.columns]
@@ -59,14 +63,47 @@ def _canonical(table: PostgresTable) -> PostgresTable:
     changes: dict[str, Any] = {field: tuple(each) for field, each in named.items()}
     keyed = {part.column for part in key.columns} if isinstance(key, PrimaryKey) else frozenset()
     changes["primary_key"] = key
-    changes["columns"] = tuple(_canonical_column(column, column.name in keyed) for column in table.columns)
+    changes["columns"] = _canonical_columns(table, keyed)
     return replaced(table, changes)
 
 
-def _canonical_column(column: PostgresColumn, keyed: bool) -> PostgresColumn:
+def _is_canonical(table: PostgresTable) -> bool:
+    """Whether there is nothing to do, as where a canonical table has lost a constraint."""
+    names = {constraint.name for constraint in table.constraints()}
+    if (
+        "" in names
+        or len(names) < len(table.constraints())
+        or any(each.own_constraints for each in table.columns)
+    ):
+        return False
+    keyed = (
+        {part.column for part in table.primary_key.columns} if table.primary_key is not None else frozenset()
+    )
+    return all(map(operator.is_, _canonical_columns(table, keyed), table.columns))
+
+
+def _canonical_columns(table: PostgresTable, keyed: Set[str]) -> tuple[PostgresColumn, ...]:
+    return tuple(
+        _canonical_key_column(column) if column.name in keyed else _canonical_column(column)
+        for column in table.columns
+    )
+
+
+@OncePerObject
+def _canonical_column(column: PostgresColumn) -> PostgresColumn:
+    return _with_what_is_meant(column, keyed=False)
+
+
+@OncePerObject
+def _canonical_key_column(column: PostgresColumn) -> PostgresColumn:
+    return _with_what_is_meant(column, keyed=True)
+
+
+def _with_what_is_meant(column: PostgresColumn, *, keyed: bool) -> PostgresColumn:
     column = column.without_constraints()
     not_null = column.not_null or keyed or column.identity is not None or serial_of(column.type) is not None
-    default = None if (column.default or "").strip().lower() == "null" else column.default
+    is_null = not column.inherited and (column.default or "").strip().lower() == "null"
+    default = None if is_null else column.default
     if not_null == column.not_null and default == column.default:
         return column
     return replaced(column, {"not_null": not_null, "default": default})
@@ -175,6 +212,8 @@ def _is_shown(table: PostgresTable, column: PostgresColumn) -> bool:
 
 
 def _concise_column(table: PostgresTable, column: PostgresColumn, keyed: set[str]) -> PostgresColumn:
+    if column.inherited and not column.local:
+        return _as_override(column)
     serial = serial_of(column.type) is not None
     implied = serial or column.identity is not None or column.primary_key or column.name in keyed
     changes: dict[str, Any] = {}
@@ -191,6 +230,16 @@ def _concise_column(table: PostgresTable, column: PostgresColumn, keyed: set[str
             changes["sequence"] = ""
         if column.identity is not None and column.identity.sequence == sequence:
             changes["identity"] = replaced(column.identity, {"sequence": ""})
+    return replaced(column, changes)
+
+
+def _as_override(column: PostgresColumn) -> PostgresColumn:
+    """Return an inherited column with only what it has otherwise than its origin."""
+    defaults = {each.name: each.default for each in declared_fields(PostgresColumn)}
+    changes = {field: defaults[field] for field in ("type", "collation", "generated", "stored")}
+    for field in ("not_null", "default", "storage", "compression"):
+        if column.origin is not None and getattr(column, field) == getattr(column.origin, field):
+            changes[field] = defaults[field]
     return replaced(column, changes)
 
 

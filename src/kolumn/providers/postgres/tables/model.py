@@ -320,6 +320,8 @@ class PostgresColumn(model.Column):
     """Whether it is declared at the table itself, inherited or not."""
     follows: bool = dataclasses.field(default=False, compare=False, kw_only=True)
     """Whether it is in all as the parent has it."""
+    origin: PostgresColumn | None = dataclasses.field(default=None, compare=False, repr=False, kw_only=True)
+    """The parent's column, where that matters."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.parameters, Parameters):
@@ -431,6 +433,10 @@ class PostgresTable(model.Table):
         grammar="keyword",
     )
     owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
+    handed_down: tuple[model.Constraint, ...] = dataclasses.field(default=(), compare=False, kw_only=True)
+    """The constraints it has from its parents: a live table's by its own names, a wanted one's by the parent's."""
+    version: int = dataclasses.field(default=0, compare=False, kw_only=True)
+    """The major version of the server a live table was read from, 0 for a wanted one."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.parameters, Parameters):

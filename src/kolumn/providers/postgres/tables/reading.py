@@ -81,7 +81,9 @@ def table_entries(reading: Reading) -> Iterator[Entry]:
     """Yield an entry for every table; the refs of constraints are noted in the reading."""
     gathered = _Gathered(reading)
     for row in reading.rows["tables"]:
-        yield gathered.entry(row)
+        entry = gathered.entry(row)
+        reading.tables.append(entry)
+        yield entry
 
 
 class _Gathered:
@@ -114,49 +116,74 @@ class _Gathered:
     def entry(self, row: Catalogued) -> Entry:
         oid, schema, name = row[0], place(row[1]), row[2]
         ref = Ref("table", name, schema)
-        parents = self._parents.get(oid, ())
-        found = TableRow(
-            name,
-            schema,
-            row[3],
-            self._reading.comment("pg_class", oid),
-            row[5],
-            row[6],
-            row[7],
-            row[8],
-            row[9],
-            row[10],
-            row[11],
-            row[12],
-            row[13],
-            row[14],
-            row[15],
-            tuple((place(self._tables[each][1]), self._tables[each][2]) for each in parents if each in self._tables),
-            tuple(self._column_rows(oid, parents)),
-            tuple(self._constraint_rows(oid, ref)),
+        parents = [each for each in self._parents.get(oid, ()) if each in self._tables]
+        own, handed_down = self._constraint_rows(oid, ref)
+        found = TableRow._make(
+            (
+                name,
+                schema,
+                row[3],
+                self._reading.comment("pg_class", oid),
+                *row[5:16],
+                tuple([(place(self._tables[each][1]), self._tables[each][2]) for each in parents]),
+                tuple(self._column_rows(oid, parents, typed=row[13] is not None, partition=row[15] is not None)),
+                own,
+                handed_down,
+                not parents or self._in_order(oid, parents[0]),
+                self._reading.server.version // 10_000,
+            )
         )
         owner = None
-        if row[15] is not None and parents and parents[0] in self._tables:
+        if row[15] is not None and parents:
             parent = self._tables[parents[0]]
             owner = Ref("table", parent[2], place(parent[1]))
         return Entry(ref, ("pg_class", oid), found, owner=owner)
 
-    def _column_rows(self, oid: int, parents: list[int] | tuple[int, ...]) -> Iterator[ColumnRow]:
+    def _in_order(self, oid: int, parent: int) -> bool:
+        mine, theirs = self._columns.get(oid, ()), self._columns.get(parent, ())
+        return [row[2] for row in mine[: len(theirs)]] == [row[2] for row in theirs]
+
+    def _column_rows(
+        self, oid: int, parents: list[int], *, typed: bool, partition: bool
+    ) -> Iterator[ColumnRow]:
         comments = self._reading.comments if oid in self._commented else {}
         not_null = self._not_null(oid)
+        handed_down = self._not_null_names(parents[0]) if partition and parents and not_null else {}
         new, kind = tuple.__new__, ColumnRow
         for row in self._columns.get(oid, ()):
             number = row[1]
+            comment = comments.get(("pg_class", oid, number), "") if comments else ""
+            origin = self._origin(row, parents) if parents else None
+            follows = False
+            named = not_null.get(number)
+            if named is not None and handed_down.get(row[2]) == named.name:
+                named = None
+            if origin is not None:
+                follows = not comment and _is_alike(row, origin) and not (partition and named is not None)
+            elif typed:
+                row = (*row[:7], False, True, *row[9:])
+                follows = not comment and not row[4] and row[5] is None and not any(row[11:])
             yield new(
                 kind,
                 (
                     *row[2:],
-                    comments.get(("pg_class", oid, number), "") if comments else "",
+                    comment,
                     self._sequences.get((oid, number)),
-                    not_null.get(number),
-                    bool(parents) and self._follows(row, parents, comments, oid),
+                    named,
+                    follows,
+                    None if follows or origin is None else (origin[4], origin[5], origin[11], origin[12]),
                 ),
             )
+
+    def _origin(self, row: Catalogued, parents: list[int]) -> Catalogued | None:
+        """Return the column of a parent that a column comes from."""
+        name = row[2]
+        return next((each for oid in parents for each in self._columns.get(oid, ()) if each[2] == name), None)
+
+    def _not_null_names(self, oid: int) -> dict[str, str]:
+        """Return the names of a table's not-null constraints by column, as its partitions get them."""
+        names = {row[1]: row[2] for row in self._columns.get(oid, ())}
+        return {names[number]: each.name for number, each in self._not_null(oid).items()}
 
     def _not_null(self, oid: int) -> dict[int, NotNullRow]:
         return {
@@ -165,46 +192,38 @@ class _Gathered:
             if row[3] == "n"
         }
 
-    def _follows(
-        self, row: Catalogued, parents: list[int] | tuple[int, ...], comments: Mapping[tuple[str, int, int], str], oid: int
-    ) -> bool:
-        """Whether a column is as the parent it comes from has it, but for an identity, which stays there."""
-        if row[13] is not None or row[14] is not None or comments.get(("pg_class", oid, row[1])):
-            return False
-        for parent in parents:
-            for other in self._columns.get(parent, ()):
-                if other[2] == row[2]:
-                    identity = row[6] is None and other[6] in ("a", "d")
-                    mine, theirs = (*row[3:6], *row[11:13]), (*other[3:6], *other[11:13])
-                    return mine == theirs and (row[6] == other[6] or identity)
-        return False
-
-    def _constraint_rows(self, oid: int, table: Ref) -> Iterator[ConstraintRow]:
+    def _constraint_rows(
+        self, oid: int, table: Ref
+    ) -> tuple[tuple[ConstraintRow, ...], tuple[ConstraintRow, ...]]:
+        """Return the constraints of the table's own, and those it has from its parents."""
         names = self._names.get(oid, {})
         refs = self._reading.refs
+        own: list[ConstraintRow] = []
+        handed_down: list[ConstraintRow] = []
         for row in self._constraints.get(oid, ()):
             kind = row[3]
             ref = Ref("constraint", row[2], table.schema, table.name)
             refs["pg_constraint", row[1]] = ref
             if kind in ("p", "u", "x"):
                 refs["pg_class", row[14]] = ref
-            if kind == "n" or row[11] or not row[10]:
+            if kind == "n":
                 continue
-            yield ConstraintRow(
-                row[2],
-                kind,
-                tuple([names.get(number, "") for number in row[4] or ()]),
-                row[5],
-                row[6],
-                row[7],
-                row[8],
-                row[9],
-                row[12],
-                row[13],
-                self._index_row(row[14], names) if kind in ("p", "u", "x") else None,
-                self._target_row(row, names) if kind == "f" else None,
-                self._reading.comment("pg_constraint", row[1]),
+            (handed_down if row[11] or not row[10] else own).append(
+                ConstraintRow._make(
+                    (
+                        row[2],
+                        kind,
+                        tuple([names.get(number, "") for number in row[4] or ()]),
+                        *row[5:10],
+                        row[12],
+                        row[13],
+                        self._index_row(row[14], names) if kind in ("p", "u", "x") else None,
+                        self._target_row(row, names) if kind == "f" else None,
+                        self._reading.comment("pg_constraint", row[1]),
+                    )
+                )
             )
+        return tuple(own), tuple(handed_down)
 
     def _index_row(self, oid: int, names: Mapping[int, str]) -> IndexRow:
         row = self._indexes[oid]
@@ -222,3 +241,12 @@ class _Gathered:
             row[19],
             tuple([names.get(number, "") for number in row[20] or ()]),
         )
+
+
+def _is_alike(row: Catalogued, origin: Catalogued) -> bool:
+    """Whether a column is as the parent's column, but for an identity, which stays there."""
+    if row[13] is not None or row[14] is not None:
+        return False
+    identity = row[6] is None and origin[6] in ("a", "d")
+    same = (*row[3:6], *row[11:13]) == (*origin[3:6], *origin[11:13])
+    return same and (row[6] == origin[6] or identity)

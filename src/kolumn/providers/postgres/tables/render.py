@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from kolumn.engine.sharing import OncePerObject
 from kolumn.providers.postgres import names, naming
 from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.parameters import Parameters
@@ -118,13 +119,28 @@ def _options(table: PostgresTable, column: PostgresColumn, server: Server) -> st
 
 def column_sql(table: PostgresTable, column: PostgresColumn, server: Server) -> str:
     """Return a column as CREATE TABLE and ADD COLUMN have it."""
+    if column.sequence or column.identity is not None or column.not_null_constraint is not None:
+        parts = (column_type(table, column), _source(table, column), _not_null(table, column, server))
+        return _column_sql(column, *parts)
+    return _plain_column_sql(column)
+
+
+@OncePerObject
+def _plain_column_sql(column: PostgresColumn) -> str:
+    """Return a column in which no name depends on the table's."""
+    return _column_sql(
+        column, embedded(column.type), _expression(column), "NOT NULL" if column.not_null else ""
+    )
+
+
+def _column_sql(column: PostgresColumn, kind: str, source: str, not_null: str) -> str:
     parts = [
         quote(column.name),
-        column_type(table, column),
+        kind,
         f"COLLATE {names.name_sql(column.collation)}" if column.collation else "",
         f"COMPRESSION {quote(column.compression)}" if column.compression else "",
-        _source(table, column),
-        _not_null(table, column, server),
+        source,
+        not_null,
     ]
     return " ".join(part for part in parts if part)
 
@@ -137,14 +153,18 @@ def column_type(table: PostgresTable, column: PostgresColumn) -> str:
 
 
 def _source(table: PostgresTable, column: PostgresColumn) -> str:
-    if column.generated:
-        return f"GENERATED ALWAYS AS ({embedded(column.generated)}) {'STORED' if column.stored else 'VIRTUAL'}"
-    if column.identity is not None:
+    if column.identity is not None and not column.generated:
         options = " ".join(identity_options(table, column.identity))
         generated = f"GENERATED {column.identity.generated.upper()} AS IDENTITY"
         return f"{generated} ({options})" if options else generated
-    if named_sequence(table, column):
+    if named_sequence(table, column) and not column.generated:
         return f"DEFAULT {next_value(table, column)}"
+    return _expression(column)
+
+
+def _expression(column: PostgresColumn) -> str:
+    if column.generated:
+        return f"GENERATED ALWAYS AS ({embedded(column.generated)}) {'STORED' if column.stored else 'VIRTUAL'}"
     return f"DEFAULT {default_sql(column)}" if column.default is not None else ""
 
 
@@ -160,7 +180,8 @@ def _not_null(table: PostgresTable, column: PostgresColumn, server: Server) -> s
     if named is None or not server.since(18):
         return "NOT NULL"
     usual = named.name in ("", naming.not_null_name(table.name, column.name))
-    words = "NOT NULL" if usual else f"CONSTRAINT {quote(named.name)} NOT NULL"
+    # A partition's column takes the parent's name unless it has one of its own.
+    words = "NOT NULL" if usual and not (table.partition_of and named.name) else f"CONSTRAINT {quote(named.name)} NOT NULL"
     return f"{words} NO INHERIT" if named.no_inherit else words
 
 

@@ -54,6 +54,8 @@ class ColumnRow(NamedTuple):
     not_null_constraint: NotNullRow | None
     follows: bool
     """Whether it is in all as the parent has it."""
+    origin: tuple[bool, str | None, str | None, str | None] | None
+    """The parent's NOT NULL, default, storage and compression, of a column that does not follow it."""
 
 
 class IndexRow(NamedTuple):
@@ -95,7 +97,7 @@ class ConstraintRow(NamedTuple):
     text: str | None
     """A check's expression, an exclusion constraint's definition."""
     backing: IndexRow | None
-    """The index behind a key or an exclusion constraint."""
+    """The index that enforces it."""
     target: TargetRow | None
     comment: str
 
@@ -124,6 +126,12 @@ class TableRow(NamedTuple):
     """Schema and name of the partitioned table, or of the tables it inherits from."""
     columns: tuple[ColumnRow, ...]
     constraints: tuple[ConstraintRow, ...]
+    handed_down: tuple[ConstraintRow, ...]
+    """The constraints it has from its parents."""
+    in_order: bool
+    """Whether it has all columns of its parents, first and in their order."""
+    version: int
+    """The server's major version."""
 
 
 Catalogued = tuple[Any, ...]

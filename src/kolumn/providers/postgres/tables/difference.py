@@ -1,0 +1,175 @@
+"""The difference between two tables of PostgreSQL, as operations.
+
+What `sql.differ` finds between two sets of columns and constraints, with what only PostgreSQL has around it:
+tables leave the parents they do not belong to any more first, and join new ones last; what comes to a child by way
+of its parent is not done twice; a column whose values are computed in another way is made anew where it must be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from kolumn.engine.resource import Ref
+from kolumn.engine.rewriting import with_kept
+from kolumn.providers.postgres.tables.building import with_constraints
+from kolumn.providers.postgres.tables.comparison import TableNormalizer
+from kolumn.providers.postgres.tables.forms import with_not_null_names, without_not_null_names
+from kolumn.providers.postgres.tables.inheritance import detached, own_difference, parents
+from kolumn.providers.postgres.tables.model import PostgresColumn, PostgresTable
+from kolumn.providers.postgres.tables.operations import AttachPartition, DetachPartition, RemakeColumn
+from kolumn.sql.differ import diff_table
+from kolumn.sql.model import Constraint
+from kolumn.sql.operations import AlterColumn, AlterTable
+
+NAMED_NOT_NULL = 18
+"""The version since which not-null constraints have names."""
+SETS_EXPRESSIONS = 17
+"""The version since which the expression of a generated column can change in place."""
+
+
+def needs_replacing(live: PostgresTable, wanted: PostgresTable, normalizer: TableNormalizer) -> bool:
+    """Whether one table cannot become the other: PostgreSQL decides at creation whether a table is partitioned."""
+    before, after = normalizer.table(live), normalizer.table(wanted)
+    return getattr(before, "partition_by", None) != getattr(after, "partition_by", None)
+
+
+def comparable(live: PostgresTable, wanted: PostgresTable) -> PostgresTable:
+    """Return the wanted table with what configuration leaves alone as it is; both in canonical form."""
+    new = {column.renamed_from: column.name for column in wanted.columns if column.renamed_from}
+    columns = tuple(
+        dataclasses.replace(column, name=new[column.name]) if column.name in new else column
+        for column in live.columns
+    )
+    wanted = with_kept(wanted, dataclasses.replace(live, columns=columns))
+    return with_not_null_names(wanted) if live.version >= NAMED_NOT_NULL else without_not_null_names(wanted)
+
+
+def changes(
+    live: PostgresTable, wanted: PostgresTable, normalizer: TableNormalizer, subject: Ref
+) -> Iterator[AlterTable]:
+    """Yield the operations that turn `live` into `wanted`, both canonical, comparable, and named `subject`."""
+    found = list(_changes(live, wanted, normalizer, subject))
+    if found:
+        found[-1] = dataclasses.replace(found[-1], after=wanted)
+    for each in found:
+        if isinstance(each, AlterColumn) and _is_made_anew(live, each):
+            yield RemakeColumn(
+                subject=each.subject,
+                before=each.before,
+                after=each.after,
+                old=each.old,
+                new=each.new,
+                fields=each.fields,
+                risks=each.risks,
+            )
+        else:
+            yield each
+
+
+def _changes(
+    live: PostgresTable, wanted: PostgresTable, normalizer: TableNormalizer, subject: Ref
+) -> Iterator[AlterTable]:
+    before, after = normalizer.table(live), normalizer.table(wanted)
+    assert isinstance(before, PostgresTable)
+    assert isinstance(after, PostgresTable)
+    membership = ("partition_of", "bounds", "inherits", "of_type")
+    moved = [field for field in membership if getattr(before, field) != getattr(after, field)]
+    if not moved:
+        mine, theirs = own_difference(live, wanted) if live.derives else (live, wanted)
+        yield from _within(live, mine, theirs, normalizer, subject)
+        return
+    alone = detached(live) if live.derives else live
+    if live.partition_of:
+        parent = parents(live)[0]
+        yield DetachPartition(
+            subject=subject, before=live, after=alone, removes=frozenset({partitions_of(parent)})
+        )
+    elif live.derives:
+        fields = tuple(field for field in ("inherits", "of_type") if getattr(live, field))
+        yield AlterTable(subject=subject, before=live, after=alone, fields=fields)
+    joining = _before_joining(alone, wanted, normalizer) if wanted.derives else wanted
+    yield from _within(alone, alone, joining, normalizer, subject)
+    if wanted.partition_of:
+        parent = parents(wanted)[0]
+        yield AttachPartition(
+            subject=subject,
+            before=joining,
+            after=wanted,
+            requires=frozenset({parent}),
+            provides=frozenset({partitions_of(parent)}),
+        )
+    elif wanted.derives:
+        fields = tuple(field for field in ("inherits", "of_type") if getattr(wanted, field))
+        yield AlterTable(
+            subject=subject, before=joining, after=wanted, fields=fields, requires=frozenset(parents(wanted))
+        )
+
+
+def partitions_of(parent: Ref) -> Ref:
+    """Return the ref of the bounds of all partitions of a table: new ones come after old ones went."""
+    return Ref("partitions", parent.name, parent.schema)
+
+
+def _within(
+    live: PostgresTable,
+    mine: PostgresTable,
+    theirs: PostgresTable,
+    normalizer: TableNormalizer,
+    subject: Ref,
+) -> Iterator[AlterTable]:
+    found = diff_table(mine, theirs, normalizer, subject)
+    if found:
+        found[0] = dataclasses.replace(found[0], before=live)
+    yield from found
+
+
+def _before_joining(
+    alone: PostgresTable, wanted: PostgresTable, normalizer: TableNormalizer
+) -> PostgresTable:
+    """Return the wanted table as it must be to join its parent.
+
+    It has the parent's columns, and keeps those of its constraints that the parent has as well: they are
+    then the parent's.
+    """
+    columns = tuple(
+        dataclasses.replace(column, inherited=False, local=True, follows=False) for column in wanted.columns
+    )
+    if wanted.of_type:
+        named = {column.name: column for column in wanted.columns}
+        columns = tuple(_typed(column, named.get(column.name)) for column in alone.columns)
+    joining = dataclasses.replace(
+        wanted, partition_of="", bounds="", inherits=(), of_type="", columns=columns, handed_down=()
+    )
+    handed_down = {_content(wanted, each, normalizer) for each in wanted.handed_down}
+    kept = [each for each in alone.constraints() if _content(alone, each, normalizer) in handed_down]
+    names = {each.name for each in wanted.constraints()}
+    more = [each for each in kept if each.name not in names]
+    return with_constraints(joining, (*joining.constraints(), *more)) if more else joining
+
+
+def _typed(live: PostgresColumn, wanted: PostgresColumn | None) -> PostgresColumn:
+    if wanted is None:
+        return dataclasses.replace(live, default=None, not_null=False)
+    return dataclasses.replace(wanted, type=live.type, collation=live.collation)
+
+
+def _content(table: PostgresTable, constraint: Constraint, normalizer: TableNormalizer) -> Constraint:
+    """Return what two constraints have in common that PostgreSQL takes for one when tables are joined."""
+    normal = normalizer.constraint(table, constraint)
+    kept = {"name": normal.name if normal.KIND == "check" else ""}
+    if hasattr(normal, "comment"):
+        return dataclasses.replace(normal, **kept, comment="")  # type: ignore[call-arg]
+    return dataclasses.replace(normal, **kept)
+
+
+def _is_made_anew(live: PostgresTable, operation: AlterColumn) -> bool:
+    """Whether the way a column's values are computed cannot change in place."""
+    old, new = operation.old, operation.new
+    if not {"generated", "stored"} & set(operation.fields):
+        return False
+    if not new.generated:
+        return not old.stored
+    if not old.generated or old.stored != new.stored:
+        return True
+    return live.version < SETS_EXPRESSIONS
