@@ -17,13 +17,13 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
-from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
+from kolumn.engine.operations import Create, Drop, Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres import run_time_parameters
 from kolumn.providers.postgres.fragments import embedded, sql_body_fault
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.renamed_objects import text_change
+from kolumn.providers.postgres.following import text_change
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.signatures import argument_type, signature
 from kolumn.providers.postgres.tokens import dollar, literal, quote, tokenize
@@ -343,9 +343,10 @@ class RoutineHandler(PostgresHandler[R]):
     def follow(self, model: R, operation: Operation) -> R:
         """Return the routine with what a body that is part of its statement names as that is called then."""
         followed = super().follow(model, operation)
-        if isinstance(operation, Rename) and followed.standard_body:
-            return dataclasses.replace(followed, body=text_change(operation)(followed.standard_body))
-        return followed
+        change = text_change(operation) if followed.standard_body else None
+        if change is None:
+            return followed
+        return dataclasses.replace(followed, body=change("query", followed.standard_body))
 
     # Changing
 
