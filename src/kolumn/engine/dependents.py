@@ -117,15 +117,11 @@ class _Clearing:
         drops: list[Operation] = []
         for ref in self._compiler.depends(operation, self._live, replaced=replaced):
             if ref in self._live:
-                if ref not in self._replaced and not self._is_held_by_its_whole(ref):
+                if ref not in self._replaced:
                     drops.append(self._replace(ref))
             else:
                 self._detach(ref, operation)
         return drops
-
-    def _is_held_by_its_whole(self, ref: Ref) -> bool:
-        """Whether it is part of an object whose model has it, as nobody declares it apart."""
-        return self._registry.get(ref.type).is_part and self._asked(ref) is None
 
     def take_apart(self) -> list[Operation]:
         """Return the changes that take off parts and put them back, of objects that have new ones."""

@@ -51,13 +51,6 @@ class Handler(Protocol[M]):
     def uses(self, model: M) -> frozenset[Ref]:
         """Return what must exist before the object can."""
 
-    @property
-    def is_part(self) -> bool:
-        """Whether its objects are parts of others, whose models have them too unless they are apart."""
-
-    def apart(self, model: M, parts: frozenset[Ref]) -> M:
-        """Return the model without those of `parts` it has: they are resources of their own."""
-
     def aliases(self, model: M) -> frozenset[Ref]:
         """Return further refs by which others may mean it, e.g. a function without its arguments."""
 
@@ -112,8 +105,6 @@ class DeclaredHandler(Generic[M]):
     """The declared dataclass, M."""
     type: ClassVar[str]
     description: str
-    is_part = False
-    """Whether its objects are parts of others (see `Handler.is_part`)."""
     renames = False
     """Whether the database can rename objects of this type in place."""
 
@@ -172,10 +163,6 @@ class DeclaredHandler(Generic[M]):
     def uses(self, model: M) -> frozenset[Ref]:
         """Return nothing: the object stands alone."""
         return frozenset()
-
-    def apart(self, model: M, parts: frozenset[Ref]) -> M:
-        """Return the model itself: no part of it can be declared apart."""
-        return model
 
     def aliases(self, model: M) -> frozenset[Ref]:
         """Return nothing: the object has one ref."""

@@ -321,7 +321,6 @@ class Planner:
     ) -> tuple[list[Operation], dict[Ref, ResourceKey]]:
         operations: list[Operation] = []
         owners: dict[Ref, ResourceKey] = {}
-        _take_parts_apart(items)
         renames = [rename for item in items for rename in _renames(item)]
         renamed = NOTHING.union(*(_former_names(rename) for rename in renames))
         for item in items:
@@ -460,22 +459,6 @@ class _Users:
 def _former_names(rename: Operation) -> frozenset[Ref]:
     """Return under which names others may use what is renamed, or has something renamed in it."""
     return rename.removes | {rename.subject}
-
-
-def _take_parts_apart(items: Sequence[_Item]) -> None:
-    """Leave out of the models what is declared apart from them, now or when it was last applied."""
-    found: set[Ref] = set()
-    for item in items:
-        if item.handler.is_part:
-            found.update(ref for ref in (item.ref, item.orphan) if ref is not None)
-            if item.live is not None:
-                found.add(item.handler.ref(item.live))
-    if not found:
-        return
-    parts = frozenset(found)
-    for item in items:
-        item.live = None if item.live is None else item.handler.apart(item.live, parts)
-        item.wanted = None if item.wanted is None else item.handler.apart(item.wanted, parts)
 
 
 def _asked_for(items: Iterable[_Item], live: Snapshot) -> Callable[[Ref], Any]:

@@ -38,9 +38,6 @@ class Reading:
     refs: dict[tuple[str, int], Ref] = field(default_factory=dict)
     """Objects found so far by catalogue and oid, filled in the order of the handlers."""
 
-    tables: list[Any] = field(default_factory=list)
-    """Entries of the tables, for what is part of them."""
-
     @classmethod
     def of(cls, server: Server, rows: Mapping[str, list[tuple[Any, ...]]]) -> Reading:
         """Return the reading with its comments sorted out."""

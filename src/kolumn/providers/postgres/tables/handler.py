@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, ClassVar, cast
 
 from kolumn.contract.errors import Problem, ValidationError
-from kolumn.engine.declaration import replaced
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.sharing import OncePerObject
@@ -98,17 +97,6 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
     def config(self, model: Any) -> dict[str, Any]:
         """Return the configuration, as short as it can be."""
         return super().config(concise(canonical(model)))
-
-    def apart(self, model: Any, parts: frozenset[Ref]) -> Any:
-        """Return the table without the foreign keys that are resources of their own."""
-        table = canonical(_table(model))
-        own = self.ref(table)
-        kept = tuple(
-            key
-            for key in table.foreign_keys
-            if Ref("foreign_key", key.name, own.schema, own.name) not in parts
-        )
-        return model if len(kept) == len(table.foreign_keys) else replaced(table, {"foreign_keys": kept})
 
     # What it needs
 

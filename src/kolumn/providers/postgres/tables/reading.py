@@ -81,9 +81,7 @@ def table_entries(reading: Reading) -> Iterator[Entry]:
     """Yield an entry for every table; the refs of constraints are noted in the reading."""
     gathered = _Gathered(reading)
     for row in reading.rows["tables"]:
-        entry = gathered.entry(row)
-        reading.tables.append(entry)
-        yield entry
+        yield gathered.entry(row)
 
 
 class _Gathered:
