@@ -27,6 +27,10 @@ class Handler(Protocol[M]):
     def description(self) -> str:
         """One sentence for the schema."""
 
+    @property
+    def parts(self) -> bool:
+        """Whether the database knows objects of this type as parts of others (see `part_of`)."""
+
     def definition(self) -> ResourceTypeDefinition:
         """Return the type's config and state schema (spec 7.2)."""
 
@@ -78,6 +82,13 @@ class Handler(Protocol[M]):
     def diff(self, live: M | None, wanted: M | None) -> list[Operation]:
         """Return the operations that lead from one to the other; none if they are the same."""
 
+    def part_of(self, model: M) -> tuple[Ref, Ref] | None:
+        """Return the object that the database knows this as a part of, and what that calls the part.
+
+        None for an object of its own. A part that is declared apart is no part of its owner's configuration
+        (see `engine.claims`).
+        """
+
     def part(self, model: M, part: Ref) -> object | None:
         """Return what `part` of the object is, e.g. the default of a column; None if it has no such part."""
 
@@ -107,6 +118,8 @@ class DeclaredHandler(Generic[M]):
     description: str
     renames = False
     """Whether the database can rename objects of this type in place."""
+    parts = False
+    """Whether the database knows objects of this type as parts of others (see `part_of`)."""
 
     def definition(self) -> ResourceTypeDefinition:
         """Return the schema that follows from the model's declaration."""
@@ -235,6 +248,10 @@ class DeclaredHandler(Generic[M]):
     def replace(self, live: M, wanted: M) -> list[Operation]:
         """Return the change between two models of one name: drop and create unless overridden."""
         return [self.dropped(live), self.created(wanted)]
+
+    def part_of(self, model: M) -> tuple[Ref, Ref] | None:
+        """Return None: it is an object of its own."""
+        return None
 
     def part(self, model: M, part: Ref) -> object | None:
         """Return None: the object has no parts that can be away while it stays."""

@@ -14,6 +14,7 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.messages import PlanResource
 from kolumn.engine import graph
 from kolumn.engine.changes import keep
+from kolumn.engine.claims import Claims
 from kolumn.engine.consequences import with_consequences
 from kolumn.engine.dependents import with_dependents
 from kolumn.engine.handler import Handler, Registry
@@ -134,12 +135,12 @@ class Planner:
             item.unchanged = self._is_unchanged(item, live)
         if not question.prune and not problems and all(item.unchanged for item in items):
             return Plan(changes=tuple(_unchanged(item) for item in items))
-        self._resolve(items, live, problems)
+        claims = self._resolve(items, live, problems)
         if question.prune:
             items += self._pruned(items, live)
         context.check()
         self._settle(context, items)
-        operations, owners = self._operations(items, live, question)
+        operations, owners = self._operations(items, live, question, claims)
         if not operations:
             asked = _Asked.of(items)
             return Plan(
@@ -201,8 +202,8 @@ class Planner:
         item.ref = managed.ref
         return True
 
-    def _resolve(self, items: list[_Item], live: Snapshot, problems: list[Problem]) -> None:
-        """Build the models, wanted and live, of every item.
+    def _resolve(self, items: list[_Item], live: Snapshot, problems: list[Problem]) -> Claims:
+        """Build the models, wanted and live, of every item; return the parts that some of them are.
 
         Raises ValidationError with all faults, those in `problems` first.
         """
@@ -243,7 +244,31 @@ class Planner:
             self._find_gone(item, live, claimed)
             if item.request.ignore_changes and item.wanted is not None and item.live is not None:
                 item.wanted = _ignoring(item, item.wanted, item.live)
+        claims = self._claims(items, live)
+        for item in items:
+            if item.ref is None or item.unchanged:
+                continue
+            if item.live is not None:
+                item.live = claims.without(item.handler, item.handler.ref(item.live), item.live)
+            if item.wanted is not None:
+                problems += claims.problems(item.handler, item.ref, item.wanted)
+        if problems:
+            raise ValidationError.of(problems)
         self._complete(items, live)
+        return claims
+
+    def _claims(self, items: Iterable[_Item], live: Snapshot) -> Claims:
+        """Return the parts of objects that are resources of their own, also those this plan is not about."""
+        handlers = {each.type: each for each in self._registry if each.parts}
+        if not handlers:
+            return Claims()
+        mine = [item for item in items if item.key.type in handlers and item.ref is not None]
+        refs = {item.ref: None for item in mine if item.ref is not None}
+        refs |= {managed.ref: None for key, managed in self._state.managed() if key.type in handlers}
+        models = [(item.handler, item.ref, item.wanted) for item in mine if item.ref is not None]
+        models += [(item.handler, item.ref, item.live) for item in mine if item.ref is not None]
+        models += [(handlers[ref.type], ref, live.get(ref)) for ref in refs]
+        return Claims.of((handler, ref, model) for handler, ref, model in models if model is not None)
 
     def _complete(self, items: Sequence[_Item], live: Snapshot) -> None:
         """Fill in what wanted models leave to other objects, in these first."""
@@ -317,7 +342,7 @@ class Planner:
         return find(live, item.handler, item.request.name)
 
     def _operations(
-        self, items: Sequence[_Item], live: Snapshot, question: _Question
+        self, items: Sequence[_Item], live: Snapshot, question: _Question, claims: Claims
     ) -> tuple[list[Operation], dict[Ref, ResourceKey]]:
         operations: list[Operation] = []
         owners: dict[Ref, ResourceKey] = {}
@@ -343,7 +368,7 @@ class Planner:
             operations += found
         operations = self._compiler.consolidate(operations, live, online=question.online)
         operations = with_dependents(
-            operations, live, self._registry, self._compiler, _asked_for(items, live)
+            operations, live, self._registry, self._compiler, _asked_for(items, live), claims
         )
         brought = list(self._compiler.brings(operations, live))
         if brought:

@@ -400,13 +400,21 @@ def _alter_constraint(
             change.after.append(f"ALTER INDEX {index} {each}")
         if "tablespace" in fields:
             change.after.append(f"ALTER INDEX {index} SET TABLESPACE {quote(new.tablespace or 'pg_default')}")
-        if "clustered" in fields:
-            change.actions.append(f"CLUSTER ON {name}" if new.clustered else "SET WITHOUT CLUSTER")
-        if "replica_identity" in fields:
-            identity = f"USING INDEX {name}" if new.replica_identity else table.replica_identity.upper()
-            change.actions.append(f"REPLICA IDENTITY {identity}")
+        if "clustered" in fields and new.clustered:
+            change.actions.append(f"CLUSTER ON {name}")
+        elif "clustered" in fields and not _any_is(table, "clustered"):
+            change.actions.append("SET WITHOUT CLUSTER")
+        if "replica_identity" in fields and new.replica_identity:
+            change.actions.append(f"REPLICA IDENTITY USING INDEX {name}")
+        elif "replica_identity" in fields and not _any_is(table, "replica_identity"):
+            change.actions.append(f"REPLICA IDENTITY {table.replica_identity.upper()}")
     if "comment" in fields:
         change.after.append(render.constraint_comment(table, new))
+
+
+def _any_is(table: PostgresTable, mark: str) -> bool:
+    """Whether the index of a constraint is marked so: there is one such index at most."""
+    return any(getattr(constraint, mark, False) for constraint in table.constraints())
 
 
 def _alter_table(
@@ -428,7 +436,7 @@ def _alter_table(
             case "force_row_level_security":
                 word = "FORCE" if after.force_row_level_security else "NO FORCE"
                 change.actions.append(f"{word} ROW LEVEL SECURITY")
-            case "replica_identity":
+            case "replica_identity" if not _any_is(after, "replica_identity"):
                 change.actions.append(f"REPLICA IDENTITY {after.replica_identity.upper()}")
             case "inherits":
                 mine = [names.related(each, before.schema) for each in before.inherits]

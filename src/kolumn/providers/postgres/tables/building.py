@@ -101,7 +101,7 @@ def _constraint(row: ConstraintRow, schema: str) -> Constraint:
             return _exclusion(row)
         case "c":
             return _check(row)
-    return _foreign_key(row, schema)
+    return foreign_key(row, schema)
 
 
 def _column(row: ColumnRow, *, explicit: bool) -> PostgresColumn:
@@ -263,7 +263,8 @@ def _check(row: ConstraintRow) -> PostgresCheck:
     )
 
 
-def _foreign_key(row: ConstraintRow, schema: str) -> PostgresForeignKey:
+def foreign_key(row: ConstraintRow, schema: str) -> PostgresForeignKey:
+    """Return the foreign key of a table in `schema` that a row tells of."""
     target = row.target
     assert target is not None
     where = "" if target.schema == schema else target.schema or "public"

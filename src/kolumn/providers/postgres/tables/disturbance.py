@@ -39,6 +39,9 @@ def of(operation: Operation, live: Snapshot, *, replaced: bool) -> Iterator[Ref]
         case DropConstraint(constraint=PrimaryKey() | Unique() as key):
             yield from live.dependents(_constraint(table, key.name))
         case Drop(model=PostgresTable() as model) if replaced:
+            for ref in live.attached(table):
+                if ref in live.aside:
+                    yield from live.attached(ref)
             for each in model.constraints():
                 if isinstance(each, PrimaryKey | Unique):
                     yield from live.dependents(_constraint(table, each.name))

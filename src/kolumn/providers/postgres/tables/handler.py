@@ -22,6 +22,7 @@ from kolumn.providers.postgres.tables import (
     difference,
     disturbance,
     locks,
+    marks,
     order,
     rehearsal,
     render,
@@ -48,6 +49,7 @@ from kolumn.sql.operations import (
     AddColumn,
     AddConstraint,
     AlterColumn,
+    AlterConstraint,
     AlterTable,
     DropColumn,
     DropConstraint,
@@ -216,6 +218,14 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
                 come = self.constraint_uses(table, constraint)
             case DropConstraint(constraint=constraint):
                 gone = self.constraint_uses(table, constraint)
+        if isinstance(operation, AddConstraint | DropConstraint):
+            added = operation.constraint if isinstance(operation, AddConstraint) else None
+            dropped = operation.constraint if isinstance(operation, DropConstraint) else None
+            operation = marks.marked(operation, operation.subject, dropped, added)
+        elif isinstance(operation, AlterConstraint):
+            operation = marks.marked(operation, operation.subject, operation.old, operation.new)
+        elif "replica_identity" in operation.fields:
+            operation = marks.says_identity(operation, operation.subject)
         own = {operation.subject}
         return dataclasses.replace(
             operation,
