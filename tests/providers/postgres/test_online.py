@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import itertools
+import json
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from tests.client import Client
-from tests.command import environment, executable
+from tests.command import environment
 from tests.providers.postgres.databases import Database, database, imported
-from tests.providers.postgres.evolution import risks, words
-from tests.providers.postgres.sessions import backend, end
+from tests.providers.postgres.evolution import risks
+from tests.providers.postgres.sessions import backend, end, heard, in_thread
 from tests.servers import postgres
 
 HASTY = {"online": True, "online_lock_timeout": 0.1, "lock_retries": 3, "lock_retry_wait": 0.05}
@@ -71,7 +71,10 @@ CASES: Mapping[str, tuple[str, str]] = {
         DEFERRABLE INITIALLY DEFERRED; COMMENT ON CONSTRAINT "U;" ON item IS 'one each';""",
     ),
     "a check and a foreign key": (
-        PLAIN + ROWS + "CREATE TABLE sale (item int); INSERT INTO sale VALUES (1);",
+        PLAIN
+        + "ALTER TABLE item ADD UNIQUE (id);"
+        + ROWS
+        + "CREATE TABLE sale (item int); INSERT INTO sale VALUES (1);",
         PLAIN
         + """ALTER TABLE item ADD UNIQUE (id), ADD CHECK (price > 0), ADD COLUMN note text DEFAULT 'x';
         CREATE TABLE sale (item int REFERENCES item (id) ON DELETE SET NULL);
@@ -83,7 +86,8 @@ CASES: Mapping[str, tuple[str, str]] = {
     ),
     "not null": (
         PLAIN + ROWS,
-        PLAIN + "ALTER TABLE item ALTER code SET NOT NULL, ALTER price SET NOT NULL, ALTER price SET DEFAULT 1;",
+        PLAIN
+        + "ALTER TABLE item ALTER code SET NOT NULL, ALTER price SET NOT NULL, ALTER price SET DEFAULT 1;",
     ),
     "values of an enum": (
         "CREATE TYPE mood AS ENUM ('a'); CREATE TABLE t (m mood);",
@@ -134,34 +138,38 @@ def sql(answer: Any) -> list[str]:
 
 class TestLeadsToTheSame:
     @pytest.mark.parametrize("name", CASES)
-    def test_both_ways(self, server: postgres.Server, name: str) -> None:
-        for before, after in itertools.permutations(CASES[name]):
-            with goal(server, after) as (resources, want), database(server, before) as mine:
-                with mine.kolumn(online=True) as client:
-                    if name == "values of an enum" and "'b'" in before:
-                        resources = [each for each in resources if each["resource_type"] != "enum"]
-                        want = want.replace("'a'", "'a',\n    'b'")
-                    answer = lead(client, resources) if "'b'" not in before else {"success": True}
-                    assert answer["success"], answer
-                    if "'b'" not in before:
-                        assert not planned(client, resources).get("steps")
-                        same(mine.dump(), want)
+    def test_as_all_at_once(self, server: postgres.Server, name: str) -> None:
+        self._check(server, *CASES[name])
+
+    @pytest.mark.soak
+    @pytest.mark.parametrize("name", sorted(CASES.keys() - {"values of an enum"}))
+    def test_and_back(self, server: postgres.Server, name: str) -> None:
+        self._check(server, *reversed(CASES[name]))
+
+    def _check(self, server: postgres.Server, before: str, after: str) -> None:
+        with goal(server, after) as (resources, want), database(server, before) as mine:
+            with mine.kolumn(online=True) as client:
+                answer = lead(client, resources)
+                assert answer["success"], answer
+                assert not planned(client, resources).get("steps")
+            same(mine.dump(), want)
 
 
 class TestGentleSteps:
     def test_what_a_careful_person_would_write(self, server: postgres.Server) -> None:
         with goal(server, STRICT) as (resources, want), database(server, CUSTOMERS) as mine:
             with mine.kolumn(online=True) as client:
+                plan = planned(client, resources)
                 answer = lead(client, resources)
             assert answer["success"], answer
             same(mine.dump(), want)
-        text = "\n".join(sql(answer))
+        text = "\n".join(sql(plan))
         assert not re.search(r"(?m)^(CREATE (UNIQUE )?INDEX|DROP INDEX) (?!CONCURRENTLY)", text), text
         assert not re.search(r"ADD CONSTRAINT \S+ (UNIQUE|PRIMARY KEY) (?!USING INDEX)", text), text
         assert not re.search(r"ADD CONSTRAINT .*(CHECK|FOREIGN KEY) (?!.*NOT VALID)", text), text
         assert text.count("VALIDATE CONSTRAINT") == 5, text
         assert text.count("SET NOT NULL") == 3, text
-        assert "long_lock" not in risks(answer)
+        assert "long_lock" not in risks(plan)
 
     def test_a_partitioned_table_says_what_it_locks(self, server: postgres.Server) -> None:
         before, after = CASES["a partitioned table"]
@@ -177,8 +185,9 @@ class TestGentleSteps:
         with goal(server, after) as (resources, want), database(server, before) as mine:
             with mine.kolumn() as client:
                 assert not any("CONCURRENTLY" in text for text in sql(planned(client, resources)))
-                answer = client.apply(*resources, online=True, detail=True)
-            assert any("CONCURRENTLY" in text for text in sql(answer))
+                plan = client.plan(*resources, online=True, detail=True)
+                assert any("CONCURRENTLY" in text for text in sql(plan))
+                client.apply(*resources, online=True)
             same(mine.dump(), want)
 
 
@@ -226,7 +235,7 @@ class TestOthers:
 
     def test_a_lock_that_is_kept(self, server: postgres.Server) -> None:
         script = CUSTOMERS.replace("customer_id int", "customer_id int, extra int")
-        wanted = STRICT.replace("customer_id int", "customer_id int, late int, extra bigint")
+        wanted = STRICT.replace("customer (id)", "customer (id), extra bigint, late int", 1)
         with (
             goal(server, wanted) as (resources, want),
             database(server, script) as mine,
@@ -269,7 +278,10 @@ class TestFailures:
 
     @pytest.mark.parametrize(
         "clause",
-        ["CREATE UNIQUE INDEX item_u ON item (code);", "ALTER TABLE item ADD CONSTRAINT item_u UNIQUE (code);"],
+        [
+            "CREATE UNIQUE INDEX item_u ON item (code);",
+            "ALTER TABLE item ADD CONSTRAINT item_u UNIQUE (code);",
+        ],
     )
     @pytest.mark.parametrize("valid", [False, True], ids=["invalid", "valid"])
     def test_an_index_left_behind(self, server: postgres.Server, clause: str, valid: bool) -> None:
@@ -283,15 +295,15 @@ class TestFailures:
             with contextlib.suppress(psycopg.errors.UniqueViolation):
                 mine.run("CREATE UNIQUE INDEX CONCURRENTLY item_u ON item (code)")
             mine.run("DELETE FROM item WHERE price IS NULL")
-            options = {"detail": True}
-            answer = client.apply(*resources, **options)
-            text = "\n".join(sql(answer)) if answer.get("steps") else ""
+            plan = client.plan(*resources, detail=True)
+            text = "\n".join(sql(plan)) if plan.get("steps") else ""
             assert ("DROP INDEX CONCURRENTLY" in text) is not valid, text
+            client.apply(*resources)
             assert not client.plan(*resources, prune=True).get("steps")
             same(mine.dump(), want)
 
     def test_undone_last_first(self, server: postgres.Server) -> None:
-        wanted = STRICT.replace("customer_id int", "customer_id int, CHECK (customer_id < 150)")
+        wanted = STRICT.replace("customer (id)", "customer (id) CHECK (customer_id < 150)", 1)
         with (
             goal(server, wanted) as (resources, want),
             database(server, CUSTOMERS) as mine,
@@ -307,20 +319,113 @@ class TestFailures:
             same(mine.dump(), want)
 
 
-HOLD = """
-CREATE FUNCTION hold() RETURNS event_trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF current_query() LIKE {pattern} THEN PERFORM pg_catalog.pg_sleep(30); END IF;
-END $$;
-CREATE EVENT TRIGGER hold ON ddl_command_end EXECUTE FUNCTION hold();
+APPLY = """
+import json, os, signal, sys
+from kolumn.contract.context import Context
+from kolumn.contract.logs import subscribe
+from kolumn.providers.postgres import PostgresProvider
+
+settings, request, last = json.load(sys.stdin)
+provider = PostgresProvider()
+provider.configure(Context.background(), settings)
+seen = 0
+
+def listen(logger, level, event, fields):
+    global seen
+    seen += event == "step"
+    if seen == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+subscribe(listen)
+answer = json.loads(provider.call_function(Context.background(), "Apply", json.dumps(request).encode()))
+sys.exit(0 if answer["success"] else 1)
 """
-STEPS = (
-    "ADD CONSTRAINT%NOT NULL%NOT VALID",
-    "VALIDATE CONSTRAINT%filled",
-    "SET NOT NULL",
-    "DROP CONSTRAINT%filled",
-    "PRIMARY KEY USING INDEX",
-    "FOREIGN KEY%NOT VALID",
-    "VALIDATE CONSTRAINT orders",
-    "COMMENT ON INDEX",
-)
+"""Applies, and kills itself once so many steps have run, before the last of them is committed."""
+
+
+class TestInterrupted:
+    def test_again_and_again_by_ending_its_backend(self, server: postgres.Server) -> None:
+        """Every apply does one more step and is ended in the next."""
+        with (
+            goal(server, STRICT) as (resources, want),
+            database(server, CUSTOMERS) as mine,
+            psycopg.connect(mine.url, autocommit=True) as other,
+        ):
+            told, standing = 0, []
+            for _ in range(40):
+                seen = 0
+
+                def listen(_logger: str, _level: str, event: str, _fields: Any) -> None:
+                    nonlocal seen
+                    seen += event == "step"
+                    if seen == 2 and event == "step":
+                        end(other, backend(other))
+
+                with mine.kolumn(**HASTY) as client:
+                    plan = planned(client, resources)
+                    told += any("interrupted" in each for each in plan.get("warnings", ()))
+                    standing.append(len(plan.get("steps", ())))
+                    with heard(listen):
+                        answer = client.call(
+                            "Apply",
+                            {
+                                "resources": resources,
+                                "options": {"prune": True, "keep_partial": True, "detail": True},
+                            },
+                        )
+                if answer["success"]:
+                    break
+            assert answer["success"], answer
+            assert len(standing) > 10, standing
+            same(mine.dump(), want)
+
+    def test_again_and_again_by_killing_the_process(self, server: postgres.Server) -> None:
+        with goal(server, STRICT) as (resources, want), database(server, CUSTOMERS) as mine:
+            request = {"resources": resources, "options": {"prune": True}}
+            codes = []
+            for _ in range(20):
+                asked = json.dumps([{"url": mine.url, "safe_destroy": False, **HASTY}, request, 5])
+                ran = subprocess.run(
+                    [sys.executable, "-c", APPLY],
+                    input=asked,
+                    env=environment(),
+                    capture_output=True,
+                    text=True,
+                    timeout=60,
+                    check=False,
+                )
+                codes.append(ran.returncode)
+                if ran.returncode == 0:
+                    break
+                assert ran.returncode == -signal.SIGKILL, ran.stderr
+                with mine.kolumn(**HASTY) as client:
+                    warnings = planned(client, resources)["warnings"]
+                assert any("an earlier apply was interrupted after" in each for each in warnings), warnings
+            assert codes[-1] == 0, codes
+            assert len(codes) > 3, codes
+            same(mine.dump(), want)
+            assert "kolumn" not in want
+
+    def test_while_an_index_is_built(self, server: postgres.Server) -> None:
+        slow = """
+        CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql SET search_path = '' AS
+        $$BEGIN PERFORM pg_catalog.pg_sleep(0.005); RETURN $1; END$$;
+        CREATE TABLE t (a int); CREATE TABLE u (a int);
+        """
+        wanted = "CREATE INDEX t_a ON t (slow(a)); ALTER TABLE u ADD PRIMARY KEY (a);"
+        with (
+            goal(server, slow + wanted) as (resources, want),
+            database(server, slow + "INSERT INTO t SELECT generate_series(1, 100);") as mine,
+            psycopg.connect(mine.url, autocommit=True) as other,
+        ):
+            before = mine.dump()
+            with mine.kolumn(**HASTY) as client:
+                ending = in_thread(lambda: end(other, backend(other, running="CREATE INDEX CONCURRENTLY")))
+                answer = lead(client, resources)
+                ending.join(10)
+                assert not answer["success"]
+                assert "connection" in answer["error"], answer
+                same(mine.dump(), before)
+                assert mine.one("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
+                assert lead(client, resources)["success"]
+            same(mine.dump(), want)
