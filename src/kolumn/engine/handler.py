@@ -11,7 +11,7 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.schema import AttributeSchema, ObjectType, ResourceTypeDefinition
 from kolumn.engine import declaration, parsing, rewriting
 from kolumn.engine.operations import Create, Drop, Operation, Rename
-from kolumn.engine.resource import Ref
+from kolumn.engine.resource import Ref, Snapshot
 
 M = TypeVar("M")
 
@@ -70,6 +70,12 @@ class Handler(Protocol[M]):
     def dropped(self, model: M) -> Drop:
         """Return the drop of the object."""
 
+    def implied(self, model: M, live: Snapshot) -> M | None:
+        """Return what holds anyway of what the model is about, where the database lists no such object.
+
+        None where nothing does: e.g. the table that a grant is on is not there.
+        """
+
     def normal(self, model: M) -> M:
         """Return the normal form: two models with equal ones are the same to the database."""
 
@@ -95,7 +101,8 @@ class Handler(Protocol[M]):
     def follow(self, model: M, operation: Operation) -> M:
         """Return `model` as the database leaves it when `operation` renames something it refers to.
 
-        A planner lets live models follow the renames of a plan before it compares them.
+        A planner lets live models follow the renames of a plan before it compares them. It asks only about
+        operations whose subject is among what the model `uses`.
         """
 
 
@@ -202,6 +209,10 @@ class DeclaredHandler(Generic[M]):
             removes=self.aliases(model),
         )
 
+    def implied(self, model: M, live: Snapshot) -> M | None:
+        """Return nothing: what the database does not list is not there."""
+        return None
+
     def normal(self, model: M) -> M:
         """Return the model itself, without its hints."""
         return model
@@ -219,7 +230,16 @@ class DeclaredHandler(Generic[M]):
         before, after = self.ref(live), self.ref(wanted)
         if before != after and self.renames:
             renamed = self.with_name(live, _text(wanted, "name"))
-            operations.append(Rename(subject=before, before=live, after=renamed, target=after))
+            operations.append(
+                Rename(
+                    subject=before,
+                    before=live,
+                    after=renamed,
+                    target=after,
+                    removes=self.aliases(live),
+                    provides=self.aliases(renamed),
+                )
+            )
             live, before = renamed, after
         if before != after or (live != wanted and self.normal(live) != self.normal(wanted)):
             operations += self.replace(live, wanted)

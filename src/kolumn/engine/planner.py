@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -45,6 +44,8 @@ class _Item(msgspec.Struct):
     """Under which it is found, where what it belongs to is about to get another name."""
     orphan: Ref | None = None
     """What it was before its name changed without a word about renaming."""
+    implied: bool = False
+    """Whether `live` is what holds anyway, and no object the database lists."""
     pruned: bool = False
     """Whether nobody asked for it by name."""
 
@@ -299,6 +300,10 @@ class Planner:
         if item.live is None and former is not None and former in live and former not in claimed:
             item.live = live.get(former)
             claimed[former] = item
+        if item.live is None:
+            implied = item.handler.implied(item.wanted, live)
+            if implied is not None and not item.handler.diff(implied, item.wanted):
+                item.live, item.implied = implied, True
 
     def _find_under_former_name(
         self, item: _Item, live: Snapshot, claimed: dict[Ref, _Item], renames: Sequence[Operation]
@@ -342,7 +347,7 @@ class Planner:
         operations: list[Operation] = []
         owners: dict[Ref, ResourceKey] = {}
         renames = [rename for item in items for rename in _renames(item)]
-        renamed = frozenset(rename.subject for rename in renames)
+        renamed = NOTHING.union(*(_former_names(rename) for rename in renames))
         for item in items:
             if item.ref is None or (item.request.action == "delete" and item.live is None):
                 continue
@@ -384,7 +389,7 @@ class Planner:
         model, names = item.live, NOTHING
         uses, own = item.handler.uses(model), (item.ref, item.handler.ref(model))
         for rename in renames:
-            if rename.subject in uses and rename.subject not in own:
+            if not uses.isdisjoint(_former_names(rename)) and rename.subject not in own:
                 model = item.handler.follow(model, rename)
                 uses |= rename.provides
                 names |= rename.provides
@@ -396,7 +401,7 @@ class Planner:
             return operation.effect()
         effect = dict(operation.effect())
         if operation.RENAMES:
-            for ref in users.of(operation.subject):
+            for ref in users.of(_former_names(operation)):
                 if ref not in effect and (model := state.get(ref)) is not None:
                     handler = self._registry.get(ref.type)
                     followed = handler.follow(model, operation)
@@ -471,9 +476,14 @@ class _Users:
                 for used in self._registry.get(ref.type).uses(model):
                     self._users.setdefault(used, set()).add(ref)
 
-    def of(self, ref: Ref) -> list[Ref]:
-        """Return what may use `ref`, sorted."""
-        return sorted(self._users.get(ref, ()))
+    def of(self, refs: Iterable[Ref]) -> list[Ref]:
+        """Return what may use any of `refs`, sorted."""
+        return sorted({user for ref in refs for user in self._users.get(ref, ())})
+
+
+def _former_names(rename: Operation) -> frozenset[Ref]:
+    """Return under which names others may use what is renamed, or has something renamed in it."""
+    return rename.removes | {rename.subject}
 
 
 def _asked_for(items: Iterable[_Item], live: Snapshot) -> Callable[[Ref], Any]:
@@ -631,6 +641,8 @@ _RISK_WORDS = {
 
 def _warnings(items: Iterable[_Item], steps: Iterable[Step]) -> Iterable[str]:
     for item in items:
+        if item.implied:
+            continue
         if item.live is not None and item.managed is None and item.request.action != "delete":
             yield f"{item.ref} exists already and is adopted"
         if item.orphan is not None:

@@ -19,7 +19,7 @@ from kolumn.providers.postgres.types import parse_type, serial_of
 from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Unique
 from kolumn.sql.operations import AlterColumn, DropColumn, DropConstraint
 
-_TAKEN_ALONG = frozenset({"index", "statistics", "sequence"})
+_TAKEN_ALONG = frozenset({"index", "statistics", "sequence", "grant"})
 """What PostgreSQL itself changes or drops with a column."""
 
 

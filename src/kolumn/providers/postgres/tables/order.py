@@ -10,7 +10,7 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable
 
-from kolumn.engine.operations import Operation
+from kolumn.engine.operations import Drop, Operation
 from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.tables.inheritance import parents
 from kolumn.providers.postgres.tables.model import PostgresTable
@@ -21,8 +21,9 @@ from kolumn.sql.operations import AlterTable
 def parents_first(operations: list[Operation]) -> list[Operation]:
     """Return the operations with that order among what they require and provide."""
     chains: dict[Ref, list[AlterTable]] = defaultdict(list)
+    gone = {each.subject for each in operations if isinstance(each, Drop)}  # these lose their foreign keys
     for each in operations:
-        if isinstance(each, AlterTable):
+        if isinstance(each, AlterTable) and each.subject not in gone:
             chains[each.subject].append(each)
     requires: dict[int, set[Ref]] = defaultdict(set)
     provides: dict[int, set[Ref]] = defaultdict(set)

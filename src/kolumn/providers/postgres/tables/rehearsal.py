@@ -33,6 +33,7 @@ def rehearsed(wanted: PostgresTable, scratch: str) -> PostgresTable:
             "comment": "",
             "tablespace": "",
             "foreign_keys": (),
+            "replica_identity": "default",
             "partition_of": parent,
             "bounds": table.bounds,
         },

@@ -180,7 +180,8 @@ def _not_null(table: PostgresTable, column: PostgresColumn, server: Server) -> s
     if named is None or not server.since(18):
         return "NOT NULL"
     usual = named.name in ("", naming.not_null_name(table.name, column.name))
-    words = "NOT NULL" if usual else f"CONSTRAINT {quote(named.name)} NOT NULL"
+    # A partition's column takes the parent's name unless it has one of its own.
+    words = "NOT NULL" if usual and not (table.partition_of and named.name) else f"CONSTRAINT {quote(named.name)} NOT NULL"
     return f"{words} NO INHERIT" if named.no_inherit else words
 
 
