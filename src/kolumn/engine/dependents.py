@@ -18,7 +18,6 @@ from kolumn.engine.operations import Alter, Create, Drop, Operation, Rename
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.session import Compiler
 
-
 Asked = Callable[[Ref], Any]
 """Returns the model of a live object as configuration has it; None where that says nothing about it."""
 
