@@ -32,9 +32,7 @@ class _Stand(NamedTuple):
 class PostgresCompiler:
     """Writes what the handlers say as steps, and sees to their order where the catalogue knows more."""
 
-    def __init__(
-        self, handlers: Iterable[PostgresHandler[Any]], server: Server, patience: Patience
-    ) -> None:
+    def __init__(self, handlers: Iterable[PostgresHandler[Any]], server: Server, patience: Patience) -> None:
         self._patience = patience
         self._handlers: Mapping[str, PostgresHandler[Any]] = {each.type: each for each in handlers}
         self._server = server
@@ -64,7 +62,7 @@ class PostgresCompiler:
         """Return the operations with two things only all of them together show.
 
         What the catalogue says depends on something leaves before that is removed or changed, and comes back
-        after it; what is changed in place comes after what it uses is, and after columns that are added there.
+        after it; what is changed in place comes after what it uses is, and after columns added there.
         """
         standing = self._standing(operations, live)
         changing: dict[Ref, frozenset[Ref]] = {}
@@ -82,9 +80,14 @@ class PostgresCompiler:
         return aliases | {operation.subject}
 
     def _standing(self, operations: Iterable[Operation], live: Snapshot) -> Mapping[Ref, list[_Stand]]:
-        """Return which objects stand, themselves or with a part, on what is removed or changed."""
+        """Return which objects stand, themselves or with a part, on what is removed or changed.
+
+        Another name does not touch them.
+        """
         found: dict[Ref, list[_Stand]] = defaultdict(list)
         for each in operations:
+            if each.RENAMES:
+                continue
             for ref in each.removes | each.alters:
                 for dependent in live.dependents(ref):
                     if dependent in live:
@@ -114,7 +117,8 @@ class PostgresCompiler:
                 requires = provides = NOTHING
                 if changing and not isinstance(operation, AlterTable):
                     used = self._handlers[operation.subject.type].uses(operation.after) - own
-                    requires = NOTHING.union(*(changing.get(ref, NOTHING) for ref in used | operation.releases))
+                    used |= operation.releases
+                    requires = NOTHING.union(*(changing.get(ref, NOTHING) for ref in used))
                     provides = frozenset(map(_changed, self._names(operation)))
                 return dataclasses.replace(
                     operation,

@@ -98,13 +98,13 @@ class ChangeDefaults(AlterObject):
 
 
 class DefaultPrivilegesHandler(PostgresHandler[DefaultPrivileges]):
-    """Default privileges. They come last, so that objects of the same plan get what is said of them."""
+    """Default privileges. They come after all else, so that objects of the same plan get what is said of them."""
 
     type = "default_privileges"
     description = "What a role gets on objects that another one creates from then on"
     MODEL = DefaultPrivileges
     KEYWORD: ClassVar[str] = "DEFAULT PRIVILEGES"
-    PLACE: ClassVar[int] = 1
+    PLACE: ClassVar[int] = 2
 
     def ref(self, model: DefaultPrivileges) -> Ref:
         """Return whose objects of what kind, and who gets what on them: `tables of admin in shop.app`."""

@@ -16,6 +16,7 @@ from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.parameters import NONE, Parameters
 from kolumn.providers.postgres.reading import Reading
+from kolumn.providers.postgres.respelling import respelled
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tables import catalogue
 from kolumn.providers.postgres.tables.clauses import parse_index
@@ -125,7 +126,7 @@ class PostgresIndexHandler(PostgresHandler[Any], IndexHandler):
         """Return the index."""
         row = entry.row
         assert isinstance(row, IndexRow)
-        clause = parse_index(row.definition)
+        clause = parse_index(respelled(row.definition))
         targets = dict(each.split(":") for each in row.statistics or ())
         parts = tuple(
             dataclasses.replace(part, statistics=int(targets[str(number)])) if str(number) in targets else part

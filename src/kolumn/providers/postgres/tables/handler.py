@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.engine.sharing import OncePerObject
 from kolumn.providers.postgres import names
 from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.handler import Entry, PostgresHandler, role_refs
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tables import alter, catalogue, difference, disturbance, locks, order, render
+from kolumn.providers.postgres.tables import (
+    alter,
+    catalogue,
+    difference,
+    disturbance,
+    locks,
+    marks,
+    order,
+    rehearsal,
+    render,
+)
 from kolumn.providers.postgres.tables.bounds import BOUNDS
 from kolumn.providers.postgres.tables.building import build
 from kolumn.providers.postgres.tables.comparison import TableNormalizer
@@ -23,7 +35,6 @@ from kolumn.providers.postgres.tables.inheritance import parents, with_inherited
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
     PostgresColumn,
-    PostgresForeignKey,
     PostgresKeyPart,
     PostgresTable,
 )
@@ -38,6 +49,7 @@ from kolumn.sql.operations import (
     AddColumn,
     AddConstraint,
     AlterColumn,
+    AlterConstraint,
     AlterTable,
     DropColumn,
     DropConstraint,
@@ -65,6 +77,7 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
 
     def __init__(self, dialect: PostgresDialect) -> None:
         super().__init__(dialect)
+        self._column_uses: dict[str, OncePerObject[PostgresColumn, frozenset[Ref]]] = {}
         self.normalizer: TableNormalizer = TableNormalizer(dialect, GRAMMARS)
 
     # Reading
@@ -134,8 +147,13 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         return frozenset(found)
 
     def column_uses(self, table: PostgresTable, column: PostgresColumn) -> frozenset[Ref]:
-        """Return the types, routines, sequences and collations a column may need; only existing ones count."""
-        found = self.type_uses(column.type, table.schema) if column.type else frozenset()
+        """Return the types, routines, sequences and collations a column may need; only existing ones do."""
+        if table.schema not in self._column_uses:
+            self._column_uses[table.schema] = OncePerObject(partial(self._uses_of_column, table.schema))
+        return self._column_uses[table.schema](column)
+
+    def _uses_of_column(self, schema: str, column: PostgresColumn) -> frozenset[Ref]:
+        found = self.type_uses(column.type, schema) if column.type else frozenset()
         for text in (column.default, column.generated):
             if text:
                 found |= self.named_in(text)
@@ -200,6 +218,14 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
                 come = self.constraint_uses(table, constraint)
             case DropConstraint(constraint=constraint):
                 gone = self.constraint_uses(table, constraint)
+        if isinstance(operation, AddConstraint | DropConstraint):
+            added = operation.constraint if isinstance(operation, AddConstraint) else None
+            dropped = operation.constraint if isinstance(operation, DropConstraint) else None
+            operation = marks.marked(operation, operation.subject, dropped, added)
+        elif isinstance(operation, AlterConstraint):
+            operation = marks.marked(operation, operation.subject, operation.old, operation.new)
+        elif "replica_identity" in operation.fields:
+            operation = marks.says_identity(operation, operation.subject)
         own = {operation.subject}
         return dataclasses.replace(
             operation,
@@ -234,6 +260,16 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
     ) -> list[Operation]:
         """Return the operations with parents changed before their children."""
         return order.parents_first(operations)
+
+    # The server's own wording
+
+    def rehearsed(self, wanted: Table, scratch: str) -> Table:
+        """Return the table as it can stand alone in the scratch schema."""
+        return rehearsal.rehearsed(_table(wanted), scratch)
+
+    def worded(self, wanted: Table, rehearsed: Table, found: Table, known: frozenset[str]) -> Table:
+        """Return the table with the texts the server has for columns and constraints of these names."""
+        return rehearsal.with_words_of(_table(wanted), canonical(_table(found)), known)
 
     # Writing
 
