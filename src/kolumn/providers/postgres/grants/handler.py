@@ -38,8 +38,10 @@ from kolumn.sql.operations import AlterObject, RenameColumn
 _RELATIONS = ("table", "view", "materialized_view", "sequence")
 _ROUTINES = ("function", "procedure", "aggregate")
 _KEYWORDS = {"function": "FUNCTION", "aggregate": "FUNCTION", "procedure": "PROCEDURE"}
-_ASIDE = frozenset({"database", "tablespace", "parameter"})
-"""Kinds of which every database has the same ones, or which are the database itself."""
+_ASIDE = frozenset(
+    {"database", "tablespace", "parameter", "foreign_data_wrapper", "foreign_server", "foreign_table"}
+)
+"""What belongs to the server or is the database itself, and what is no resource: others may lack it."""
 _ALL_OF_COLUMN = frozenset(KINDS["column"].privileges)
 
 
@@ -129,7 +131,7 @@ class GrantHandler(PostgresHandler[Grant]):
             ("acl", number),
             row,
             owner=target,
-            aside=usual or FAMILIES[found.on] in _ASIDE,
+            aside=usual or found.on in _ASIDE,
             parts=() if target is None else tuple(column_ref(target, name) for name in rights.columns),
         )
         return entry._replace(ref=self.ref(self.build(entry)))

@@ -186,6 +186,13 @@ WHERE {user_schemas}
             return False
         return super().changes_in_place(before, after, fields)
 
+    def lock(self, operation: Operation, live: Snapshot) -> str:
+        """Return the lock on the table, which all but a comment takes."""
+        if isinstance(operation, AlterObject) and operation.fields == ("comment",):
+            return ""
+        table = Ref("table", operation.subject.parent, operation.subject.schema)
+        return f"ACCESS EXCLUSIVE on {table.identity}"
+
     def address(self, model: Policy) -> str:
         """Return the name with its table."""
         return f"{quote(model.name)} ON {qualified(model.schema, model.table)}"

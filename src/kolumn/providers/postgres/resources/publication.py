@@ -236,6 +236,15 @@ JOIN pg_catalog.pg_namespace n ON n.oid = s.pnnspid WHERE {user_schemas} ORDER B
 
     # Change
 
+    def lock(self, operation: Operation, live: Snapshot) -> str:
+        """Return the lock on tables that come or go."""
+        model = operation.after if isinstance(operation, AlterObject) else getattr(operation, "model", None)
+        changes = not isinstance(operation, AlterObject) or "tables" in operation.fields
+        if model is None or not model.tables or not changes:
+            return ""
+        names = ", ".join(sorted(self._table(each).identity for each in model.tables))
+        return f"SHARE UPDATE EXCLUSIVE on {names}"
+
     def address(self, model: Publication) -> str:
         """Return its quoted name: publications are in no schema."""
         return quote(model.name)

@@ -60,6 +60,7 @@ class DatabaseSettings:
     name: str = attribute("Database", validators=[NOT_EMPTY], grammar="identifier")
     settings: Mapping[str, Any] = attribute("Run-time parameters")
 
+
 @dataclass(frozen=True)
 class Account:
     """What roles and users have in common."""
@@ -96,6 +97,7 @@ class Account:
 
     kept_password: str = dataclasses.field(default="", compare=False, repr=False, kw_only=True)
     """What the server keeps instead of the password; empty where it may not be read, or there is none."""
+
     def verify(self) -> Iterator[Problem]:
         """Yield what cannot be."""
         if self.name in _RESERVED or self.name.startswith("pg_"):
@@ -414,8 +416,9 @@ class RoleHandler(PostgresHandler[Role]):
 
 _OPTIONS = frozenset({*_FLAGS, "connection_limit", "valid_until"})
 _FIELDS = (
-    *_FLAGS, "connection_limit", "valid_until", "password", "member_of", "settings", "in_databases", "comment",
-)  # fmt: skip
+    *_FLAGS,
+    *("connection_limit", "valid_until", "password", "member_of", "settings", "in_databases", "comment"),
+)
 
 
 def _logs_in(model: Account) -> bool:
