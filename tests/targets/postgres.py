@@ -508,6 +508,7 @@ def _target(version: int) -> Target:
                 "OutboxCleanupRetention",
             }
         ),
+        given=frozenset({("extension", "plpgsql"), ("schema", "public"), ("user", "postgres")}),
         worded=frozenset(
             {"definition", "expression", "when", "where", "using", "default", "generated", "check", "actions"}
         ),

@@ -81,6 +81,8 @@ class Target:
     """Resource types of the specification that this database lacks."""
     missing: frozenset[str]
     """Functions its category must offer and it does not yet. Shrinks: one that works must be taken out."""
+    given: frozenset[tuple[str, str]] = frozenset()
+    """Type and identity of what an empty database has, told only where its type is asked for."""
     worded: frozenset[str] = frozenset()
     """Attributes whose texts the database spells in its own way."""
     missing_types: frozenset[str] = frozenset()

@@ -112,9 +112,9 @@ CREATE DOMAIN small AS integer DEFAULT checked(1) CHECK (checked(VALUE) < 100);
 CREATE TABLE things (
     id integer DEFAULT checked(5) PRIMARY KEY,
     n integer CONSTRAINT n_checked CHECK (checked(n) > 0),
-    made integer GENERATED ALWAYS AS (checked(n)) STORED,
     s small,
     span int4range,
+    made integer GENERATED ALWAYS AS (checked(n)) STORED,
     EXCLUDE USING gist (span WITH &&) WHERE (checked(n) > 3)
 );
 COMMENT ON CONSTRAINT n_checked ON things IS 'a check';

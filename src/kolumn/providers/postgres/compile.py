@@ -32,9 +32,7 @@ class _Stand(NamedTuple):
 class PostgresCompiler:
     """Writes what the handlers say as steps, and sees to their order where the catalogue knows more."""
 
-    def __init__(
-        self, handlers: Iterable[PostgresHandler[Any]], server: Server, patience: Patience
-    ) -> None:
+    def __init__(self, handlers: Iterable[PostgresHandler[Any]], server: Server, patience: Patience) -> None:
         self._patience = patience
         self._handlers: Mapping[str, PostgresHandler[Any]] = {each.type: each for each in handlers}
         self._server = server
@@ -44,7 +42,7 @@ class PostgresCompiler:
     ) -> list[Operation]:
         """Return the operations with what each resource type makes of all of them together."""
         for handler in self._handlers.values():
-            operations = handler.consolidated(operations, live, self._server)
+            operations = handler.consolidated(operations, live, self._server, online=online)
         return succession.consolidated(operations, live, self._handlers)
 
     def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
@@ -64,7 +62,7 @@ class PostgresCompiler:
         """Return the operations with two things only all of them together show.
 
         What the catalogue says depends on something leaves before that is removed or changed, and comes back
-        after it; what is changed in place comes after what it uses is, and after columns that are added there.
+        after it; what is changed in place comes after what it uses is, and after columns added there.
         """
         standing = self._standing(operations, live)
         changing: dict[Ref, frozenset[Ref]] = {}
@@ -73,7 +71,7 @@ class PostgresCompiler:
                 changing[each.subject] = changing.get(each.subject, NOTHING) | each.provides
             elif isinstance(each, Alter):
                 for name in self._names(each):
-                    changing[name] = changing.get(name, NOTHING) | {name}
+                    changing[name] = changing.get(name, NOTHING) | {_changed(name)}
         return [self._informed(each, standing.get(each.subject, ()), changing) for each in operations]
 
     def _names(self, operation: Alter) -> frozenset[Ref]:
@@ -82,9 +80,14 @@ class PostgresCompiler:
         return aliases | {operation.subject}
 
     def _standing(self, operations: Iterable[Operation], live: Snapshot) -> Mapping[Ref, list[_Stand]]:
-        """Return which objects stand, themselves or with a part, on what is removed or changed."""
+        """Return which objects stand, themselves or with a part, on what is removed or changed.
+
+        Another name does not touch them.
+        """
         found: dict[Ref, list[_Stand]] = defaultdict(list)
         for each in operations:
+            if each.RENAMES:
+                continue
             for ref in each.removes | each.alters:
                 for dependent in live.dependents(ref):
                     if dependent in live:
@@ -114,8 +117,9 @@ class PostgresCompiler:
                 requires = provides = NOTHING
                 if changing and not isinstance(operation, AlterTable):
                     used = self._handlers[operation.subject.type].uses(operation.after) - own
-                    requires = NOTHING.union(*(changing.get(ref, NOTHING) for ref in used | operation.releases))
-                    provides = self._names(operation)
+                    used |= operation.releases
+                    requires = NOTHING.union(*(changing.get(ref, NOTHING) for ref in used))
+                    provides = frozenset(map(_changed, self._names(operation)))
                 return dataclasses.replace(
                     operation,
                     releases=operation.releases | releases,
@@ -155,6 +159,11 @@ class PostgresCompiler:
             risks=(*operation.risks, *handler.risks(operation, live)),
             lock=handler.lock(operation, live),
         )
+
+
+def _changed(name: Ref) -> Ref:
+    """Return a ref for the moment when an object has been changed in place."""
+    return name._replace(type=f"changed {name.type}")
 
 
 def _statements(texts: Iterator[str | Statement]) -> tuple[Statement, ...]:

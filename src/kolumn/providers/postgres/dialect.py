@@ -79,6 +79,8 @@ class PostgresDialect(Dialect):
             risks.append(Risk("data_loss", f"{column}, {change}: {found.loses}"))
         if found.fails:
             risks.append(Risk("may_fail", f"{column}, {change}: fails {found.fails}"))
+        if found.changes:
+            risks.append(Risk("conversion", f"{column}, {change}: {found.changes}"))
         if found.rewrites:
             risks.append(Risk("table_rewrite", f"{column}, {change}: copies every row of table {table}"))
             risks.append(Risk("long_lock", f"nobody reads or writes table {table} while it is copied"))

@@ -16,6 +16,7 @@ from kolumn.providers.postgres.resources.domain import DomainHandler
 from kolumn.providers.postgres.resources.enum import EnumHandler
 from kolumn.providers.postgres.resources.event_trigger import EventTriggerHandler
 from kolumn.providers.postgres.resources.extension import ExtensionHandler
+from kolumn.providers.postgres.resources.foreign_key import ForeignKeyHandler
 from kolumn.providers.postgres.resources.function import FunctionHandler
 from kolumn.providers.postgres.resources.index import PostgresIndexHandler
 from kolumn.providers.postgres.resources.materialized_view import MaterializedViewHandler
@@ -57,6 +58,7 @@ def handlers() -> Iterator[PostgresHandler[Any]]:
     yield RangeTypeHandler(dialect)
     yield TextSearchConfigurationHandler(dialect)
     yield PostgresTableHandler(dialect)
+    yield ForeignKeyHandler(dialect)
     yield SequenceHandler(dialect)
     yield ViewHandler(dialect)
     yield MaterializedViewHandler(dialect)

@@ -190,7 +190,9 @@ WHERE t.typtype = 'c' AND {{user_schemas}} AND {not_a_member("pg_type", "t.oid")
                     f"drops attribute {each.name} of type {before.name} with its values in all rows",
                 )
 
-    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+    def consolidated(
+        self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
+    ) -> list[Operation]:
         """Return the operations with new types where attributes change in rows that are there."""
         for each in operations:
             if not isinstance(each, AlterObject) or each.subject.type != self.type:

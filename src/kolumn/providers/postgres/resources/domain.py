@@ -230,7 +230,9 @@ ORDER BY k.oid
                     f"({change.after.expression})",
                 )
 
-    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+    def consolidated(
+        self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
+    ) -> list[Operation]:
         """Return the operations with new domains where PostgreSQL cannot look at the values that are there.
 
         It does not see those inside arrays and composite types, and so refuses to add what they must satisfy.
@@ -247,15 +249,26 @@ ORDER BY k.oid
             return super().converted(value, before, after, family)
         return f"{value.text}::{value.target}"
 
-    def part(self, model: Domain, part: Ref) -> object | None:
-        """Return a check by its name."""
-        if part.type != "constraint":
-            return None
+    def part(self, model: Domain, part: Ref) -> DomainCheck | str | None:
+        """Return a check by its name, or the default."""
+        if part.type == "default":
+            return model.default
         return next((check for check in model.checks if check.name == part.name), None)
 
     def without(self, model: Domain, part: Ref) -> Domain:
-        """Return the domain without one of its checks."""
+        """Return the domain without one of its checks or its default."""
+        if part.type == "default":
+            return replace(model, default=None)
         return replace(model, checks=tuple(check for check in model.checks if check.name != part.name))
+
+    def with_part(self, model: Domain, part: Ref, source: Domain) -> Domain:
+        """Return the domain with one of its checks or its default as `source` has it."""
+        mine, theirs = self.part(model, part), self.part(source, part)
+        if mine is None or theirs is None:
+            return model
+        if isinstance(theirs, str):
+            return replace(model, default=theirs)
+        return replace(model, checks=tuple(theirs if check == mine else check for check in model.checks))
 
     def definition_sql(self, model: Domain, server: Server) -> Iterator[str]:
         """Yield CREATE DOMAIN, and ALTER DOMAIN for checks that old values need not satisfy."""

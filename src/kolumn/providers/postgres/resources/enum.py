@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute
-from kolumn.engine.operations import Operation, Statement
+from kolumn.engine.operations import Drop, Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rewriting import with_kept
 from kolumn.providers.postgres.following import RenameValue
@@ -20,8 +20,9 @@ from kolumn.providers.postgres.handler import Entry
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.user_type import UserTypeHandler
 from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.succession import Family, Value
-from kolumn.providers.postgres.tokens import NAME_BYTES, literal, qualified
+from kolumn.providers.postgres.succession import Family, Value, as_replacement
+from kolumn.providers.postgres.tokens import NAME_BYTES, STRING, literal, qualified, tokenize, value
+from kolumn.providers.postgres.wording import texts
 from kolumn.sql.operations import AlterObject
 
 
@@ -148,6 +149,35 @@ WHERE t.typtype = 'e' AND {{user_schemas}} AND {not_a_member("pg_type", "t.oid")
         values = ", ".join(map(literal, model.labels))
         yield f"CREATE TYPE {qualified(model.schema, model.name)} AS ENUM ({values})"
 
+    def consolidated(
+        self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
+    ) -> list[Operation]:
+        """Return the operations with new types where the same transaction needs values that it adds.
+
+        PostgreSQL has nobody use a value of an enum that was there before until the addition is committed.
+        """
+        for each in operations if not online else ():
+            if isinstance(each, AddValues):
+                carriers = self._carriers(each.subject, live)
+                added = frozenset(each.after.labels) - frozenset(each.before.labels)
+                others = (other for other in operations if other.subject != each.subject)
+                if any(not carriers.isdisjoint(_needs(other)) and _has(other, added) for other in others):
+                    operations = as_replacement(operations, each.subject, self)
+        return operations
+
+    def _carriers(self, subject: Ref, live: Snapshot) -> frozenset[Ref]:
+        """Return the type, what is made of it, and the tables that have columns of it."""
+        found, queue = {subject}, [subject]
+        while queue:
+            for each in live.dependents(queue.pop()):
+                kinds = ("table", "composite_type") if each.type == "column" else ()
+                owners = (Ref(kind, each.parent, each.schema) for kind in kinds)
+                for ref in (each, *owners):
+                    if ref in live and ref not in found:
+                        found.add(ref)
+                        queue.append(ref)
+        return frozenset(found)
+
     def converted(self, value: Value, before: Enum, after: Enum, family: Family) -> str:
         """Return the conversion over the text of the values, renamed ones under their new names."""
         renames = list(renamed_values(before, after)) or [
@@ -180,6 +210,25 @@ WHERE t.typtype = 'e' AND {{user_schemas}} AND {not_a_member("pg_type", "t.oid")
                     yield f"ALTER TYPE {self.address(after)} ADD VALUE {literal(label)}{place}"
             case _:
                 yield from super().statements(operation, live, server)
+
+
+def _needs(operation: Operation) -> frozenset[Ref]:
+    return operation.requires | operation.releases | {operation.subject}
+
+
+def _has(operation: Operation, labels: frozenset[str]) -> bool:
+    """Whether a text that the operation brings has one of the labels as a constant."""
+    after = getattr(operation, "after", getattr(operation, "model", None))
+    if after is None or isinstance(operation, Drop):
+        return False
+    before = getattr(operation, "before", None)
+    known = frozenset() if before is None else frozenset(texts(before))
+    return any(_mentions(text, labels) for text in texts(after) if text not in known)
+
+
+def _mentions(text: str, labels: frozenset[str]) -> bool:
+    constants = (value(token) or "" for token in tokenize(text) if token.kind == STRING)
+    return any(label in constant for constant in constants for label in labels)
 
 
 def renamed_values(live: Enum, wanted: Enum) -> Iterator[tuple[str, str]]:

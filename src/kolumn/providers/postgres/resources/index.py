@@ -16,7 +16,9 @@ from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.parameters import NONE, Parameters
 from kolumn.providers.postgres.reading import Reading
+from kolumn.providers.postgres.respelling import respelled
 from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.tables import catalogue
 from kolumn.providers.postgres.tables.clauses import parse_index
 from kolumn.providers.postgres.tables.comparison import TableNormalizer, normal_part
 from kolumn.providers.postgres.tables.handler import GRAMMARS
@@ -92,8 +94,8 @@ class PostgresIndexHandler(PostgresHandler[Any], IndexHandler):
     GRAMMARS: ClassVar[Mapping[str, Grammar]] = GRAMMARS
 
     def queries(self, server: Server) -> Mapping[str, str]:
-        """Return nothing: the query of tables brings all indexes."""
-        return {}
+        """Return the queries of tables: these bring all indexes."""
+        return {**catalogue.queries(server), "indexes": catalogue.indexes(server)}
 
     def entries(self, reading: Reading) -> Iterator[Entry]:
         """Yield the indexes that are neither a constraint's nor made by an index of a partitioned table."""
@@ -124,7 +126,7 @@ class PostgresIndexHandler(PostgresHandler[Any], IndexHandler):
         """Return the index."""
         row = entry.row
         assert isinstance(row, IndexRow)
-        clause = parse_index(row.definition)
+        clause = parse_index(respelled(row.definition))
         targets = dict(each.split(":") for each in row.statistics or ())
         parts = tuple(
             dataclasses.replace(part, statistics=int(targets[str(number)])) if str(number) in targets else part

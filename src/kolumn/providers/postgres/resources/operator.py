@@ -188,7 +188,9 @@ WHERE {{user_schemas}} AND {not_a_member("pg_operator", "o.oid")}
         known = any(getattr(before, field) for field in fields if field in _LATE)
         return super().changes_in_place(before, after, fields) and not known
 
-    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+    def consolidated(
+        self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
+    ) -> list[Operation]:
         """Return the operations with drops and creations for what an older PostgreSQL cannot alter."""
         if server.since(17):
             return operations

@@ -250,7 +250,7 @@ WHERE {{user_schemas}} AND {not_a_member("pg_class", "c.oid")}
             after=after,
             fields=("owned_by",),
             requires=self._column_refs(after),
-            releases=self._column_refs(before),
+            releases=self._column_refs(before) | {self.ref(before)},
         )
 
     def replace(self, live: Sequence, wanted: Sequence) -> list[Operation]:
@@ -263,7 +263,9 @@ WHERE {{user_schemas}} AND {not_a_member("pg_class", "c.oid")}
             for each in super().replace(live, wanted)
         ]
 
-    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+    def consolidated(
+        self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
+    ) -> list[Operation]:
         """Return the operations with what saves sequences from tables that are dropped while they stay."""
         dropped = {each.subject for each in operations if isinstance(each, Drop)}
         if not any(ref.type == "table" for ref in dropped):

@@ -1,4 +1,4 @@
-"""What is in the way of changes to a table, and what a table is like while parts of it are away.
+"""What is in the way of changes to a table.
 
 PostgreSQL refuses to change the type of a column, or to drop it, while views, rules, policies, triggers with
 columns, generated columns or routines use it; and to drop a key that foreign keys or views rely on. Indexes,
@@ -8,19 +8,18 @@ https://www.postgresql.org/docs/current/ddl-depend.html
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator
 
 from kolumn.engine.operations import Drop, Operation
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres.conversions import conversion
 from kolumn.providers.postgres.tables.forms import mentioned
 from kolumn.providers.postgres.tables.model import Exclusion, PostgresColumn, PostgresTable
 from kolumn.providers.postgres.tables.operations import RemakeColumn
+from kolumn.providers.postgres.types import parse_type, serial_of
 from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Unique
 from kolumn.sql.operations import AlterColumn, DropColumn, DropConstraint
 
-_TAKEN_ALONG = frozenset({"index", "statistics", "sequence"})
+_TAKEN_ALONG = frozenset({"index", "statistics", "sequence", "grant"})
 """What PostgreSQL itself changes or drops with a column."""
 
 
@@ -40,6 +39,9 @@ def of(operation: Operation, live: Snapshot, *, replaced: bool) -> Iterator[Ref]
         case DropConstraint(constraint=PrimaryKey() | Unique() as key):
             yield from live.dependents(_constraint(table, key.name))
         case Drop(model=PostgresTable() as model) if replaced:
+            for ref in live.attached(table):
+                if ref in live.aside:
+                    yield from live.attached(ref)
             for each in model.constraints():
                 if isinstance(each, PrimaryKey | Unique):
                     yield from live.dependents(_constraint(table, each.name))
@@ -62,9 +64,22 @@ def _is_retyped(operation: AlterColumn) -> bool:
 
 
 def _breaks_keys(old: PostgresColumn, new: PostgresColumn) -> bool:
-    """Whether a foreign key over the column could not stand while only one of its ends has the new type."""
-    found = conversion(old.type, new.type)
-    return bool(found.through)
+    """Whether a foreign key over the column may not stand while only one of its ends has the new type."""
+    before, after = (parse_type(serial_of(each.type) or each.type) for each in (old, new))
+    if isinstance(before, str) or isinstance(after, str) or before.array or after.array:
+        return True
+    names = {before.name, after.name}
+    same = before.built_in and after.built_in
+    return not (same and (len(names) == 1 or any(names <= family for family in _COMPARABLE)))
+
+
+_COMPARABLE = (
+    frozenset({"int2", "int4", "int8"}),
+    frozenset({"float4", "float8"}),
+    frozenset({"text", "varchar"}),
+    frozenset({"date", "timestamp", "timestamptz"}),
+)
+"""Types of which a foreign key can have one at each end."""
 
 
 def _constraint(table: Ref, name: str) -> Ref:
@@ -97,42 +112,3 @@ def _descendants(table: Ref, live: Snapshot) -> Iterator[Ref]:
         if ref.type == "table":
             yield ref
             yield from _descendants(ref, live)
-
-
-def part(table: PostgresTable, ref: Ref) -> object | None:
-    """Return what a part of a table is: a column's default or expression, a constraint, a column."""
-    if ref.type == "constraint":
-        return next((each for each in table.constraints() if each.name == ref.name), None)
-    column = _column(table, ref.name)
-    if column is None:
-        return None
-    if ref.type == "column":
-        return None if column.type == "text" else column
-    return column.generated or column.default
-
-
-def without(table: PostgresTable, ref: Ref) -> PostgresTable:
-    """Return a table without one of its parts.
-
-    A generated column is away altogether. A column that is away because of its type is one of type text: so
-    it keeps its values.
-    """
-    if ref.type == "constraint":
-        found = next((each for each in table.constraints() if each.name == ref.name), None)
-        return table if found is None else table.without_constraint(found)
-    column = _column(table, ref.name)
-    if column is None:
-        return table
-    if ref.type == "default" and column.generated:
-        return dataclasses.replace(table, columns=tuple(each for each in table.columns if each is not column))
-    if ref.type == "default":
-        changed = dataclasses.replace(column, default=None)
-    else:
-        changed = dataclasses.replace(column, type="text", collation="", default=None)
-    return dataclasses.replace(
-        table, columns=tuple(changed if each is column else each for each in table.columns)
-    )
-
-
-def _column(table: PostgresTable, name: str) -> PostgresColumn | None:
-    return next((column for column in table.columns if column.name == name), None)

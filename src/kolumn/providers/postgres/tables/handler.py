@@ -16,7 +16,17 @@ from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.handler import Entry, PostgresHandler, role_refs
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tables import alter, catalogue, difference, disturbance, locks, order, render
+from kolumn.providers.postgres.tables import (
+    alter,
+    catalogue,
+    difference,
+    disturbance,
+    locks,
+    marks,
+    order,
+    rehearsal,
+    render,
+)
 from kolumn.providers.postgres.tables.bounds import BOUNDS
 from kolumn.providers.postgres.tables.building import build
 from kolumn.providers.postgres.tables.comparison import TableNormalizer
@@ -28,7 +38,7 @@ from kolumn.providers.postgres.tables.model import (
     PostgresKeyPart,
     PostgresTable,
 )
-from kolumn.providers.postgres.tables.parts import with_part
+from kolumn.providers.postgres.tables.parts import part_of, with_part, without_part
 from kolumn.providers.postgres.tables.reading import table_entries
 from kolumn.providers.postgres.tables.references import with_target_columns
 from kolumn.providers.postgres.tables.rows import TableRow
@@ -39,6 +49,7 @@ from kolumn.sql.operations import (
     AddColumn,
     AddConstraint,
     AlterColumn,
+    AlterConstraint,
     AlterTable,
     DropColumn,
     DropConstraint,
@@ -207,6 +218,14 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
                 come = self.constraint_uses(table, constraint)
             case DropConstraint(constraint=constraint):
                 gone = self.constraint_uses(table, constraint)
+        if isinstance(operation, AddConstraint | DropConstraint):
+            added = operation.constraint if isinstance(operation, AddConstraint) else None
+            dropped = operation.constraint if isinstance(operation, DropConstraint) else None
+            operation = marks.marked(operation, operation.subject, dropped, added)
+        elif isinstance(operation, AlterConstraint):
+            operation = marks.marked(operation, operation.subject, operation.old, operation.new)
+        elif "replica_identity" in operation.fields:
+            operation = marks.says_identity(operation, operation.subject)
         own = {operation.subject}
         return dataclasses.replace(
             operation,
@@ -231,26 +250,26 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
     def _partitioned(self, table: PostgresTable) -> frozenset[Ref]:
         return frozenset(map(difference.partitions_of, parents(table))) if table.partition_of else frozenset()
 
-    def part(self, model: Table, part: Ref) -> object | None:
-        """Return a column's default or what it is computed from, a constraint, or a column."""
-        return disturbance.part(canonical(_table(model)), part)
-
-    def without(self, model: Table, part: Ref) -> Table:
-        """Return the table without a part of it; a column stays, but of type text."""
-        return disturbance.without(canonical(_table(model)), part)
-
-    def with_part(self, model: Table, part: Ref, source: Table) -> Table:
-        """Return the table with one of its parts as `source` has it."""
-        return with_part(canonical(_table(model)), part, canonical(_table(source)))
-
     def disturbs(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
         """Yield what must be dropped before the operation and comes back after it."""
         yield from super().disturbs(operation, live, replaced=replaced)
         yield from disturbance.of(operation, live, replaced=replaced)
 
-    def consolidated(self, operations: list[Operation], live: Snapshot, server: Server) -> list[Operation]:
+    def consolidated(
+        self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
+    ) -> list[Operation]:
         """Return the operations with parents changed before their children."""
         return order.parents_first(operations)
+
+    # The server's own wording
+
+    def rehearsed(self, wanted: Table, scratch: str) -> Table:
+        """Return the table as it can stand alone in the scratch schema."""
+        return rehearsal.rehearsed(_table(wanted), scratch)
+
+    def worded(self, wanted: Table, rehearsed: Table, found: Table, known: frozenset[str]) -> Table:
+        """Return the table with the texts the server has for columns and constraints of these names."""
+        return rehearsal.with_words_of(_table(wanted), canonical(_table(found)), known)
 
     # Writing
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from kolumn.engine.declaration import replaced
 from kolumn.engine.resource import Ref
-from kolumn.providers.postgres.tables.forms import canonical, mentioned
-from kolumn.providers.postgres.tables.model import Exclusion, PostgresTable
-from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Unique
+from kolumn.providers.postgres.tables.forms import canonical
+from kolumn.providers.postgres.tables.model import PostgresTable
+from kolumn.sql.model import Constraint
 
 
 def part_of(table: PostgresTable, part: Ref) -> object | None:
@@ -23,7 +21,7 @@ def part_of(table: PostgresTable, part: Ref) -> object | None:
 
 
 def without_part(table: PostgresTable, part: Ref) -> PostgresTable:
-    """Return the table without a part; a generated column goes with the constraints that use it."""
+    """Return the table without a part; a generated column stays as a plain one with its values."""
     found = part_of(table, part)
     table = canonical(table)
     if found is None:
@@ -35,9 +33,10 @@ def without_part(table: PostgresTable, part: Ref) -> PostgresTable:
             replaced(each, {"default": None}) if each.name == part.name else each for each in table.columns
         )
         return replaced(table, {"columns": columns})
-    for constraint in tuple(_constraints_over(table, part.name)):
-        table = table.without_constraint(constraint)
-    columns = tuple(each for each in table.columns if each.name != part.name)
+    columns = tuple(
+        replaced(each, {"generated": "", "stored": False}) if each.name == part.name else each
+        for each in table.columns
+    )
     return replaced(table, {"columns": columns})
 
 
@@ -59,18 +58,3 @@ def with_part(table: PostgresTable, part: Ref, source: PostgresTable) -> Postgre
 def _constraint(found: object) -> Constraint:
     assert isinstance(found, Constraint)
     return found
-
-
-def _constraints_over(table: PostgresTable, column: str) -> Iterator[Constraint]:
-    for constraint in table.constraints():
-        match constraint:
-            case Check(expression=expression):
-                used = set(mentioned(expression, [column]))
-            case ForeignKey(columns=columns):
-                used = set(columns)
-            case PrimaryKey() | Unique() | Exclusion():
-                used = {part.column for part in constraint.columns} | set(getattr(constraint, "include", ()))
-            case _:
-                used = set()
-        if column in used:
-            yield constraint
