@@ -157,7 +157,7 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         for text in (column.default, column.generated):
             if text:
                 found |= self.named_in(text)
-        return found | _collation(column.collation)
+        return found | collation_refs(column.collation)
 
     def constraint_uses(self, table: PostgresTable, constraint: Constraint) -> frozenset[Ref]:
         """Return the routines, types and sequences a constraint may need, without a foreign key's target."""
@@ -171,7 +171,7 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
     def part_uses(self, part: PostgresKeyPart) -> frozenset[Ref]:
         """Return what a column or expression of an index may need."""
         found = self.named_in(part.expression) if part.expression else frozenset()
-        return found | _collation(part.collation)
+        return found | collation_refs(part.collation)
 
     # Comparing
 
@@ -261,15 +261,31 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         """Return the operations with parents changed before their children."""
         return order.parents_first(operations)
 
+    def part(self, model: Any, part: Ref) -> object | None:
+        """Return the constraint, the default or the generated column that `part` means."""
+        return part_of(model, part)
+
+    def without(self, model: Any, part: Ref) -> Any:
+        """Return the table without one of its parts."""
+        return without_part(model, part)
+
+    def with_part(self, model: Any, part: Ref, source: Any) -> Any:
+        """Return the table with one of its parts as `source` has it."""
+        return with_part(model, part, source)
+
     # The server's own wording
 
-    def rehearsed(self, wanted: Table, scratch: str) -> Table:
-        """Return the table as it can stand alone in the scratch schema."""
-        return rehearsal.rehearsed(_table(wanted), scratch)
+    def rehearsed(self, wanted: Any, scratch: str) -> Any:
+        """Return the table as it is made in schema `scratch`."""
+        return rehearsal.rehearsed(wanted, scratch)
 
-    def worded(self, wanted: Table, rehearsed: Table, found: Table, known: frozenset[str]) -> Table:
-        """Return the table with the texts the server has for columns and constraints of these names."""
-        return rehearsal.with_words_of(_table(wanted), canonical(_table(found)), known)
+    def rehearsal(self, rehearsed: Any, live: Any, server: Server) -> Iterator[str | Statement]:
+        """Yield the statements that make a rehearsed table."""
+        return rehearsal.rehearsal(rehearsed, live, server)
+
+    def worded(self, wanted: Any, rehearsed: Any, found: Any, known: frozenset[str]) -> Any:
+        """Return the wanted table with the server's wording as far as the live one has it."""
+        return rehearsal.reworded(wanted, found, known)
 
     # Writing
 
@@ -289,7 +305,8 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         return locks.of(operation)
 
 
-def _collation(name: str) -> frozenset[Ref]:
+def collation_refs(name: str) -> frozenset[Ref]:
+    """Return what a collation's name may mean among the resources; empty for no name."""
     if not name:
         return frozenset()
     found = names.object_name(name)

@@ -16,3 +16,8 @@ def of(operation: Operation) -> str:
 def of_foreign_key(operation: Operation) -> str:
     """Return the lock of an operation on a foreign key declared apart from its table."""
     return ""
+
+
+def of_index(operation: Operation) -> str:
+    """Return the lock of an operation on an index."""
+    return ""
