@@ -155,6 +155,10 @@ class PostgresIndexHandler(PostgresHandler[Any], IndexHandler):
         found = super().normal(model)
         return dataclasses.replace(found, columns=tuple(map(normal_part, found.columns)))
 
+    def changes_in_place(self, before: Any, after: Any, fields: tuple[str, ...]) -> bool:
+        """Whether the index can stay; one that was left unfinished is built anew."""
+        return not before.invalid and super().changes_in_place(before, after, fields)
+
     def definition_sql(self, model: Any, server: Server) -> Iterator[str | Statement]:
         """Yield CREATE INDEX and what can only be said after it."""
         columns = ", ".join(map(part_sql, model.columns))
