@@ -13,7 +13,7 @@ from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres import succession
 from kolumn.providers.postgres.grants.brought import brought
 from kolumn.providers.postgres.handler import PostgresHandler
-from kolumn.providers.postgres.online import Patience, steps
+from kolumn.providers.postgres.online import Patience, resumed, steps
 from kolumn.providers.postgres.server import Server
 from kolumn.sql.operations import AlterTable
 
@@ -43,7 +43,8 @@ class PostgresCompiler:
         """Return the operations with what each resource type makes of all of them together."""
         for handler in self._handlers.values():
             operations = handler.consolidated(operations, live, self._server, online=online)
-        return succession.consolidated(operations, live, self._handlers)
+        operations = succession.consolidated(operations, live, self._handlers)
+        return resumed(operations, live) if online else operations
 
     def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
         """Yield what must be dropped before the operation and comes back after it."""
