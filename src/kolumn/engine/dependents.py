@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kolumn.engine.claims import Claims
 from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.operations import Alter, Create, Drop, Operation, Rename
 from kolumn.engine.resource import Ref, Snapshot
@@ -23,10 +24,15 @@ Asked = Callable[[Ref], Any]
 
 
 def with_dependents(
-    operations: Sequence[Operation], live: Snapshot, registry: Registry, compiler: Compiler, asked: Asked
+    operations: Sequence[Operation],
+    live: Snapshot,
+    registry: Registry,
+    compiler: Compiler,
+    asked: Asked,
+    claims: Claims,
 ) -> list[Operation]:
     """Return the operations with the drops and creations of what stands in their way, and on that."""
-    clearing = _Clearing(operations, live, registry, compiler, asked)
+    clearing = _Clearing(operations, live, registry, compiler, asked, claims)
     queue = list(operations)
     while queue:
         while queue:
@@ -86,12 +92,16 @@ class _Clearing:
         registry: Registry,
         compiler: Compiler,
         asked: Asked,
+        claims: Claims,
     ) -> None:
         self._operations = operations
         self._live = live
         self._registry = registry
         self._compiler = compiler
         self._asked = asked
+        self._claims = claims
+        self._aside = live.aside.difference(claims.by_part.values())
+        """What comes back with what it is a part of, or is no concern of this plan."""
         self._replaced = {each.subject for each in operations if isinstance(each, Create | Drop)}
         """What is dropped or created anyway."""
         self._coming: set[Ref] = set()
@@ -115,17 +125,14 @@ class _Clearing:
         """Take note of what is in the operation's way, and return the drops that follow from it."""
         replaced = isinstance(operation, Drop) and not self._coming.isdisjoint(self._names(operation))
         drops: list[Operation] = []
-        for ref in self._compiler.depends(operation, self._live, replaced=replaced):
+        for found in self._compiler.depends(operation, self._live, replaced=replaced):
+            ref = self._claims.by_part.get(found, found)
             if ref in self._live:
-                if ref not in self._replaced and not self._is_held_by_its_whole(ref):
+                if ref not in self._replaced and ref not in self._aside:
                     drops.append(self._replace(ref))
             else:
                 self._detach(ref, operation)
         return drops
-
-    def _is_held_by_its_whole(self, ref: Ref) -> bool:
-        """Whether it is part of an object whose model has it, as nobody declares it apart."""
-        return self._registry.get(ref.type).is_part and self._asked(ref) is None
 
     def take_apart(self) -> list[Operation]:
         """Return the changes that take off parts and put them back, of objects that have new ones."""

@@ -11,7 +11,7 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.schema import AttributeSchema, ObjectType, ResourceTypeDefinition
 from kolumn.engine import declaration, parsing, rewriting
 from kolumn.engine.operations import Create, Drop, Operation, Rename
-from kolumn.engine.resource import Ref
+from kolumn.engine.resource import Ref, Snapshot
 
 M = TypeVar("M")
 
@@ -26,6 +26,10 @@ class Handler(Protocol[M]):
     @property
     def description(self) -> str:
         """One sentence for the schema."""
+
+    @property
+    def parts(self) -> bool:
+        """Whether the database knows objects of this type as parts of others (see `part_of`)."""
 
     def definition(self) -> ResourceTypeDefinition:
         """Return the type's config and state schema (spec 7.2)."""
@@ -51,13 +55,6 @@ class Handler(Protocol[M]):
     def uses(self, model: M) -> frozenset[Ref]:
         """Return what must exist before the object can."""
 
-    @property
-    def is_part(self) -> bool:
-        """Whether its objects are parts of others, whose models have them too unless they are apart."""
-
-    def apart(self, model: M, parts: frozenset[Ref]) -> M:
-        """Return the model without those of `parts` it has: they are resources of their own."""
-
     def aliases(self, model: M) -> frozenset[Ref]:
         """Return further refs by which others may mean it, e.g. a function without its arguments."""
 
@@ -73,11 +70,24 @@ class Handler(Protocol[M]):
     def dropped(self, model: M) -> Drop:
         """Return the drop of the object."""
 
+    def implied(self, model: M, live: Snapshot) -> M | None:
+        """Return what holds anyway of what the model is about, where the database lists no such object.
+
+        None where nothing does: e.g. the table that a grant is on is not there.
+        """
+
     def normal(self, model: M) -> M:
         """Return the normal form: two models with equal ones are the same to the database."""
 
     def diff(self, live: M | None, wanted: M | None) -> list[Operation]:
         """Return the operations that lead from one to the other; none if they are the same."""
+
+    def part_of(self, model: M) -> tuple[Ref, Ref] | None:
+        """Return the object that the database knows this as a part of, and what that calls the part.
+
+        None for an object of its own. A part that is declared apart is no part of its owner's configuration
+        (see `engine.claims`).
+        """
 
     def part(self, model: M, part: Ref) -> object | None:
         """Return what `part` of the object is, e.g. the default of a column; None if it has no such part."""
@@ -91,7 +101,8 @@ class Handler(Protocol[M]):
     def follow(self, model: M, operation: Operation) -> M:
         """Return `model` as the database leaves it when `operation` renames something it refers to.
 
-        A planner lets live models follow the renames of a plan before it compares them.
+        A planner lets live models follow the renames of a plan before it compares them. It asks only about
+        operations whose subject is among what the model `uses`.
         """
 
 
@@ -105,10 +116,10 @@ class DeclaredHandler(Generic[M]):
     """The declared dataclass, M."""
     type: ClassVar[str]
     description: str
-    is_part = False
-    """Whether its objects are parts of others (see `Handler.is_part`)."""
     renames = False
     """Whether the database can rename objects of this type in place."""
+    parts = False
+    """Whether the database knows objects of this type as parts of others (see `part_of`)."""
 
     def definition(self) -> ResourceTypeDefinition:
         """Return the schema that follows from the model's declaration."""
@@ -166,10 +177,6 @@ class DeclaredHandler(Generic[M]):
         """Return nothing: the object stands alone."""
         return frozenset()
 
-    def apart(self, model: M, parts: frozenset[Ref]) -> M:
-        """Return the model itself: no part of it can be declared apart."""
-        return model
-
     def aliases(self, model: M) -> frozenset[Ref]:
         """Return nothing: the object has one ref."""
         return frozenset()
@@ -201,6 +208,10 @@ class DeclaredHandler(Generic[M]):
             guesses=self.guesses(model),
             removes=self.aliases(model),
         )
+
+    def implied(self, model: M, live: Snapshot) -> M | None:
+        """Return nothing: what the database does not list is not there."""
+        return None
 
     def normal(self, model: M) -> M:
         """Return the model itself, without its hints."""
@@ -237,6 +248,10 @@ class DeclaredHandler(Generic[M]):
     def replace(self, live: M, wanted: M) -> list[Operation]:
         """Return the change between two models of one name: drop and create unless overridden."""
         return [self.dropped(live), self.created(wanted)]
+
+    def part_of(self, model: M) -> tuple[Ref, Ref] | None:
+        """Return None: it is an object of its own."""
+        return None
 
     def part(self, model: M, part: Ref) -> object | None:
         """Return None: the object has no parts that can be away while it stays."""

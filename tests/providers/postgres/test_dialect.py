@@ -180,7 +180,8 @@ def test_names_there_can_be_are_kept_whole(sandbox: Sandbox, name: str) -> None:
     with sandbox.connection.transaction(force_rollback=True):
         sandbox.connection.execute(f"CREATE TEMP TABLE named ({quote(name)} int)".encode())
         row = sandbox.connection.execute(
-            "SELECT attname::text = %s::text FROM pg_attribute WHERE attrelid = 'named'::regclass AND attnum = 1",
+            "SELECT attname::text = %s::text FROM pg_attribute "
+            "WHERE attrelid = 'named'::regclass AND attnum = 1",
             (name,),
         ).fetchone()
         assert row is not None

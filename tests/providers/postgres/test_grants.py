@@ -3,11 +3,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 
 from kolumn.contract.errors import PermissionError, ValidationError
-from tests.client import wanted
+from tests.client import Client, wanted
 from tests.providers.postgres.databases import Database, apply, database, drop_roles, imported, roles, statements
 from tests.servers import postgres
 
@@ -72,6 +73,10 @@ def grant(role: str, name: str = "films", **config: object) -> object:
     return wanted("grant", f"{name}_{role}", {"role": role, "object": name, **config})
 
 
+def granted(client: Client) -> list[Any]:
+    return [each for each in imported(client) if each["resource_type"] == "grant"]
+
+
 def held(made: Database, role: str, table: str = "films") -> set[str]:
     return {
         name
@@ -87,7 +92,7 @@ def test_every_privilege_on_every_kind_of_object_comes_back_from_an_import(serve
         full.run(*shop(app, other))
         bare.run("CREATE FOREIGN DATA WRAPPER wrapper", "CREATE SERVER elsewhere FOREIGN DATA WRAPPER wrapper")
         with full.kolumn() as client:
-            grants = imported(client, "grant")
+            grants = granted(client)
         with bare.kolumn() as client:
             apply(client, *grants)
         assert bare.dump() == full.dump()
@@ -106,7 +111,7 @@ def test_privileges_on_foreign_servers_and_wrappers(server: postgres.Server) -> 
         full.run(f"GRANT USAGE ON FOREIGN SERVER elsewhere TO {app} WITH GRANT OPTION")
         full.run(f"GRANT USAGE ON FOREIGN DATA WRAPPER wrapper TO {app}")
         with full.kolumn() as client:
-            grants = imported(client, "grant")
+            grants = granted(client)
         assert {each["config"]["on"] for each in grants} == {"foreign_server", "foreign_data_wrapper"}
         with bare.kolumn() as client:
             apply(client, *grants)
@@ -146,15 +151,15 @@ HOLDINGS = [
 
 
 def test_any_holding_becomes_any_other(server: postgres.Server) -> None:
-    granted = [(held, option) for held in HOLDINGS for option in ("", " WITH GRANT OPTION")]
-    cases = list(itertools.permutations(granted, 2))
+    holdings = [(held, option) for held in HOLDINGS for option in ("", " WITH GRANT OPTION")]
+    cases = list(itertools.permutations(holdings, 2))
     columns = "(id bigint, title text, price numeric)"
     tables = [f"CREATE TABLE t{at} {columns}" for at in range(len(cases))]
     with roles(server, "app") as (app,), two(server, *tables) as (one, other):
         for made, which in ((one, 0), (other, 1)):
             made.run(*(f"GRANT {case[which][0]} ON t{at} TO {app}{case[which][1]}" for at, case in enumerate(cases)))
         with other.kolumn() as client:
-            grants = imported(client, "grant")
+            grants = granted(client)
         with one.kolumn() as client:
             apply(client, *grants, prune=False)
         assert one.dump() == other.dump()
@@ -201,7 +206,7 @@ def test_privileges_granted_on_by_others_keep_their_grantor(server: postgres.Ser
             f"SET ROLE {member}; GRANT SELECT ON films TO {guest}",
         )
         with full.kolumn() as client:
-            grants = imported(client, "grant")
+            grants = granted(client)
         assert [each["config"].get("granted_by", "") for each in grants].count("") == 1
         with bare.kolumn() as client:
             apply(client, *grants)
@@ -229,7 +234,7 @@ def test_odd_names_of_roles_and_objects(server: postgres.Server, name: str) -> N
         stack.callback(one.run, f"DROP OWNED BY {as_sql}")
         stack.callback(other.run, f"DROP OWNED BY {as_sql}")
         with one.kolumn() as client:
-            grants = imported(client, "grant")
+            grants = granted(client)
         assert {each["config"]["role"] for each in grants} == {role, "public"}
         with other.kolumn() as client:
             apply(client, *grants)
@@ -267,8 +272,8 @@ def test_grants_go_and_come_with_columns(server: postgres.Server) -> None:
         columns = [each for each in table["config"]["columns"] if each["name"] != "price"]
         columns.append({"name": "cost", "type": "numeric"})
         config = {**table["config"], "columns": columns}
-        granted = grant(app, columns=[{"names": ["title", "cost"], "privileges": ["select"]}])
-        apply(client, {**table, "config": config}, granted)
+        wants = grant(app, columns=[{"names": ["title", "cost"], "privileges": ["select"]}])
+        apply(client, {**table, "config": config}, wants)
         assert made.rows(
             f"SELECT column_name::text FROM information_schema.column_privileges WHERE grantee = '{app}' ORDER BY 1"
         ) == [("cost",), ("title",)]
@@ -277,11 +282,11 @@ def test_grants_go_and_come_with_columns(server: postgres.Server) -> None:
 def test_a_grantee_who_owns_the_table_from_now_on(server: postgres.Server) -> None:
     with roles(server, "app") as (app,), database(server, *OBJECTS[:2]) as made, made.kolumn() as client:
         made.run(f"GRANT SELECT ON films TO {app}")
-        table, granted = imported(client, "table"), imported(client, "grant")
-        apply(client, *table, *granted)
+        table, grants = imported(client, "table"), granted(client)
+        apply(client, *table, *grants)
         (config,) = (each["config"] for each in table)
         owned = {**table[0], "config": {**config, "owner": app}}
-        apply(client, owned, *({**each, "action": "delete", "config": {}} for each in granted))
+        apply(client, owned, *({**each, "action": "delete", "config": {}} for each in grants))
         assert "DELETE*" in held(made, app)
         assert held(made, "postgres") == set()
         apply(client, table[0], grant(app, privileges=["select"]))
@@ -291,7 +296,7 @@ def test_a_grantee_who_owns_the_table_from_now_on(server: postgres.Server) -> No
 def test_all_is_what_the_server_knows(server: postgres.Server) -> None:
     with roles(server, "app") as (app,), database(server, *OBJECTS) as made, made.kolumn() as client:
         made.run(f"GRANT ALL ON films TO {app}")
-        (found,) = imported(client, "grant")
+        (found,) = granted(client)
         assert found["config"]["privileges"] == ["all"]
         every = ["select", "insert", "update", "delete", "truncate", "references", "trigger"]
         listed = grant(app, privileges=every)

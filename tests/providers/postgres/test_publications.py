@@ -114,7 +114,7 @@ def test_published_tables_change_and_go(server: postgres.Server) -> None:
             {**films, "config": renamed},
             publication(tables=[{"name": "movies", "where": "price > 1"}]),
         )
-        assert statements(answer) == ["ALTER TABLE public.films RENAME TO movies"]
+        assert not any("PUBLICATION" in text for text in statements(answer))
 
 
 def test_publications_come_after_what_they_publish(server: postgres.Server) -> None:

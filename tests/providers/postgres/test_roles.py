@@ -327,7 +327,7 @@ def test_a_role_with_something_left_is_not_dropped(server: postgres.Server, made
         assert "privileges for table films" in error.message
         assert "owner of table theirs" in error.message
         # With all that stands in the way gone in the same plan, it works.
-        gone = [{**each, "action": "delete", "config": {}} for each in imported(client, "grant")]
+        gone = [{**each, "action": "delete", "config": {}} for each in imported(client) if each["resource_type"] == "grant"]
         (table,) = (each for each in imported(client, "table") if each["name"] == "theirs")
         gone += [{**table, "action": "delete", "config": {}}, {**role(name), "action": "delete", "config": {}}]
         apply(client, *gone)

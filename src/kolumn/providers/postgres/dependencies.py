@@ -62,7 +62,7 @@ WHERE d.refobjid >= 16384 AND d.objid >= 16384
     AND d.deptype IN ('n', 'a')
     AND (d.deptype = 'n' OR d.classid IN (
         'pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass, 'pg_statistic_ext'::regclass,
-        'pg_class'::regclass)
+        'pg_publication_rel'::regclass, 'pg_class'::regclass)
         OR a.oid IS NOT NULL AND d.refobjid = a.adrelid AND d.refobjsubid NOT IN (0, a.adnum))
     AND d.refclassid IN (
         'pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass,

@@ -123,7 +123,7 @@ _STATES: Mapping[str, _Meaning] = {
         OperationError, "disk_full", "Make room on the server's disk, or use another tablespace."
     ),
     "53200": _Meaning(
-        OperationError, "out_of_memory", "Raise the server's memory, or max_locks_per_transaction."
+        OperationError, "out_of_memory", "Give the server more memory, or lower work_mem."
     ),
     "53300": _Meaning(
         ConnectionError,
@@ -155,6 +155,15 @@ _STATES: Mapping[str, _Meaning] = {
     "XX001": _Meaning(OperationError, "corrupt", "Data on the server is damaged: restore a backup."),
     "XX002": _Meaning(OperationError, "corrupt", "An index on the server is damaged: REINDEX it."),
 }
+
+_OUT_OF_LOCKS = _Meaning(
+    OperationError,
+    "out_of_locks",
+    "One transaction locks everything it makes or changes until it ends, and the server's table of locks is "
+    "full. Raise max_locks_per_transaction of the server (and restart it), apply in parts with --target, or "
+    "with --online, where what is in use is changed step by step.",
+)
+"""53200 has two causes; https://www.postgresql.org/docs/current/runtime-config-locks.html"""
 
 REFUSALS = frozenset({"01006", "01007"})
 """Warnings that GRANT and REVOKE did not do all they were asked to."""
@@ -278,6 +287,8 @@ def translate(report: Report, context: Context, statement: Statement | None = No
         _STATES.get(report.state) or _CLASSES.get(report.state[:2]) or _Meaning(OperationError, "sql_error")
     )
     words = [report.message, _fit_to_show(report), report.hint]
+    if report.state == "53200" and "shared memory" in report.message:
+        meaning, words = _OUT_OF_LOCKS, words[:2]
     if statement is not None and any(isinstance(each, SECRETS) for each in statement.parameters):
         words = [_discreet(each, statement.text) for each in words]
     said = "PostgreSQL says: " + " ".join(_sentence(each) for each in words if each)

@@ -57,8 +57,8 @@ class Entry(NamedTuple):
     """The object it vanishes with, e.g. an index's table."""
     aside: bool = False
     """Whether it counts only where it is named (see `Snapshot`)."""
-    usual: bool = False
-    """Whether it only says what holds anyway, and so is not listed either."""
+    parts: tuple[Ref, ...] = ()
+    """Parts of other objects, e.g. columns, that it stands on without a word of `pg_depend`."""
     secret: str = ""
     """What `build` needs and no digest may be made of."""
 

@@ -6,7 +6,7 @@ src/backend/parser/parse_target.c. A name that is taken gets a number at its end
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kolumn.providers.postgres.keywords import RESERVED
 from kolumn.providers.postgres.tokens import (
@@ -18,7 +18,6 @@ from kolumn.providers.postgres.tokens import (
     closing,
     identifier,
     tokenize,
-    without_outer_parentheses,
 )
 from kolumn.providers.postgres.types import read_type
 
@@ -79,24 +78,25 @@ def expression_name(expression: str) -> str:
 
     That is the column or function it is, however cast or collated; else the type it is cast to; else `expr`.
     """
-    tokens = without_outer_parentheses(tokenize(expression))
+    tokens = tokenize(expression)
+    ends, depths = closing(tokens), _depths(tokens)
+    start, end = _inside(ends, 0, len(tokens))
     cast = pending = ""
-    while True:
-        if len(tokens) > 2 and tokens[-2].word == "collate":
-            tokens = without_outer_parentheses(tokens[:-2])
+    while end > start:
+        if end - start > 2 and tokens[end - 2].word == "collate":
+            start, end = _inside(ends, start, end - 2)
             continue
-        place = _last_cast(tokens)
-        read = read_type(tokens, place + 1) if place > 0 else ""
-        if isinstance(read, str) or read[1] != len(tokens):
+        place = _last_cast(tokens, depths, start, end)
+        read = read_type(tokens, place + 1) if place > start else ""
+        if isinstance(read, str) or read[1] != end:
             break
         pending = pending or read[0].name
-        operand = tokens[:place]
-        tokens = without_outer_parentheses(operand)
-        if len(tokens) < len(operand):
+        start, end = _inside(ends, start, place)
+        if end < place:
             cast, pending = cast or pending, ""
-    if len(tokens) == 1:
+    if end - start == 1:
         cast = cast or pending
-    return _called(tokens) or cast or "expr"
+    return _called(tokens[start:end]) or cast or "expr"
 
 
 def number_of(name: str) -> str:
@@ -141,11 +141,26 @@ def _called(tokens: list[Token]) -> str:
     return "btrim" if first == "trim" else name
 
 
-def _last_cast(tokens: list[Token]) -> int:
-    """Return where the last `::` outside parentheses is, -1 if there is none."""
-    depth, found = 0, -1
-    for place, token in enumerate(tokens):
-        depth += (token.word in ("(", "[")) - (token.word in (")", "]"))
-        if depth == 0 and token.word == "::":
-            found = place
+def _depths(tokens: Sequence[Token]) -> list[int]:
+    """Return how many parentheses and brackets each token is in."""
+    found, depth = [], 0
+    for token in tokens:
+        depth -= token.word in (")", "]")
+        found.append(depth)
+        depth += token.word in ("(", "[")
     return found
+
+
+def _last_cast(tokens: Sequence[Token], depths: Sequence[int], start: int, end: int) -> int:
+    """Return where the last `::` outside parentheses is, -1 if there is none."""
+    for place in range(end - 1, start, -1):
+        if tokens[place].word == "::" and depths[place] == depths[start]:
+            return place
+    return -1
+
+
+def _inside(ends: Mapping[int, int], start: int, end: int) -> tuple[int, int]:
+    """Return where what is left begins and ends without the parentheses around all of it."""
+    while end - start > 2 and ends.get(start) == end - 1:
+        start, end = start + 1, end - 1
+    return start, end

@@ -75,12 +75,10 @@ class _Form:
         self._tokens = tokens
         self._grouping = grouping
         self._pieces: list[str] = []
-        self._atoms: list[bool] = []
-        """For each piece: whether it is a value of its own, or a cast of the one before."""
         self._opened: list[tuple[int, bool]] = []
         """Where among the pieces parentheses are open, and whether they only group."""
-        self._last_pair = (-1, -1)
-        """Where among the pieces the parenthesis that was closed last begins and ends."""
+        self._value = (-1, -1)
+        """Where the last value begins and ends: one piece or pair of parentheses, and the casts after it."""
         self._casts = _casts(tokens)
         self._skipped = _public_places(tokens)
 
@@ -118,18 +116,22 @@ class _Form:
                 self._close(self._tokens[place + 1].word if place + 1 < end else "")
                 place += 1
             else:
-                self._add(self._piece(place), atom=token.kind != OPERATOR)
+                self._add(self._piece(place), value=token.kind != OPERATOR)
                 place += 1
         return " ".join(self._pieces)
 
-    def _add(self, piece: str, *, atom: bool = False) -> None:
+    def _add(self, piece: str, *, value: bool = False) -> None:
         self._pieces.append(piece)
-        self._atoms.append(atom)
+        if value:
+            self._value = (len(self._pieces) - 1, len(self._pieces))
 
     def _cast(self, type_name: TypeName) -> None:
+        start, end = self._value
+        if end == len(self._pieces):
+            self._value = (start, end + 1)
         if type_name.name == "regclass" and type_name.built_in and not type_name.array and self._pieces:
             self._pieces[-1] = _without_public(self._pieces[-1])
-        self._add(f":: {type_name}", atom=True)
+        self._add(f":: {type_name}")
 
     def _open(self, groups: bool) -> None:
         self._opened.append((len(self._pieces), groups))
@@ -138,25 +140,12 @@ class _Form:
     def _close(self, after: str, *, cast: bool = False) -> None:
         """Close a parenthesis; where it only groups, and around one value, leave out the pair."""
         start, groups = self._opened.pop() if self._opened else (-1, False)
-        value_end = self._value_end(start + 1)
-        if groups and value_end == len(self._pieces) and (cast or after not in (".", "[", "(")):
-            del self._pieces[start], self._atoms[start]
-            first, last = self._last_pair
-            self._last_pair = (first - 1, last - 1)
-            return
-        self._add(")")
-        self._last_pair = (start, len(self._pieces) - 1)
-
-    def _value_end(self, start: int) -> int:
-        """Return where the value that begins at `start` ends: one piece or pair of parentheses, and casts."""
-        end = start
-        if self._last_pair[0] == start:
-            end = self._last_pair[1] + 1
-        elif start < len(self._pieces) and self._atoms[start]:
-            end = start + 1
-        while start < end < len(self._pieces) and self._pieces[end].startswith(":: "):
-            end += 1
-        return end
+        one = self._value == (start + 1, len(self._pieces))
+        if groups and one and (cast or after not in (".", "[", "(")):
+            del self._pieces[start]
+        else:
+            self._add(")")
+        self._value = (start, len(self._pieces))
 
     def _groups(self, place: int) -> bool:
         """Whether the parenthesis at `place` only groups: no call, no list."""

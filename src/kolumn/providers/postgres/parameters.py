@@ -24,9 +24,9 @@ class Parameters(Mapping[str, Any]):
     __slots__ = ("_meant", "_texts")
 
     def __init__(self, given: Mapping[str, Any] | None = None) -> None:
-        pairs = sorted((str(name).lower(), _text(value)) for name, value in (given or {}).items())
-        self._texts = dict(pairs)
-        self._meant = tuple((name, _MEANINGS.get(text.lower(), text)) for name, text in pairs)
+        self._texts = {str(name).lower(): _text(value) for name, value in (given or {}).items()}
+        pairs = ((name, _MEANINGS.get(text.lower(), text)) for name, text in self._texts.items())
+        self._meant = tuple(sorted(pairs))
 
     @classmethod
     def read(cls, options: Iterable[str], prefix: str = "") -> Parameters:
@@ -80,14 +80,20 @@ class Parameters(Mapping[str, Any]):
         return ", ".join(f"{name}={literal(text)}" for name, text in self._texts.items())
 
     def changes(self, wanted: Parameters) -> Iterator[str]:
-        """Yield `SET (...)` and `RESET (...)` as needed to come from these to `wanted`."""
+        """Yield `SET (...)` and `RESET (...)` as needed to come from these to `wanted`, in their order.
+
+        PostgreSQL puts what is set to the end of the list.
+        """
         mine, meant = dict(self._meant), dict(wanted._meant)
-        new = {name: wanted._texts[name] for name in wanted if meant[name] != mine.get(name)}
+        new = [name for name in wanted if meant[name] != mine.get(name)]
         gone = [name for name in self if name not in wanted]
+        left = [name for name in self if name not in new and name not in gone]
+        if [*left, *new] != list(wanted):
+            gone, new = list(self), list(wanted)
         if gone:
             yield f"RESET ({', '.join(gone)})"
         if new:
-            yield f"SET ({Parameters(new).sql()})"
+            yield f"SET ({Parameters({name: wanted._texts[name] for name in new}).sql()})"
 
 
 NONE = Parameters()

@@ -37,9 +37,8 @@ class Reading:
     """By catalogue, oid and column number (0 for the object itself)."""
     refs: dict[tuple[str, int], Ref] = field(default_factory=dict)
     """Objects found so far by catalogue and oid, filled in the order of the handlers."""
-
-    tables: list[Any] = field(default_factory=list)
-    """Entries of the tables, for what is part of them."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What one resource type found out and a later one needs."""
 
     @classmethod
     def of(cls, server: Server, rows: Mapping[str, list[tuple[Any, ...]]]) -> Reading:

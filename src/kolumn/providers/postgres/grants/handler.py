@@ -32,6 +32,7 @@ from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.signatures import argument_type, routine_ref, signature
 from kolumn.providers.postgres.tokens import qualified, quote
+from kolumn.sql.differ import column_ref
 from kolumn.sql.operations import AlterObject, RenameColumn
 
 _RELATIONS = ("table", "view", "materialized_view", "sequence")
@@ -84,15 +85,17 @@ class GrantHandler(PostgresHandler[Grant]):
         return {"access_lists": access_lists.query(server)}
 
     def entries(self, reading: Reading) -> Iterator[Entry]:
-        """Yield who has something else than by default; and who has just that where it was said.
+        """Yield who has something else than by default.
 
-        Those are there for configurations that say what holds anyway.
+        What everybody has on schema public is always there, aside: its default goes by the server's version.
         """
         completes = {kind: each.complete(reading.server) for kind, each in KINDS.items()}
         number = 0
         for found in access_lists.lists(reading):
             complete = completes[FAMILIES[found.on]]
             for (role, grantor), rights in found.rights().items():
+                if _is_usual(found, role, grantor, rights):
+                    continue
                 number += 1
                 yield self._entry(found, role, grantor, rights, complete, reading, number)
 
@@ -125,9 +128,9 @@ class GrantHandler(PostgresHandler[Grant]):
             Ref(self.type, ""),
             ("acl", number),
             row,
-            owner=None if usual and role == found.owner else target,
-            aside=FAMILIES[found.on] in _ASIDE,
-            usual=usual,
+            owner=target,
+            aside=usual or FAMILIES[found.on] in _ASIDE,
+            parts=() if target is None else tuple(column_ref(target, name) for name in rights.columns),
         )
         return entry._replace(ref=self.ref(self.build(entry)))
 
@@ -222,8 +225,8 @@ class GrantHandler(PostgresHandler[Grant]):
     # Change
 
     def diff(self, live: Grant | None, wanted: Grant | None) -> list[Operation]:
-        """Return the operations: a grant changes in place, and what holds anyway is not dropped."""
-        if live is not None and wanted is None and _is_usual(live):
+        """Return the operations; a grant can always change in place."""
+        if live is not None and wanted is None and live.is_usual:
             return []
         if live is None or wanted is None:
             return super().diff(live, wanted)
@@ -280,32 +283,41 @@ class GrantHandler(PostgresHandler[Grant]):
         default = self._default(model, live, server)
         if default is None and after.held.privileges != complete:
             yield Change(complete, grants=False, option=False).sql("ALL", target, model.role)
-        found = list(Rights(default or NOTHING).statements(after, target, model.role, complete))
-        if (
-            not found and after.held.privileges
-        ):  # said although it holds anyway: then the catalogue says so too
-            found = list(Rights().statements(after, target, model.role, complete))
-        yield from found
+        yield from Rights(default or NOTHING).statements(after, target, model.role, complete)
 
     def _default(self, model: Grant, live: Snapshot, server: Server) -> Held | None:
         """Return what the grantee has where nobody said anything, None if that is not to be known."""
         if model.default is not None:
             return model.default
+        return self._usual(model, live, server.user, KINDS[model.family].complete(server))
+
+    def implied(self, model: Grant, live: Snapshot) -> Grant | None:
+        """Return what the grantee has where nobody said anything, as far as the object is known."""
+        complete = frozenset(KINDS[model.family].privileges)
+        usual = self._usual(model, live, "", complete)
+        if usual is None:
+            return None
+        listed, option = usual.lists(complete)
+        return dataclasses.replace(
+            model, privileges=listed, grant_option=option, columns=(), default=usual, complete=complete
+        )
+
+    def _usual(self, model: Grant, live: Snapshot, creator: str, complete: frozenset[str]) -> Held | None:
+        """Return what PostgreSQL grants by itself; `creator` owns what has no owner yet.
+
+        None for what is the system's or an extension's: that may be as those made it.
+        """
+        refs = self._objects(model)
+        found = next((live.get(ref) for ref in sorted(refs) if ref in live), None)
+        if found is None and refs:
+            return None
         if model.granted_by:
             return NOTHING
-        kind = KINDS[model.family]
-        found = next((live.get(ref) for ref in sorted(self._objects(model)) if ref in live), None)
-        if found is None and self._objects(
-            model
-        ):  # the system's, or an extension's: it may be as that made it
-            return None
-        if model.role == PUBLIC and model.family == "schema" and model.object == "public":
-            return Held(privileges.on_schema_public(server))
         if model.role == PUBLIC:
-            return Held(kind.public)
+            return Held(KINDS[model.family].public)
         if found is None:
             return None
-        return Held(kind.complete(server)) if (found.owner or server.user) == model.role else NOTHING
+        return Held(complete) if (found.owner or creator) == model.role else NOTHING
 
     def _target(self, model: Grant, server: Server) -> str:
         """Return how GRANT names the object: `TABLE public.film`."""
@@ -340,6 +352,8 @@ def _renamed(columns: ColumnPrivileges, old: str, new: str) -> ColumnPrivileges:
     return dataclasses.replace(columns, names=names)
 
 
-def _is_usual(grant: Grant) -> bool:
-    """Whether a live grant is what the grantee has anyway."""
-    return grant.default is not None and grant.rights(complete_of(grant, grant)) == Rights(grant.default)
+def _is_usual(found: AccessList, role: str, grantor: str, rights: Rights) -> bool:
+    """Whether a grantee has what it has anyway, so that there is nothing to say of it."""
+    if rights.held != found.default_of(role, grantor) or rights.columns:
+        return False
+    return not (found.on == "schema" and found.object == "public" and role == PUBLIC)

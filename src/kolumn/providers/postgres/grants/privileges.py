@@ -60,11 +60,6 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def on_schema_public(server: Server) -> frozenset[str]:
-    """Return what everybody may do with schema public from the beginning."""
-    return frozenset({"usage"} if server.since(15) else {"usage", "create"})
-
-
 class Held(NamedTuple):
     """The privileges of one grantee."""
 

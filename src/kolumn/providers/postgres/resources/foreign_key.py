@@ -1,8 +1,4 @@
-"""Foreign keys declared apart from their table.
-
-A foreign key is part of its table, and an import describes it there. Declared as a resource it has a life of
-its own: the table's plan then leaves it alone (`Handler.apart`).
-"""
+"""Foreign keys as resources of their own, apart from their table: for tables that somebody else declares."""
 
 from __future__ import annotations
 
@@ -11,170 +7,152 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from kolumn.engine.declaration import NOT_EMPTY, attribute
-from kolumn.engine.operations import Operation, Statement
+from kolumn.engine.declaration import NOT_EMPTY, attribute, declared_fields
+from kolumn.engine.operations import Create, Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tables import alter
+from kolumn.providers.postgres.tables import alter, locks, render
 from kolumn.providers.postgres.tables.building import foreign_key
 from kolumn.providers.postgres.tables.comparison import TableNormalizer
-from kolumn.providers.postgres.tables.handler import GRAMMARS
 from kolumn.providers.postgres.tables.model import PostgresForeignKey, PostgresTable
+from kolumn.providers.postgres.tables.reading import FOREIGN_KEYS
 from kolumn.providers.postgres.tables.references import with_target_columns
 from kolumn.providers.postgres.tables.rows import ConstraintRow
-from kolumn.providers.postgres.tokens import qualified, quote
-from kolumn.sql.differ import column_ref, foreign_key_needs
-from kolumn.sql.operations import AddConstraint, AlterConstraint
-
-
-_ELSEWHERE = Snapshot({}, lambda _: None)
-"""What a change of a foreign key must know of other objects: nothing."""
+from kolumn.providers.postgres.tokens import quote
+from kolumn.sql import risks
+from kolumn.sql.differ import foreign_key_needs
+from kolumn.sql.operations import AlterConstraint, AlterObject
 
 
 @dataclass(frozen=True)
-class TableForeignKey(PostgresForeignKey):
-    """A foreign key with the table it belongs to."""
+class SeparateForeignKey(PostgresForeignKey):
+    """A foreign key declared apart from its table."""
 
-    table: str = attribute("Table it belongs to", validators=[NOT_EMPTY], grammar="identifier")
+    name: str = attribute("Constraint name", validators=[NOT_EMPTY], grammar="identifier")
     schema: str = attribute("Schema of the table; empty for public", default="", grammar="schema")
+    table: str = attribute("Table whose columns refer", validators=[NOT_EMPTY], grammar="identifier")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
 
+    @property
+    def constraint(self) -> PostgresForeignKey:
+        """The foreign key as its table has it."""
+        fields = {each.name: getattr(self, each.name) for each in declared_fields(PostgresForeignKey)}
+        return PostgresForeignKey(**fields)
 
-class ForeignKeyHandler(PostgresHandler[TableForeignKey]):
-    """Foreign keys as resources."""
+    @property
+    def owner_table(self) -> PostgresTable:
+        """As much of the table as there is to know."""
+        return PostgresTable(name=self.table, schema=self.schema, foreign_keys=(self.constraint,))
+
+
+class ForeignKeyHandler(PostgresHandler[SeparateForeignKey]):
+    """Foreign keys. Imported ones stand in their tables; declared apart, the table's own configuration is without."""
 
     type = "foreign_key"
     description = "A foreign key declared apart from its table"
-    MODEL = TableForeignKey
+    MODEL = SeparateForeignKey
     KEYWORD: ClassVar[str] = "CONSTRAINT"
-    IN_PLACE: ClassVar[frozenset[str]] = frozenset(
-        {"comment", "deferrable", "initially_deferred", "not_valid", "not_enforced"}
-    )
-    is_part = True
+    parts = True
 
     def __init__(self, dialect: PostgresDialect) -> None:
         super().__init__(dialect)
-        self.normalizer = TableNormalizer(dialect, GRAMMARS)
+        self.normalizer: TableNormalizer = TableNormalizer(dialect)
 
     # Reading
 
     def queries(self, server: Server) -> Mapping[str, str]:
-        """Return nothing: the tables' queries tell of foreign keys."""
+        """Return nothing: the queries of tables bring all constraints."""
         return {}
 
     def entries(self, reading: Reading) -> Iterator[Entry]:
-        """Yield the foreign keys of the tables that were read; they count only where they are named."""
-        number = 0
-        for table in reading.tables:
-            for row in table.row.constraints:
-                if row.kind == "f":
-                    number += 1
-                    ref = Ref(self.type, row.name, table.ref.schema, table.ref.name)
-                    named = (row, table.ref.name, table.ref.schema)
-                    yield Entry(ref, (self.type, number), named, owner=table.ref, aside=True)
+        """Yield the foreign keys of all tables; they count only where they are declared apart."""
+        for table, oid, row in reading.notes[FOREIGN_KEYS]:
+            ref = Ref(self.type, row.name, table.schema, table.name)
+            identity = ("foreign key", oid)
+            yield Entry(ref, identity, (table.name, table.schema, row), owner=table, aside=True)
 
-    def build(self, entry: Entry) -> TableForeignKey:
+    def build(self, entry: Entry) -> SeparateForeignKey:
         """Return the foreign key."""
-        row, table, schema = entry.row
+        table, schema, row = entry.row
         assert isinstance(row, ConstraintRow)
-        return _with_table(foreign_key(row, schema), table, schema)
+        found = foreign_key(row, schema)
+        fields = {each.name: getattr(found, each.name) for each in declared_fields(PostgresForeignKey)}
+        return SeparateForeignKey(**fields, table=table, schema=schema)
 
-    # What it needs
+    # What it is part of and needs
 
-    def completed(self, model: TableForeignKey, other: Callable[[Ref], Any]) -> TableForeignKey:
-        """Return a wanted foreign key with the columns it refers to: the primary key where it names none."""
-        table = with_target_columns(_table(model), other, self.normalizer)
-        (key,) = table.foreign_keys
-        return dataclasses.replace(model, references=key.references)
+    def part_of(self, model: SeparateForeignKey) -> tuple[Ref, Ref]:
+        """Return its table, and the constraint that it is there."""
+        table = self._table(model)
+        return table, Ref("constraint", model.name, table.schema, table.name)
 
-    def uses(self, model: TableForeignKey) -> frozenset[Ref]:
-        """Return its table and columns, and the table, columns and key it refers to."""
-        own = Ref("table", model.table, self.dialect.normal_schema(model.schema))
-        columns = frozenset(column_ref(own, name) for name in model.columns)
-        return frozenset({own}) | columns | foreign_key_needs(_table(model), model, self.normalizer)
+    def _table(self, model: SeparateForeignKey) -> Ref:
+        return Ref("table", model.table, self.dialect.normal_schema(model.schema))
+
+    def completed(self, model: SeparateForeignKey, other: Callable[[Ref], Any]) -> SeparateForeignKey:
+        """Return the foreign key with the columns it refers to."""
+        full = with_target_columns(model.owner_table, other, self.normalizer)
+        return dataclasses.replace(model, references=full.foreign_keys[0].references)
+
+    def uses(self, model: SeparateForeignKey) -> frozenset[Ref]:
+        """Return both tables, and the columns and the key it refers to."""
+        needs = foreign_key_needs(model.owner_table, model.constraint, self.normalizer)
+        return super().uses(model) | needs | {self._table(model)}
+
+    # Comparing
+
+    def created(self, model: SeparateForeignKey) -> Create:
+        """Return the creation, with the rows it may fail on."""
+        found = tuple(risks.adding_constraint(model.owner_table, model.constraint))
+        return dataclasses.replace(super().created(model), risks=found)
 
     def changes_in_place(
-        self, before: TableForeignKey, after: TableForeignKey, fields: tuple[str, ...]
+        self, before: SeparateForeignKey, after: SeparateForeignKey, fields: tuple[str, ...]
     ) -> bool:
-        """Whether ALTER CONSTRAINT, VALIDATE and COMMENT can do it; nothing unchecks what was checked."""
-        return super().changes_in_place(before, after, fields) and not (
-            after.not_valid and not before.not_valid
+        """Whether ALTER CONSTRAINT and VALIDATE CONSTRAINT can make all of the change."""
+        return bool(self.normalizer.alterable(before.constraint, after.constraint)) and not (
+            {"table", "schema"} & set(fields)
         )
 
     # Writing
 
-    def address(self, model: TableForeignKey) -> str:
-        """Return its name on its table."""
-        return f"{quote(model.name)} ON {qualified(model.schema, model.table)}"
+    def definition_sql(self, model: SeparateForeignKey, server: Server) -> Iterator[str | Statement]:
+        """Yield ALTER TABLE ... ADD CONSTRAINT."""
+        table = model.owner_table
+        yield render.alter_table(table, [f"ADD {render.constraint_sql(table, model.constraint)}"])
 
-    def definition_sql(self, model: TableForeignKey, server: Server) -> Iterator[str | Statement]:
-        """Yield ALTER TABLE ADD CONSTRAINT; the comment comes apart."""
-        key = dataclasses.replace(_plain(model), comment="")
-        bare = _bare(model)
-        yield from alter.alter(
-            AddConstraint(subject=_ref(model), before=bare, after=bare.with_constraint(key), constraint=key),
-            _ELSEWHERE,
-            server,
-        )
+    def comment_sql(self, model: SeparateForeignKey) -> str:
+        """Return the statement that sets the comment, or takes it away."""
+        return render.constraint_comment(model.owner_table, model.constraint)
 
-    def drop_sql(self, model: TableForeignKey) -> str:
-        """Return ALTER TABLE DROP CONSTRAINT."""
-        return f"ALTER TABLE {qualified(model.schema, model.table)} DROP CONSTRAINT {quote(model.name)}"
+    def drop_sql(self, model: SeparateForeignKey) -> str:
+        """Return ALTER TABLE ... DROP CONSTRAINT."""
+        return render.alter_table(model.owner_table, [f"DROP CONSTRAINT {quote(model.name)}"])
 
-    def rename_sql(self, before: TableForeignKey, after: TableForeignKey) -> str:
-        """Return ALTER TABLE RENAME CONSTRAINT."""
-        table = qualified(before.schema, before.table)
-        return f"ALTER TABLE {table} RENAME CONSTRAINT {quote(before.name)} TO {quote(after.name)}"
+    def rename_sql(self, before: SeparateForeignKey, after: SeparateForeignKey) -> str:
+        """Return ALTER TABLE ... RENAME CONSTRAINT."""
+        words = f"RENAME CONSTRAINT {quote(before.name)} TO {quote(after.name)}"
+        return render.alter_table(before.owner_table, [words])
 
-    def alteration(
-        self, field: str, before: TableForeignKey, after: TableForeignKey, server: Server
-    ) -> Iterator[str | Statement]:
-        """Yield what changes one attribute; the two of deferring go together."""
-        if field == "initially_deferred" and before.deferrable != after.deferrable:
-            return
-        fields = ("deferrable", "initially_deferred") if field == "deferrable" else (field,)
-        bare = _bare(after)
-        yield from alter.alter(
-            AlterConstraint(
-                subject=_ref(after),
-                before=bare,
-                after=bare,
-                old=_plain(before),
-                new=_plain(after),
-                fields=fields,
-            ),
-            _ELSEWHERE,
-            server,
-        )
+    def statements(self, operation: Operation, live: Snapshot, server: Server) -> Iterator[str | Statement]:
+        """Yield the statements of one operation."""
+        if isinstance(operation, AlterObject):
+            table = operation.after.owner_table
+            change = AlterConstraint(
+                subject=self._table(operation.after),
+                before=table,
+                after=table,
+                old=operation.before.constraint,
+                new=operation.after.constraint,
+                fields=operation.fields,
+            )
+            yield from alter.alter(change, live, server)
+        else:
+            yield from super().statements(operation, live, server)
 
     def lock(self, operation: Operation, live: Snapshot) -> str:
         """Return the lock on both tables."""
-        return "SHARE ROW EXCLUSIVE on both tables (others read)"
-
-    def rehearsed(self, wanted: TableForeignKey, scratch: str) -> None:
-        """Return nothing: a foreign key has no text the server words its own way."""
-
-
-def _ref(model: TableForeignKey) -> Ref:
-    return Ref("table", model.table, model.schema)
-
-
-def _bare(model: TableForeignKey) -> PostgresTable:
-    return PostgresTable(name=model.table, schema=model.schema)
-
-
-def _plain(model: TableForeignKey) -> PostgresForeignKey:
-    fields = {each.name: getattr(model, each.name) for each in dataclasses.fields(PostgresForeignKey)}
-    return PostgresForeignKey(**fields)
-
-
-def _table(model: TableForeignKey) -> PostgresTable:
-    return PostgresTable(name=model.table, schema=model.schema, foreign_keys=(_plain(model),))
-
-
-def _with_table(key: PostgresForeignKey, table: str, schema: str) -> TableForeignKey:
-    fields = {each.name: getattr(key, each.name) for each in dataclasses.fields(PostgresForeignKey)}
-    return TableForeignKey(table=table, schema=schema, **fields)
+        return locks.of_foreign_key(operation)

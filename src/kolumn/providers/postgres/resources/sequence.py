@@ -250,7 +250,7 @@ WHERE {{user_schemas}} AND {not_a_member("pg_class", "c.oid")}
             after=after,
             fields=("owned_by",),
             requires=self._column_refs(after),
-            releases=self._column_refs(before),
+            releases=self._column_refs(before) | {self.ref(before)},
         )
 
     def replace(self, live: Sequence, wanted: Sequence) -> list[Operation]:

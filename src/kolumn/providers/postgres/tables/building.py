@@ -8,6 +8,7 @@ from typing import Any
 from kolumn.engine.declaration import replaced
 from kolumn.providers.postgres import names
 from kolumn.providers.postgres.parameters import Parameters
+from kolumn.providers.postgres.respelling import respelled
 from kolumn.providers.postgres.tables.clauses import parse_exclusion, parse_partition_key
 from kolumn.providers.postgres.tables.forms import usual_name
 from kolumn.providers.postgres.tables.model import (
@@ -105,7 +106,8 @@ def _constraint(row: ConstraintRow, schema: str) -> Constraint:
 
 def _column(row: ColumnRow, *, explicit: bool) -> PostgresColumn:
     identity = None
-    kind, default, generated, stored = normal_type(row.type), row.default, "", False
+    kind, generated, stored = normal_type(row.type), "", False
+    default = respelled(row.default) if row.default is not None else None
     if row.source in ("a", "d") and (row.sequence is not None or not row.inherited):
         identity = _identity(row)
     elif row.source in ("s", "v"):
@@ -186,7 +188,8 @@ def limits(kind: str, increment: int) -> tuple[int, int]:
 
 
 def bare(text: str) -> str:
-    """Return an expression without the parentheses around it."""
+    """Return an expression of the catalogue without the parentheses around it."""
+    text = respelled(text)
     tokens = without_outer_parentheses(tokenize(text))
     return text[tokens[0].start : tokens[-1].end] if tokens else text
 
@@ -232,7 +235,7 @@ def _unique(row: ConstraintRow) -> PostgresUnique:
 
 def _exclusion(row: ConstraintRow) -> Exclusion:
     assert row.backing is not None
-    parsed = parse_exclusion(row.text or "")
+    parsed = parse_exclusion(respelled(row.text or ""))
     return Exclusion(
         name=row.name,
         columns=parsed.parts,
@@ -261,7 +264,7 @@ def _check(row: ConstraintRow) -> PostgresCheck:
 
 
 def foreign_key(row: ConstraintRow, schema: str) -> PostgresForeignKey:
-    """Return a foreign key of a table in `schema`."""
+    """Return the foreign key of a table in `schema` that a row tells of."""
     target = row.target
     assert target is not None
     where = "" if target.schema == schema else target.schema or "public"

@@ -109,8 +109,9 @@ def indexes(server: Server) -> str:
 SELECT i.indexrelid, n.nspname, c.relname, i.indrelid, i.indisclustered, i.indisreplident, i.indisvalid,
     c.relkind = 'I', k.oid, c.reloptions, ts.spcname, i.indnkeyatts, {distinct},
     CASE WHEN k.oid IS NULL THEN pg_get_indexdef(i.indexrelid) END, i.indkey::int2[],
-    target.numbers
+    target.numbers, tn.nspname, t.relname, t.relkind = 'm'
 FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid
     AND k.contype IN ('p', 'u', 'x')

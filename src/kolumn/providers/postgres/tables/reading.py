@@ -21,6 +21,9 @@ from kolumn.providers.postgres.tables.rows import (
 )
 from kolumn.providers.postgres.tokens import qualified
 
+FOREIGN_KEYS = "foreign keys"
+"""Under which the foreign keys are noted in the reading."""
+
 _NEXTVAL = "nextval('"
 _NUMBER = itemgetter(1)
 """Of the row of a column its number, of that of a constraint its oid."""
@@ -78,12 +81,11 @@ def _constant(text: str) -> str:
 
 
 def table_entries(reading: Reading) -> Iterator[Entry]:
-    """Yield an entry for every table; the refs of constraints are noted in the reading."""
+    """Yield an entry for every table; the refs of constraints, and the foreign keys, are noted in the reading."""
     gathered = _Gathered(reading)
+    reading.notes[FOREIGN_KEYS] = gathered.foreign_keys
     for row in reading.rows["tables"]:
-        entry = gathered.entry(row)
-        reading.tables.append(entry)
-        yield entry
+        yield gathered.entry(row)
 
 
 class _Gathered:
@@ -91,6 +93,8 @@ class _Gathered:
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
+        self.foreign_keys: list[tuple[Ref, int, ConstraintRow]] = []
+        """Table, oid and what there is to know of each."""
         self._columns: dict[int, list[Catalogued]] = defaultdict(list)
         for row in reading.rows["columns"]:
             self._columns[row[0]].append(row)
@@ -208,21 +212,25 @@ class _Gathered:
                 refs["pg_class", row[14]] = ref
             if kind == "n":
                 continue
-            (handed_down if row[11] or not row[10] else own).append(
-                ConstraintRow._make(
-                    (
-                        row[2],
-                        kind,
-                        tuple([names.get(number, "") for number in row[4] or ()]),
-                        *row[5:10],
-                        row[12],
-                        row[13],
-                        self._index_row(row[14], names) if kind in ("p", "u", "x") else None,
-                        self._target_row(row, names) if kind == "f" else None,
-                        self._reading.comment("pg_constraint", row[1]),
-                    )
+            found = ConstraintRow._make(
+                (
+                    row[2],
+                    kind,
+                    tuple([names.get(number, "") for number in row[4] or ()]),
+                    *row[5:10],
+                    row[12],
+                    row[13],
+                    self._index_row(row[14], names) if kind in ("p", "u", "x") else None,
+                    self._target_row(row, names) if kind == "f" else None,
+                    self._reading.comment("pg_constraint", row[1]),
                 )
             )
+            if row[11] or not row[10]:
+                handed_down.append(found)
+                continue
+            own.append(found)
+            if kind == "f":
+                self.foreign_keys.append((table, row[1], found))
         return tuple(own), tuple(handed_down)
 
     def _index_row(self, oid: int, names: Mapping[int, str]) -> IndexRow:
