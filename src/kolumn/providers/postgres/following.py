@@ -1,8 +1,8 @@
 """What renaming a schema, a type, a value of an enum, a relation or a routine does to the texts of others.
 
-PostgreSQL keeps what texts mean by number, so its own wording of them has the new name from then on. A relation
-that a query does not call anything else keeps its former name there, as an alias: `FROM films film`. Bodies of
-routines are texts to it, and stay.
+PostgreSQL keeps what texts mean by number, so its own wording of them has the new name from then on. A
+relation that a query does not call anything else keeps its former name there, as an alias: `FROM films film`.
+Bodies of routines are texts to it, and stay.
 """
 
 from __future__ import annotations
@@ -216,9 +216,10 @@ def _is_name(token: Token) -> bool:
 
 
 def _relation_edits(tokens: Sequence[Token], old: Name, new: Name) -> Iterator[Edit]:
-    """Yield the new name, with what is before it, wherever a relation is named; and its alias from then on."""
+    """Yield the new name, with what is before it, wherever a relation is named; and its alias then."""
     for place, token in enumerate(tokens):
-        if token.kind == STRING and [each.word for each in tokens[place + 1 : place + 3]] == ["::", "regclass"]:
+        after = [each.word for each in tokens[place + 1 : place + 3]]
+        if token.kind == STRING and after == ["::", "regclass"]:
             inside = tokenize(value(token) or "")
             end = _chain_end(inside, 0) if inside else 0
             if inside and end == len(inside) and _name(inside, 0, end) == old:

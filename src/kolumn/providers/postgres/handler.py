@@ -196,7 +196,7 @@ class PostgresHandler(SQLHandler[M]):
         return super().uses(model) | role_refs(getattr(model, "owner", ""))
 
     def follow(self, model: M, operation: Operation) -> M:
-        """Return the model as it is once a role, a schema, a type, a relation or a routine has its new name."""
+        """Return the model as it is once a role, or what its texts name, has its new name."""
         if isinstance(operation, Rename) and operation.subject in role_refs(getattr(model, "owner", "")):
             return dataclasses.replace(model, owner=operation.after.name)  # type: ignore[type-var]
         change = text_change(operation)
