@@ -19,12 +19,12 @@ import pytest
 
 from tests.client import Client
 from tests.command import environment
-from tests.providers.postgres.databases import Database, database, imported
+from tests.providers.postgres.databases import database, imported
 from tests.providers.postgres.evolution import risks
 from tests.providers.postgres.sessions import backend, end, heard, in_thread
 from tests.servers import postgres
 
-HASTY = {"online": True, "online_lock_timeout": 0.1, "lock_retries": 3, "lock_retry_wait": 0.05}
+HASTY: dict[str, Any] = {"online": True, "online_lock_timeout": 0.1, "lock_retries": 3, "lock_retry_wait": 0.05}
 
 CUSTOMERS = """
 CREATE TABLE customer (id int, email text, age int);
