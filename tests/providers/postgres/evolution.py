@@ -10,10 +10,11 @@ from tests.providers.postgres.databases import database, imported, statements as
 from tests.servers import postgres
 
 
-def evolve(server: postgres.Server, before: str, after: str) -> Any:
+def evolve(server: postgres.Server, before: str, after: str, look: str = "") -> Any:
     """Load `before` and `after` into a database each and lead the first to the second; return the plan.
 
     Both dumps are then equal, owners, grants and comments included, and a second plan has nothing to do.
+    `look` is a query whose rows are then in the plan as `rows`.
     """
     with contextlib.ExitStack() as stack:
         one, other = (stack.enter_context(database(server, script)) for script in (before, after))
@@ -27,7 +28,7 @@ def evolve(server: postgres.Server, before: str, after: str) -> Any:
             assert not again.get("steps"), script(again)
         have, want = one.dump(), other.dump()
         assert have == want, "\n".join(difflib.unified_diff(have.split("\n"), want.split("\n"), lineterm="", n=1))
-        return plan
+        return {**plan, "rows": one.rows(look)} if look else plan
 
 
 def both_ways(server: postgres.Server, before: str, after: str) -> tuple[Any, Any]:
