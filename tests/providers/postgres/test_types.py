@@ -59,6 +59,8 @@ other.price | other."price"[] | /* c */ int -- x
 
 @pytest.mark.parametrize("text", re.findall(r"[^|\s][^|\n]*", SPELLINGS))
 def test_types_are_spelled_as_the_server_does(sandbox: Sandbox, text: str) -> None:
+    if "-2" in text and sandbox.version < 15:
+        pytest.skip("a scale below 0 came with version 15")
     theirs = spelled(sandbox, text)
     assert normal_type(text) == normal_type(theirs)
     shown = theirs.replace("public.", "") if theirs != "public.text" else theirs
