@@ -217,7 +217,9 @@ class _TableDiff:
         return found
 
     def _alter_constraints(self, altered: dict[Constraint, Constraint]) -> None:
-        wanted = {self._normalizer.constraint(self._wanted, each): each for each in self._wanted.constraints()}
+        wanted = {
+            self._normalizer.constraint(self._wanted, each): each for each in self._wanted.constraints()
+        }
         for old in dict.fromkeys(self._now.constraints()):
             normal = self._normalizer.constraint(self._now, old)
             if normal not in altered:

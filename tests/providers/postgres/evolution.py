@@ -6,7 +6,8 @@ import contextlib
 import difflib
 from typing import Any
 
-from tests.providers.postgres.databases import database, imported, statements as script
+from tests.providers.postgres.databases import database, imported
+from tests.providers.postgres.databases import statements as script
 from tests.servers import postgres
 
 
@@ -27,7 +28,9 @@ def evolve(server: postgres.Server, before: str, after: str, look: str = "") -> 
             again = client.plan(*resources, detail=True, prune=True)
             assert not again.get("steps"), script(again)
         have, want = one.dump(), other.dump()
-        assert have == want, "\n".join(difflib.unified_diff(have.split("\n"), want.split("\n"), lineterm="", n=1))
+        assert have == want, "\n".join(
+            difflib.unified_diff(have.split("\n"), want.split("\n"), lineterm="", n=1)
+        )
         return {**plan, "rows": one.rows(look)} if look else plan
 
 

@@ -41,9 +41,7 @@ COLUMNS = {
         "CREATE TABLE c7 (a int)",
         "CREATE FUNCTION c7_next() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TABLE c7 (a int DEFAULT c7_next())",
     ),
-    "not null": Case(
-        "CREATE TABLE c8 (a int NOT NULL, b int)", "CREATE TABLE c8 (a int, b int NOT NULL)"
-    ),
+    "not null": Case("CREATE TABLE c8 (a int NOT NULL, b int)", "CREATE TABLE c8 (a int, b int NOT NULL)"),
     "collations": Case(
         'CREATE TABLE c9 (a text, b text COLLATE "C", c text COLLATE "POSIX")',
         'CREATE TABLE c9 (a text COLLATE "C", b text, c text COLLATE "C")',

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from kolumn.providers.postgres.conversions import Conversion, conversion
-from kolumn.providers.postgres.tokens import quote
+from kolumn.providers.postgres.language.conversions import Conversion, conversion
+from kolumn.providers.postgres.language.tokens import quote
 from tests.command import SOAK
 from tests.providers.postgres.sandbox import Sandbox
 from tests.servers.postgres import Server

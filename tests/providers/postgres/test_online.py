@@ -24,7 +24,12 @@ from tests.providers.postgres.evolution import risks
 from tests.providers.postgres.sessions import backend, end, heard, in_thread
 from tests.servers import postgres
 
-HASTY: dict[str, Any] = {"online": True, "online_lock_timeout": 0.1, "lock_retries": 3, "lock_retry_wait": 0.05}
+HASTY: dict[str, Any] = {
+    "online": True,
+    "online_lock_timeout": 0.1,
+    "lock_retries": 3,
+    "lock_retry_wait": 0.05,
+}
 
 CUSTOMERS = """
 CREATE TABLE customer (id int, email text, age int);
@@ -94,18 +99,24 @@ CASES: Mapping[str, tuple[str, str]] = {
         "CREATE TYPE mood AS ENUM ('a', 'b'); CREATE TABLE t (m mood DEFAULT 'b');",
     ),
     "a partitioned table": (
-        "CREATE TABLE p (id int, at date) PARTITION BY RANGE (at);"
-        "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');"
-        "INSERT INTO p SELECT g, '2020-05-05' FROM generate_series(1, 100) g;",
-        "CREATE TABLE p (id int NOT NULL CHECK (id > 0), at date) PARTITION BY RANGE (at);"
-        "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');"
-        "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM ('2021-01-01') TO ('2022-01-01');"
-        "CREATE INDEX p_id ON p (id); ALTER TABLE p ADD UNIQUE (id, at);",
+        (
+            "CREATE TABLE p (id int, at date) PARTITION BY RANGE (at);"
+            "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');"
+            "INSERT INTO p SELECT g, '2020-05-05' FROM generate_series(1, 100) g;"
+        ),
+        (
+            "CREATE TABLE p (id int NOT NULL CHECK (id > 0), at date) PARTITION BY RANGE (at);"
+            "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');"
+            "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM ('2021-01-01') TO ('2022-01-01');"
+            "CREATE INDEX p_id ON p (id); ALTER TABLE p ADD UNIQUE (id, at);"
+        ),
     ),
     "a type under a view": (
         PLAIN + ROWS + "CREATE VIEW v AS SELECT price FROM item; GRANT SELECT ON v TO public;",
-        "CREATE TABLE item (id int, code text, price bigint); CREATE INDEX item_code ON item (code);"
-        "CREATE VIEW v AS SELECT price FROM item; GRANT SELECT ON v TO public;",
+        (
+            "CREATE TABLE item (id int, code text, price bigint); CREATE INDEX item_code ON item (code);"
+            "CREATE VIEW v AS SELECT price FROM item; GRANT SELECT ON v TO public;"
+        ),
     ),
 }
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import pq
 
-from kolumn.providers.postgres.passwords import is_salted, is_verifier, matches
+from kolumn.providers.postgres.connection.passwords import is_salted, is_verifier, matches
 
 # Text that can be a password: no NUL, which ends it, and no half of a surrogate pair.
 passwords = st.text(

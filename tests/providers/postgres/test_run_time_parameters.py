@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kolumn.providers.postgres.run_time_parameters import changes, normal, problems
+from kolumn.providers.postgres.connection.run_time_parameters import changes, normal, problems
 from tests.providers.postgres.databases import database
 from tests.servers import postgres
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from kolumn.providers.postgres import keywords
-from kolumn.providers.postgres.tokens import (
+from kolumn.providers.postgres.language import keywords
+from kolumn.providers.postgres.language.tokens import (
     ILLEGAL,
     OPERATOR,
     PARAMETER,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kolumn.providers.postgres.tokens import literal
-from kolumn.providers.postgres.types import BUILT_IN, normal_type, parse_type, serial_of
+from kolumn.providers.postgres.language.tokens import literal
+from kolumn.providers.postgres.language.types import BUILT_IN, normal_type, parse_type, serial_of
 from tests.providers.postgres.sandbox import Sandbox, opened
 from tests.servers.postgres import Server
 

@@ -11,10 +11,10 @@ from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import NOTHING, Alter, Create, Drop, Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres import succession
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.grants.brought import brought
 from kolumn.providers.postgres.handler import PostgresHandler
 from kolumn.providers.postgres.online import Patience, resumed, steps
-from kolumn.providers.postgres.server import Server
 from kolumn.sql.operations import AlterTable
 
 _WITH_PARTS = ("table", "domain", "view", "materialized_view", "composite_type")

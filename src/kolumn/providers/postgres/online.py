@@ -23,7 +23,8 @@ import msgspec
 
 from kolumn.engine.operations import Alter, Create, Drop, Operation, Rename, Risk, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres.naming import object_name
+from kolumn.providers.postgres.language.naming import object_name
+from kolumn.providers.postgres.language.tokens import qualified, quote
 from kolumn.providers.postgres.resources.enum import AddValues
 from kolumn.providers.postgres.resources.index import PostgresIndex
 from kolumn.providers.postgres.tables.forms import canonical
@@ -36,7 +37,6 @@ from kolumn.providers.postgres.tables.model import (
     PostgresUnique,
 )
 from kolumn.providers.postgres.tables.render import index_marks
-from kolumn.providers.postgres.tokens import qualified, quote
 from kolumn.sql.operations import (
     AddConstraint,
     AlterColumn,

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.grants import access_lists, privileges
 from kolumn.providers.postgres.grants.access_lists import AccessList
 from kolumn.providers.postgres.grants.model import (
@@ -28,10 +29,9 @@ from kolumn.providers.postgres.grants.model import (
 from kolumn.providers.postgres.grants.ownership import with_grants_kept
 from kolumn.providers.postgres.grants.privileges import KINDS, NOTHING, PUBLIC, Change, Held, Rights
 from kolumn.providers.postgres.handler import TYPE_KINDS, Entry, PostgresHandler, role_refs
+from kolumn.providers.postgres.language.signatures import argument_type, routine_ref, signature
+from kolumn.providers.postgres.language.tokens import qualified, quote
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.signatures import argument_type, routine_ref, signature
-from kolumn.providers.postgres.tokens import qualified, quote
 from kolumn.sql.differ import column_ref
 from kolumn.sql.operations import AlterObject, RenameColumn
 

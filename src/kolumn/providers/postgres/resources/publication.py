@@ -14,11 +14,11 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres.fragments import embedded
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
+from kolumn.providers.postgres.language.fragments import embedded
+from kolumn.providers.postgres.language.tokens import qualified, quote
 from kolumn.providers.postgres.reading import Reading, not_a_member
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import qualified, quote
 from kolumn.sql.operations import AlterObject, RenameColumn
 
 _OPERATIONS = ("insert", "update", "delete", "truncate")

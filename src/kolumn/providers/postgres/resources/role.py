@@ -23,12 +23,12 @@ from kolumn.contract.secrets import SecureString
 from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres import passwords, run_time_parameters
-from kolumn.providers.postgres.confidential import RolePassword, confidential
+from kolumn.providers.postgres.connection import passwords, run_time_parameters
+from kolumn.providers.postgres.connection.confidential import RolePassword, confidential
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler, role_refs
+from kolumn.providers.postgres.language.tokens import literal, quote
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import literal, quote
 from kolumn.sql.operations import AlterObject
 
 _FLAGS = ("superuser", "createdb", "createrole", "inherit", "login", "replication", "bypassrls")

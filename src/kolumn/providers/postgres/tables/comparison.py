@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 from kolumn.engine.declaration import declared_fields
-from kolumn.providers.postgres import names
+from kolumn.providers.postgres.language import names
+from kolumn.providers.postgres.language.types import parse_type
 from kolumn.providers.postgres.tables.forms import canonical
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
@@ -18,7 +19,6 @@ from kolumn.providers.postgres.tables.model import (
     PostgresTable,
     PostgresUnique,
 )
-from kolumn.providers.postgres.types import parse_type
 from kolumn.sql.model import Constraint, Table
 from kolumn.sql.normal import Normalizer
 from kolumn.sql.reference import quote
@@ -34,7 +34,9 @@ _IN_PLACE: dict[type[Any], frozenset[str]] = {
     ),
 }
 
-_TOASTED = frozenset({"bytea", "bit", "varbit", "text", "varchar", "bpchar", "json", "jsonb", "xml", "path", "polygon"})
+_TOASTED = frozenset(
+    {"bytea", "bit", "varbit", "text", "varchar", "bpchar", "json", "jsonb", "xml", "path", "polygon"}
+)
 _MAIN = frozenset({"numeric", "inet", "cidr"})
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from kolumn.providers.postgres.types import CATALOG, TypeName
+from kolumn.providers.postgres.language.types import CATALOG, TypeName
 
 TEXTS = frozenset({"text", "varchar", "bpchar"})
 STRINGS = TEXTS | {"name"}

@@ -91,7 +91,8 @@ def _saslprep(text: str) -> str | None:
     if text.isascii() and text.isprintable():
         return text
     mapped = "".join(
-        " " if stringprep.in_table_c12(each) else "" if stringprep.in_table_b1(each) else each for each in text
+        " " if stringprep.in_table_c12(each) else "" if stringprep.in_table_b1(each) else each
+        for each in text
     )
     if not mapped or any(table(each) for each in mapped for table in _PROHIBITED):
         return None
