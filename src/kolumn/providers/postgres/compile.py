@@ -83,7 +83,7 @@ class PostgresCompiler:
     def _standing(self, operations: Iterable[Operation], live: Snapshot) -> Mapping[Ref, list[_Stand]]:
         """Return which objects stand, themselves or with a part, on what is removed or changed.
 
-        Another name does not touch them.
+        Another name does not touch them, and changes of an object itself come in their own order.
         """
         found: dict[Ref, list[_Stand]] = defaultdict(list)
         for each in operations:
@@ -93,7 +93,8 @@ class PostgresCompiler:
                 for dependent in live.dependents(ref):
                     if dependent in live:
                         found[dependent].append(_Stand(each.removes, each.alters))
-                    elif (owner := self.owner_of(dependent, live)) is not None:
+                    elif (owner := self.owner_of(dependent, live)) not in (None, each.subject):
+                        assert owner is not None
                         found[owner].append(_Stand(each.removes, each.alters, dependent))
         return found
 

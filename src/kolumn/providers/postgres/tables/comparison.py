@@ -80,6 +80,10 @@ class TableNormalizer(Normalizer):
         invalidated = getattr(after, "not_valid", False) and not getattr(before, "not_valid", False)
         return () if invalidated else fields
 
+    def loosens(self, before: Constraint, after: Constraint) -> bool:
+        """Whether an index does not identify rows any more: as long as it does, its columns are NOT NULL."""
+        return getattr(before, "replica_identity", False) and not getattr(after, "replica_identity", False)
+
 
 def normal_part(part: Any) -> Any:
     """Return a key part without the place of NULLs where it is what its sort order means anyway."""
