@@ -1,4 +1,4 @@
-"""Writes the attribute tables of docs/sqlite.md from the provider's own schema.
+"""Writes the attribute tables of the providers' documents from their own schemas.
 
 `python -m tools.provider_reference` rewrites what stands between the two marker comments; tests/docs checks
 that nothing is out of date.
@@ -17,7 +17,7 @@ BEGIN = "<!-- begin: written by tools/provider_reference.py -->"
 END = "<!-- end: written by tools/provider_reference.py -->"
 ORDER = ("table", "index", "view", "trigger", "schema")
 """Types in the order a reader meets them; others follow by name."""
-DOCUMENTS = {"sqlite": Path("docs/sqlite.md")}
+DOCUMENTS = {"postgres": Path("docs/postgres.md"), "sqlite": Path("docs/sqlite.md")}
 
 
 def reference(schema: ProviderSchema) -> str:

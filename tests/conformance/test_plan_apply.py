@@ -247,10 +247,10 @@ def test_what_exists_is_adopted(
     assert newcomer.done("GetState")["state"]["resources"] == []
     plan = newcomer.plan(*resources)
     assert plan["execution_order"] == []
-    for each in resources:
-        assert any(each["name"] in warning and "adopt" in warning for warning in plan["warnings"]), each[
-            "name"
-        ]
+    for sample in target.samples:
+        assert any(sample.identity in warning and "adopt" in warning for warning in plan["warnings"]), (
+            sample.name
+        )
     applied = newcomer.apply(*resources)
     assert applied["summary"]["unchanged"] == len(resources)
     assert target.dump(settings) == before

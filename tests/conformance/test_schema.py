@@ -56,8 +56,10 @@ def test_types_of_the_category_are_there_refused_or_known_to_be_missing(target: 
 
 
 def test_every_type_can_be_created_and_discovered(target: Target, client: Client) -> None:
+    assert client.done("DiscoverResources", {"resource_type": ""}) == {"success": True, "resources": []}
     for name in types_of(target):
-        assert client.done("DiscoverResources", {"resource_type": name}) == {"success": True, "resources": []}
+        found = client.done("DiscoverResources", {"resource_type": name})["resources"]
+        assert {(each["type"], each["name"]) for each in found} <= target.given
         error = client.refused(
             "CreateResource", {"resource_type": name, "name": "x", "config": {"no_such": 1}}
         )

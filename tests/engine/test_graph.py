@@ -49,6 +49,13 @@ def test_dependents_leave_before_an_alteration_and_return_after_it() -> None:
     ]
 
 
+def test_changes_of_one_object_keep_their_order_also_where_others_wait_for_them() -> None:
+    first, second = (
+        Alter(subject=ref("a"), before=at, after=at + 1, provides=frozenset({ref("a")})) for at in (1, 2)
+    )
+    assert graph.order([alter("b", "a"), first, second]) == [1, 2, 0]
+
+
 def test_a_name_is_freed_before_it_is_taken() -> None:
     swap = Rename(subject=ref("a"), before=1, after=2, target=ref("b"))
     operations = [create("a"), swap, drop("b")]

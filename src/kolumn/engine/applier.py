@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError
 from kolumn.contract.logs import HandlerLogger
 from kolumn.engine.journal import Journal, Status
-from kolumn.engine.operations import Step
+from kolumn.engine.operations import Statement, Step
 from kolumn.engine.plan import Plan, ResourceKey
 from kolumn.engine.session import Session
+
+R = TypeVar("R")
+
+_WORTH_ANOTHER_TRY = frozenset({"lock_timeout", "deadlock"})
+"""Codes of errors that go away when others have done their work."""
 
 _BATCH = 500
 """Steps sent together at most, so that progress is told and a deadline is noticed in between."""
@@ -125,26 +131,43 @@ def _run_group(
 ) -> list[Executed]:
     """Run a group in its transaction; again, where its steps allow, while others hold a lock it needs."""
     steps = [plan.steps[at] for at in group]
-    attempts, pause = min(step.attempts for step in steps), max(step.pause for step in steps)
-    for attempt in range(1, attempts + 1):
+
+    def run_once() -> list[Executed]:
         ran: list[Executed] = []
         try:
             with session.transaction(context, steps):
                 for batch in _batches(plan.steps, group):
                     ran += _run(context, session, plan, batch, progress)
                 progress.at = -1
-        except KolumnError as error:
+        except KolumnError:
             _clean_up(session, steps)
-            if error.code != "lock_timeout" or attempt == attempts:
+            raise
+        return ran
+
+    return _patiently(context, steps, run_once)
+
+
+def _patiently(context: Context, steps: Sequence[Step], run_once: Callable[[], R]) -> R:
+    """Return what `run_once` does; while others hold a lock it needs, try as often as the steps allow."""
+    attempts, pause = max(step.attempts for step in steps), max(step.pause for step in steps)
+    for attempt in range(1, attempts):
+        try:
+            return run_once()
+        except OperationError as error:
+            if error.code not in _WORTH_ANOTHER_TRY:
                 raise
             HandlerLogger.warn(
                 "a lock is held by others, trying again", attempt=attempt, of=attempts, pause=pause
             )
-            context.wait(pause)
-            pause *= 2
-        else:
-            break
-    return ran
+        context.wait(pause)
+        pause *= 2
+    try:
+        return run_once()
+    except OperationError as error:
+        if attempts > 1 and error.code in _WORTH_ANOTHER_TRY:
+            words = f"{error.message} This was tried {attempts} times."
+            raise OperationError(words, code=error.code, details=error.details) from error
+        raise
 
 
 def _clean_up(session: Session, steps: Sequence[Step]) -> None:
@@ -227,6 +250,11 @@ def _check(context: Context, session: Session, step: Step) -> None:
             )
 
 
+def _take_back(context: Context, session: Session, step: Step, undo: Sequence[Statement]) -> None:
+    with session.transaction(context, [step]):
+        session.run(context, undo)
+
+
 def _undo(
     session: Session, plan: Plan, done: Sequence[Executed], notes: _Notes
 ) -> tuple[list[Executed], str]:
@@ -238,8 +266,7 @@ def _undo(
             step = plan.steps[left[-1].at]
             if step.undo is None:
                 return left, f"{step.description} cannot be undone"
-            with session.transaction(context, [step]):
-                session.run(context, step.undo)
+            _patiently(context, [step], partial(_take_back, context, session, step, step.undo))
             notes.write(context, [left[-1].at], "undone")
             left.pop()
         notes.end(context)

@@ -13,21 +13,26 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kolumn.engine.claims import Claims
 from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.operations import Alter, Create, Drop, Operation, Rename
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.session import Compiler
-
 
 Asked = Callable[[Ref], Any]
 """Returns the model of a live object as configuration has it; None where that says nothing about it."""
 
 
 def with_dependents(
-    operations: Sequence[Operation], live: Snapshot, registry: Registry, compiler: Compiler, asked: Asked
+    operations: Sequence[Operation],
+    live: Snapshot,
+    registry: Registry,
+    compiler: Compiler,
+    asked: Asked,
+    claims: Claims,
 ) -> list[Operation]:
     """Return the operations with the drops and creations of what stands in their way, and on that."""
-    clearing = _Clearing(operations, live, registry, compiler, asked)
+    clearing = _Clearing(operations, live, registry, compiler, asked, claims)
     queue = list(operations)
     while queue:
         while queue:
@@ -87,12 +92,16 @@ class _Clearing:
         registry: Registry,
         compiler: Compiler,
         asked: Asked,
+        claims: Claims,
     ) -> None:
         self._operations = operations
         self._live = live
         self._registry = registry
         self._compiler = compiler
         self._asked = asked
+        self._claims = claims
+        self._aside = live.aside.difference(claims.by_part.values())
+        """What comes back with what it is a part of, or is no concern of this plan."""
         self._replaced = {each.subject for each in operations if isinstance(each, Create | Drop)}
         """What is dropped or created anyway."""
         self._coming: set[Ref] = set()
@@ -116,9 +125,10 @@ class _Clearing:
         """Take note of what is in the operation's way, and return the drops that follow from it."""
         replaced = isinstance(operation, Drop) and not self._coming.isdisjoint(self._names(operation))
         drops: list[Operation] = []
-        for ref in self._compiler.depends(operation, self._live, replaced=replaced):
+        for found in self._compiler.depends(operation, self._live, replaced=replaced):
+            ref = self._claims.by_part.get(found, found)
             if ref in self._live:
-                if ref not in self._replaced:
+                if ref not in self._replaced and ref not in self._aside:
                     drops.append(self._replace(ref))
             else:
                 self._detach(ref, operation)

@@ -65,7 +65,7 @@ def _edges(operations: Sequence[Operation]) -> tuple[list[set[int]], set[tuple[i
                 edge(remover, at, ref, operation)
         for ref in operation.alters:
             for provider in providers.get(ref, ()):
-                if ref not in operations[provider].alters:
+                if ref not in operations[provider].alters:  # these keep the order given
                     edge(provider, at, ref, operation)
             if ref in last_alteration:
                 edge(last_alteration[ref], at, ref, operation)

@@ -11,7 +11,7 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.schema import AttributeSchema, ObjectType, ResourceTypeDefinition
 from kolumn.engine import declaration, parsing, rewriting
 from kolumn.engine.operations import Create, Drop, Operation, Rename
-from kolumn.engine.resource import Ref
+from kolumn.engine.resource import Ref, Snapshot
 
 M = TypeVar("M")
 
@@ -26,6 +26,10 @@ class Handler(Protocol[M]):
     @property
     def description(self) -> str:
         """One sentence for the schema."""
+
+    @property
+    def parts(self) -> bool:
+        """Whether the database knows objects of this type as parts of others (see `part_of`)."""
 
     def definition(self) -> ResourceTypeDefinition:
         """Return the type's config and state schema (spec 7.2)."""
@@ -66,11 +70,24 @@ class Handler(Protocol[M]):
     def dropped(self, model: M) -> Drop:
         """Return the drop of the object."""
 
+    def implied(self, model: M, live: Snapshot) -> M | None:
+        """Return what holds anyway of what the model is about, where the database lists no such object.
+
+        None where nothing does: e.g. the table that a grant is on is not there.
+        """
+
     def normal(self, model: M) -> M:
         """Return the normal form: two models with equal ones are the same to the database."""
 
     def diff(self, live: M | None, wanted: M | None) -> list[Operation]:
         """Return the operations that lead from one to the other; none if they are the same."""
+
+    def part_of(self, model: M) -> tuple[Ref, Ref] | None:
+        """Return the object that the database knows this as a part of, and what that calls the part.
+
+        None for an object of its own. A part that is declared apart is no part of its owner's configuration
+        (see `engine.claims`).
+        """
 
     def part(self, model: M, part: Ref) -> object | None:
         """Return what `part` of the object is, e.g. the default of a column; None if it has no such part."""
@@ -84,7 +101,8 @@ class Handler(Protocol[M]):
     def follow(self, model: M, operation: Operation) -> M:
         """Return `model` as the database leaves it when `operation` renames something it refers to.
 
-        A planner lets live models follow the renames of a plan before it compares them.
+        A planner lets live models follow the renames of a plan before it compares them. It asks only about
+        operations whose subject is among what the model `uses`.
         """
 
 
@@ -100,6 +118,8 @@ class DeclaredHandler(Generic[M]):
     description: str
     renames = False
     """Whether the database can rename objects of this type in place."""
+    parts = False
+    """Whether the database knows objects of this type as parts of others (see `part_of`)."""
 
     def definition(self) -> ResourceTypeDefinition:
         """Return the schema that follows from the model's declaration."""
@@ -189,6 +209,10 @@ class DeclaredHandler(Generic[M]):
             removes=self.aliases(model),
         )
 
+    def implied(self, model: M, live: Snapshot) -> M | None:
+        """Return nothing: what the database does not list is not there."""
+        return None
+
     def normal(self, model: M) -> M:
         """Return the model itself, without its hints."""
         return model
@@ -206,7 +230,16 @@ class DeclaredHandler(Generic[M]):
         before, after = self.ref(live), self.ref(wanted)
         if before != after and self.renames:
             renamed = self.with_name(live, _text(wanted, "name"))
-            operations.append(Rename(subject=before, before=live, after=renamed, target=after))
+            operations.append(
+                Rename(
+                    subject=before,
+                    before=live,
+                    after=renamed,
+                    target=after,
+                    removes=self.aliases(live),
+                    provides=self.aliases(renamed),
+                )
+            )
             live, before = renamed, after
         if before != after or (live != wanted and self.normal(live) != self.normal(wanted)):
             operations += self.replace(live, wanted)
@@ -215,6 +248,10 @@ class DeclaredHandler(Generic[M]):
     def replace(self, live: M, wanted: M) -> list[Operation]:
         """Return the change between two models of one name: drop and create unless overridden."""
         return [self.dropped(live), self.created(wanted)]
+
+    def part_of(self, model: M) -> tuple[Ref, Ref] | None:
+        """Return None: it is an object of its own."""
+        return None
 
     def part(self, model: M, part: Ref) -> object | None:
         """Return None: the object has no parts that can be away while it stays."""

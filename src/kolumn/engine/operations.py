@@ -149,7 +149,14 @@ class Rename(Operation):
 
     def inverse(self) -> Operation:
         """Return the renaming back."""
-        return Rename(subject=self.target, before=self.after, after=self.before, target=self.subject)
+        return Rename(
+            subject=self.target,
+            before=self.after,
+            after=self.before,
+            target=self.subject,
+            removes=self.provides,
+            provides=self.removes,
+        )
 
     def effect(self) -> Mapping[Ref, Any]:
         """Return the model under its new name."""

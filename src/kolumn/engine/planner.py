@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,6 +14,7 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.messages import PlanResource
 from kolumn.engine import graph
 from kolumn.engine.changes import keep
+from kolumn.engine.claims import Claims
 from kolumn.engine.consequences import with_consequences
 from kolumn.engine.dependents import with_dependents
 from kolumn.engine.handler import Handler, Registry
@@ -44,6 +44,8 @@ class _Item(msgspec.Struct):
     """Under which it is found, where what it belongs to is about to get another name."""
     orphan: Ref | None = None
     """What it was before its name changed without a word about renaming."""
+    implied: bool = False
+    """Whether `live` is what holds anyway, and no object the database lists."""
     pruned: bool = False
     """Whether nobody asked for it by name."""
 
@@ -133,12 +135,12 @@ class Planner:
             item.unchanged = self._is_unchanged(item, live)
         if not question.prune and not problems and all(item.unchanged for item in items):
             return Plan(changes=tuple(_unchanged(item) for item in items))
-        self._resolve(items, live, problems)
+        claims = self._resolve(items, live, problems)
         if question.prune:
             items += self._pruned(items, live)
         context.check()
         self._settle(context, items)
-        operations, owners = self._operations(items, live, question)
+        operations, owners = self._operations(items, live, question, claims)
         if not operations:
             asked = _Asked.of(items)
             return Plan(
@@ -200,8 +202,8 @@ class Planner:
         item.ref = managed.ref
         return True
 
-    def _resolve(self, items: list[_Item], live: Snapshot, problems: list[Problem]) -> None:
-        """Build the models, wanted and live, of every item.
+    def _resolve(self, items: list[_Item], live: Snapshot, problems: list[Problem]) -> Claims:
+        """Build the models, wanted and live, of every item; return the parts that some of them are.
 
         Raises ValidationError with all faults, those in `problems` first.
         """
@@ -242,7 +244,31 @@ class Planner:
             self._find_gone(item, live, claimed)
             if item.request.ignore_changes and item.wanted is not None and item.live is not None:
                 item.wanted = _ignoring(item, item.wanted, item.live)
+        claims = self._claims(items, live)
+        for item in items:
+            if item.ref is None or item.unchanged:
+                continue
+            if item.live is not None:
+                item.live = claims.without(item.handler, item.handler.ref(item.live), item.live)
+            if item.wanted is not None:
+                problems += claims.problems(item.handler, item.ref, item.wanted)
+        if problems:
+            raise ValidationError.of(problems)
         self._complete(items, live)
+        return claims
+
+    def _claims(self, items: Iterable[_Item], live: Snapshot) -> Claims:
+        """Return the parts of objects that are resources of their own, also those this plan is not about."""
+        handlers = {each.type: each for each in self._registry if each.parts}
+        if not handlers:
+            return Claims()
+        mine = [item for item in items if item.key.type in handlers and item.ref is not None]
+        refs = {item.ref: None for item in mine if item.ref is not None}
+        refs |= {managed.ref: None for key, managed in self._state.managed() if key.type in handlers}
+        models = [(item.handler, item.ref, item.wanted) for item in mine if item.ref is not None]
+        models += [(item.handler, item.ref, item.live) for item in mine if item.ref is not None]
+        models += [(handlers[ref.type], ref, live.get(ref)) for ref in refs]
+        return Claims.of((handler, ref, model) for handler, ref, model in models if model is not None)
 
     def _complete(self, items: Sequence[_Item], live: Snapshot) -> None:
         """Fill in what wanted models leave to other objects, in these first."""
@@ -274,6 +300,10 @@ class Planner:
         if item.live is None and former is not None and former in live and former not in claimed:
             item.live = live.get(former)
             claimed[former] = item
+        if item.live is None:
+            implied = item.handler.implied(item.wanted, live)
+            if implied is not None and not item.handler.diff(implied, item.wanted):
+                item.live, item.implied = implied, True
 
     def _find_under_former_name(
         self, item: _Item, live: Snapshot, claimed: dict[Ref, _Item], renames: Sequence[Operation]
@@ -312,12 +342,12 @@ class Planner:
         return find(live, item.handler, item.request.name)
 
     def _operations(
-        self, items: Sequence[_Item], live: Snapshot, question: _Question
+        self, items: Sequence[_Item], live: Snapshot, question: _Question, claims: Claims
     ) -> tuple[list[Operation], dict[Ref, ResourceKey]]:
         operations: list[Operation] = []
         owners: dict[Ref, ResourceKey] = {}
         renames = [rename for item in items for rename in _renames(item)]
-        renamed = frozenset(rename.subject for rename in renames)
+        renamed = NOTHING.union(*(_former_names(rename) for rename in renames))
         for item in items:
             if item.ref is None or (item.request.action == "delete" and item.live is None):
                 continue
@@ -338,7 +368,7 @@ class Planner:
             operations += found
         operations = self._compiler.consolidate(operations, live, online=question.online)
         operations = with_dependents(
-            operations, live, self._registry, self._compiler, _asked_for(items, live)
+            operations, live, self._registry, self._compiler, _asked_for(items, live), claims
         )
         brought = list(self._compiler.brings(operations, live))
         if brought:
@@ -359,7 +389,7 @@ class Planner:
         model, names = item.live, NOTHING
         uses, own = item.handler.uses(model), (item.ref, item.handler.ref(model))
         for rename in renames:
-            if rename.subject in uses and rename.subject not in own:
+            if not uses.isdisjoint(_former_names(rename)) and rename.subject not in own:
                 model = item.handler.follow(model, rename)
                 uses |= rename.provides
                 names |= rename.provides
@@ -371,7 +401,7 @@ class Planner:
             return operation.effect()
         effect = dict(operation.effect())
         if operation.RENAMES:
-            for ref in users.of(operation.subject):
+            for ref in users.of(_former_names(operation)):
                 if ref not in effect and (model := state.get(ref)) is not None:
                     handler = self._registry.get(ref.type)
                     followed = handler.follow(model, operation)
@@ -446,9 +476,14 @@ class _Users:
                 for used in self._registry.get(ref.type).uses(model):
                     self._users.setdefault(used, set()).add(ref)
 
-    def of(self, ref: Ref) -> list[Ref]:
-        """Return what may use `ref`, sorted."""
-        return sorted(self._users.get(ref, ()))
+    def of(self, refs: Iterable[Ref]) -> list[Ref]:
+        """Return what may use any of `refs`, sorted."""
+        return sorted({user for ref in refs for user in self._users.get(ref, ())})
+
+
+def _former_names(rename: Operation) -> frozenset[Ref]:
+    """Return under which names others may use what is renamed, or has something renamed in it."""
+    return rename.removes | {rename.subject}
 
 
 def _asked_for(items: Iterable[_Item], live: Snapshot) -> Callable[[Ref], Any]:
@@ -606,6 +641,8 @@ _RISK_WORDS = {
 
 def _warnings(items: Iterable[_Item], steps: Iterable[Step]) -> Iterable[str]:
     for item in items:
+        if item.implied:
+            continue
         if item.live is not None and item.managed is None and item.request.action != "delete":
             yield f"{item.ref} exists already and is adopted"
         if item.orphan is not None:

@@ -76,8 +76,7 @@ class Snapshot:
     readings can be compared without building models. `load` builds the model of one object.
     `attached` lists what belongs to an object, `owner` says the same of one model.
     `aside` are objects that count only where they are named: those that this database shares
-    with others, that every database has, or that are part of another object. Of them, `usual` are those
-    that only say what holds anyway: nobody wants them listed.
+    with others, that every database has, or that are part of another object.
     """
 
     __slots__ = (
@@ -90,7 +89,6 @@ class Snapshot:
         "_load",
         "_owner",
         "aside",
-        "usual",
     )
 
     def __init__(
@@ -102,10 +100,8 @@ class Snapshot:
         owner: Owner = lambda ref, model: None,  # noqa: ARG005 - what stands alone
         dependents: Dependents | None = None,
         aside: frozenset[Ref] = frozenset(),
-        usual: frozenset[Ref] = frozenset(),
     ) -> None:
-        self.aside = aside | usual
-        self.usual = usual
+        self.aside = aside
         self._dependents = Dependents() if dependents is None else dependents
         self._digests = digests
         self._load = load
@@ -173,7 +169,6 @@ class Snapshot:
             owner=self._owner,
             dependents=self._dependents,
             aside=self.aside,
-            usual=self.usual,
         )
         changed._layers = _stacked(changes, self._layers)
         changed._attached_layers = _stacked(self._moved(changes), self._attached_layers)

@@ -238,13 +238,12 @@ class ResourceFunctions:
     def discover(self, context: Context, request: m.DiscoverResourcesRequest) -> m.DiscoverResourcesResponse:
         """Return what the database has of one type, or of all; `filters`: name, schema (globs or lists).
 
-        What counts only where it is named is left out of all, what holds anyway of one type as well, unless
-        it is managed.
+        What counts only where it is named is left out of all, unless it is managed.
         """
         types = (self.registry.get(request.resource_type).type,) if request.resource_type else ()
         filters = _filters(request.filters)
         live = self.catalog.scan(context)
-        aside = (live.usual if types else live.aside) - {managed.ref for _, managed in self.state.managed()}
+        aside = frozenset() if types else live.aside - {managed.ref for _, managed in self.state.managed()}
         found = []
         for ref in live.refs(*types):
             if ref in aside or not _passes(ref, filters):

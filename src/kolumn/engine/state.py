@@ -164,12 +164,12 @@ class StateStore:
         requests: Mapping[ResourceKey, PlanResource],
         live: Snapshot,
     ) -> None:
-        """Write what was applied: one entry per resource that exists in `live`, none for what is gone."""
+        """Write what was applied: one entry per resource that `live` has or implies, none for others."""
         now = Timestamp.utc_now()
         with self._lock:
             for change in changes:
                 request = requests.get(change.key)  # None for what was pruned
-                if request is None or request.action == "delete" or change.ref not in live:
+                if request is None or request.action == "delete" or not _is_there(change, live):
                     self._instances.pop(change.key, None)
                     continue
                 before = self._instances.get(change.key)
@@ -211,6 +211,12 @@ class StateStore:
 
     def _key(self, instance: ResourceInstance) -> ResourceKey:
         return ResourceKey(instance.type.removeprefix(f"{self._provider}_"), instance.name)
+
+
+def _is_there(change: ResourceChange, live: Snapshot) -> bool:
+    if change.ref in live:
+        return True
+    return change.after is not None and change.handler.implied(change.after, live) is not None
 
 
 def _managed(key: ResourceKey, instance: ResourceInstance) -> Managed:

@@ -249,7 +249,16 @@ class TableHandler(SQLHandler[Table]):
             if not self.renames or before._replace(name="") != after._replace(name=""):
                 return [*self._drop(live), *self._create(wanted)]
             renamed = with_table_renamed(live, live, wanted.name, self.normalizer)
-            operations.append(Rename(subject=before, before=live, after=renamed, target=after))
+            operations.append(
+                Rename(
+                    subject=before,
+                    before=live,
+                    after=renamed,
+                    target=after,
+                    removes=self.aliases(live),
+                    provides=self.aliases(renamed),
+                )
+            )
             live = renamed
         return [*operations, *diff_table(live, wanted, self.normalizer, after)]
 

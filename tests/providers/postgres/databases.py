@@ -97,11 +97,12 @@ def imported(client: Client, *types: str) -> list[Mapping[str, Any]]:
 
 
 def apply(client: Client, *resources: Mapping[str, Any], **options: Any) -> Any:
-    """Apply, and see that a second plan then has nothing to do; return what the apply answered."""
-    answer = client.apply(*resources, detail=True, **options)
+    """Apply, and see that a second plan then has nothing to do; return the plan."""
+    plan = client.plan(*resources, detail=True, **options)
+    client.apply(*resources, detail=True, **options)
     again = client.plan(*resources, detail=True, **options)
     assert not again.get("steps"), again["steps"]
-    return answer
+    return plan
 
 
 def statements(answer: Any) -> list[str]:

@@ -6,40 +6,44 @@ import contextlib
 import difflib
 from typing import Any
 
-from tests.providers.postgres.databases import database, imported, statements as script
+from tests.providers.postgres.databases import database, imported
+from tests.providers.postgres.databases import statements as script
 from tests.servers import postgres
 
 
 def evolve(server: postgres.Server, before: str, after: str, look: str = "") -> Any:
-    """Load `before` and `after` into a database each and lead the first to the second; return the answer.
+    """Load `before` and `after` into a database each and lead the first to the second; return the plan.
 
     Both dumps are then equal, owners, grants and comments included, and a second plan has nothing to do.
-    `look` is a query whose rows are then in the answer as `rows`.
+    `look` is a query whose rows are then in the plan as `rows`.
     """
     with contextlib.ExitStack() as stack:
         one, other = (stack.enter_context(database(server, script)) for script in (before, after))
         with other.kolumn() as client:
             resources = imported(client)
         with one.kolumn() as client:
-            answer = client.call("Apply", {"resources": resources, "options": {"prune": True, "detail": True}})
-            assert answer["success"], "\n".join([answer["error"], "", *script(answer)])
+            plan = client.plan(*resources, detail=True, prune=True)
+            answer = client.call("Apply", {"resources": resources, "options": {"prune": True}})
+            assert answer["success"], "\n".join([answer["error"], "", *script(plan)])
             again = client.plan(*resources, detail=True, prune=True)
             assert not again.get("steps"), script(again)
         have, want = one.dump(), other.dump()
-        assert have == want, "\n".join(difflib.unified_diff(have.split("\n"), want.split("\n"), lineterm="", n=1))
-        return {**answer, "rows": one.rows(look)} if look else answer
+        assert have == want, "\n".join(
+            difflib.unified_diff(have.split("\n"), want.split("\n"), lineterm="", n=1)
+        )
+        return {**plan, "rows": one.rows(look)} if look else plan
 
 
 def both_ways(server: postgres.Server, before: str, after: str) -> tuple[Any, Any]:
-    """Lead from `before` to `after` and back; return both answers."""
+    """Lead from `before` to `after` and back; return both plans."""
     return evolve(server, before, after), evolve(server, after, before)
 
 
-def words(answer: Any) -> list[str]:
-    """Return what an apply did, in words."""
-    return [step["description"] for step in answer.get("steps", ())]
+def words(plan: Any) -> list[str]:
+    """Return what a plan does, in words."""
+    return [step["description"] for step in plan.get("steps", ())]
 
 
-def risks(answer: Any) -> set[str]:
-    """Return the kinds of risks of an apply."""
-    return {risk["kind"] for step in answer.get("steps", ()) for risk in step.get("risks", ())}
+def risks(plan: Any) -> set[str]:
+    """Return the kinds of risks of a plan."""
+    return {risk["kind"] for step in plan.get("steps", ()) for risk in step.get("risks", ())}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kolumn.contract.errors import ValidationError
-from kolumn.providers.postgres.dialect import PostgresDialect
+from kolumn.providers.postgres.language.dialect import PostgresDialect
 from kolumn.providers.postgres.resources.composite_type import CompositeTypeHandler
 from kolumn.providers.postgres.resources.domain import DomainHandler
 from tests.client import wanted
@@ -30,7 +30,7 @@ DOMAIN_CHANGES = {
     "array": ("int[]", "bigint[] CHECK (VALUE[1] = 1)"),
     "collation": ("text", 'text COLLATE "C"'),
     "all at once": (
-        'varchar(10) COLLATE "C" DEFAULT \'x\' NOT NULL CONSTRAINT a CHECK (VALUE <> \'\')',
+        "varchar(10) COLLATE \"C\" DEFAULT 'x' NOT NULL CONSTRAINT a CHECK (VALUE <> '')",
         "text CONSTRAINT b CHECK (VALUE <> 'q')",
     ),
 }
@@ -113,7 +113,10 @@ def test_what_values_inside_others_must_satisfy_takes_a_new_domain(server: postg
     """PostgreSQL does not look at values inside arrays and rows, and so refuses to add constraints for them."""
     rest = "CREATE TYPE c AS (q d); CREATE TABLE t (id int PRIMARY KEY, a d[], b c, e c[]);"
     rows = "INSERT INTO t VALUES (1, '{x,y}', ROW('z'), ARRAY[ROW('w')::c]);"
-    before, after = f"CREATE DOMAIN d AS text; {rest}", f"CREATE DOMAIN d AS text NOT NULL CHECK (VALUE <> 'q'); {rest}"
+    before, after = (
+        f"CREATE DOMAIN d AS text; {rest}",
+        f"CREATE DOMAIN d AS text NOT NULL CHECK (VALUE <> 'q'); {rest}",
+    )
     look = "SELECT a::text, b::text, e::text FROM t"
     assert evolve(server, before + rows, after, look)["rows"] == [("{x,y}", "(z)", "{(w)}")]
     assert evolve(server, after + rows, before, look)["rows"] == [("{x,y}", "(z)", "{(w)}")]
@@ -129,7 +132,9 @@ CREATE TABLE t (id int PRIMARY KEY, x d, y d[], z c, zz c[], r r, rm r_multirang
 CREATE VIEW v AS SELECT x, (z).p AS p FROM t;
 COMMENT ON COLUMN c.p IS 'part';
 """
-    before, after = (f"CREATE TYPE m AS ENUM ({values}); {rest}" for values in ("'a', 'b', 'c'", "'c', 'b', 'a'"))
+    before, after = (
+        f"CREATE TYPE m AS ENUM ({values}); {rest}" for values in ("'a', 'b', 'c'", "'c', 'b', 'a'")
+    )
     rows = "INSERT INTO t VALUES (1, 'a', '{a,c}', ROW('a', '{c}', '[a,c)'), ARRAY[ROW('b', NULL, NULL)::c], '[c,c]', '{}')"
     answer = evolve(
         server,
@@ -144,7 +149,10 @@ COMMENT ON COLUMN c.p IS 'part';
 def test_what_had_the_name_of_another_kind_of_type_makes_way(server: postgres.Server) -> None:
     rest = "CREATE TABLE t (id int PRIMARY KEY, x d NOT NULL DEFAULT 'x', y d[]);"
     rows = "INSERT INTO t VALUES (1, 'y', '{x,y}')"
-    before, after = f"CREATE DOMAIN d AS text CHECK (VALUE IN ('x', 'y')); {rest}", f"CREATE TYPE d AS ENUM ('x', 'y'); {rest}"
+    before, after = (
+        f"CREATE DOMAIN d AS text CHECK (VALUE IN ('x', 'y')); {rest}",
+        f"CREATE TYPE d AS ENUM ('x', 'y'); {rest}",
+    )
     for one, other in ((before, after), (after, before)):
         assert evolve(server, one + rows, other, "SELECT x::text, y::text FROM t")["rows"] == [("y", "{x,y}")]
 
@@ -182,11 +190,20 @@ CREATE FUNCTION f(c) RETURNS text LANGUAGE sql AS 'SELECT ($1).b';
 
 def test_arrays_of_rows_convert_where_attributes_correspond(server: postgres.Server) -> None:
     rest = "CREATE TABLE t (c c[]);"
-    before, after = f"CREATE TYPE c AS (a int, b text); {rest}", f"CREATE TYPE c AS (a numeric, b varchar(9)); {rest}"
+    before, after = (
+        f"CREATE TYPE c AS (a int, b text); {rest}",
+        f"CREATE TYPE c AS (a numeric, b varchar(9)); {rest}",
+    )
     rows = "INSERT INTO t VALUES (ARRAY[ROW(1, 'x, \"y\"')::c, NULL])"
-    assert evolve(server, before + rows, after, "SELECT c[1].b, c[2] IS NULL FROM t")["rows"] == [('x, "y"', True)]
+    assert evolve(server, before + rows, after, "SELECT c[1].b, c[2] IS NULL FROM t")["rows"] == [
+        ('x, "y"', True)
+    ]
     with database(server, before) as base, base.kolumn() as client:
-        composite = wanted("composite_type", "c", {"attributes": [{"name": "b", "type": "text"}, {"name": "a", "type": "int"}]})
+        composite = wanted(
+            "composite_type",
+            "c",
+            {"attributes": [{"name": "b", "type": "text"}, {"name": "a", "type": "int"}]},
+        )
         with pytest.raises(ValidationError, match="same attributes in the same order"):
             client.plan(composite, wanted("table", "t", {"columns": {"c": "c[]"}}))
 
@@ -195,11 +212,20 @@ def test_attributes_are_renamed_with_their_values(server: postgres.Server) -> No
     made = "CREATE TYPE c AS (a int, b text); CREATE TABLE t (c c); INSERT INTO t VALUES (ROW(1, 'x'))"
     table = wanted("table", "t", {"columns": {"c": "c"}})
     with database(server, made) as base, base.kolumn() as client:
-        renamed = {"attributes": [{"name": "A", "type": "int", "renamed_from": "a"}, {"name": "b", "type": "text"}]}
+        renamed = {
+            "attributes": [{"name": "A", "type": "int", "renamed_from": "a"}, {"name": "b", "type": "text"}]
+        }
         composite = wanted("composite_type", "c", renamed)
-        assert statements(client.plan(composite, table, detail=True)) == ['ALTER TYPE public.c RENAME ATTRIBUTE a TO "A"']
+        assert statements(client.plan(composite, table, detail=True)) == [
+            'ALTER TYPE public.c RENAME ATTRIBUTE a TO "A"'
+        ]
         apply(client, composite, table)
-        moved = {"attributes": [{"name": "b", "type": "text"}, {"name": "z", "type": "bigint", "renamed_from": "A"}]}
+        moved = {
+            "attributes": [
+                {"name": "b", "type": "text"},
+                {"name": "z", "type": "bigint", "renamed_from": "A"},
+            ]
+        }
         apply(client, wanted("composite_type", "c", moved), table)
         assert base.rows("SELECT (c).z, (c).b FROM t") == [(1, "x")]
 
@@ -217,9 +243,15 @@ def test_a_dropped_attribute_loses_its_values(server: postgres.Server) -> None:
 def test_typed_tables_follow_their_type(server: postgres.Server) -> None:
     made = "CREATE TYPE c AS (a int); CREATE TABLE t OF c; INSERT INTO t VALUES (1)"
     with database(server, made) as base, base.kolumn() as client:
-        composite = wanted("composite_type", "c", {"attributes": [{"name": "a", "type": "int"}, {"name": "b", "type": "text"}]})
+        composite = wanted(
+            "composite_type",
+            "c",
+            {"attributes": [{"name": "a", "type": "int"}, {"name": "b", "type": "text"}]},
+        )
         table = wanted("table", "t", {"of_type": "c"})
-        assert statements(client.plan(composite, table, detail=True)) == ["ALTER TYPE public.c ADD ATTRIBUTE b text CASCADE"]
+        assert statements(client.plan(composite, table, detail=True)) == [
+            "ALTER TYPE public.c ADD ATTRIBUTE b text CASCADE"
+        ]
         apply(client, composite, table)
         assert base.rows("SELECT a, b FROM t") == [(1, None)]
 
@@ -229,7 +261,10 @@ RANGE_CHANGES = {
     "difference": ("SUBTYPE = float8", "SUBTYPE = float8, SUBTYPE_DIFF = float8mi"),
     "own difference": ("SUBTYPE = float8", "SUBTYPE = float8, SUBTYPE_DIFF = apart"),
     "multirange": ("SUBTYPE = float8", 'SUBTYPE = float8, MULTIRANGE_TYPE_NAME = "Many"'),
-    "both": ("SUBTYPE = float8, MULTIRANGE_TYPE_NAME = few", 'SUBTYPE = numeric, MULTIRANGE_TYPE_NAME = "Many"'),
+    "both": (
+        "SUBTYPE = float8, MULTIRANGE_TYPE_NAME = few",
+        'SUBTYPE = numeric, MULTIRANGE_TYPE_NAME = "Many"',
+    ),
 }
 
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from kolumn.contract.errors import ValidationError
-from kolumn.providers.postgres.dialect import PostgresDialect
+from kolumn.providers.postgres.language.dialect import PostgresDialect
 from kolumn.providers.postgres.resources.enum import EnumHandler
 from tests.client import wanted
 from tests.providers.postgres.databases import apply, database, imported, statements
@@ -60,8 +60,12 @@ REVOKE USAGE ON TYPE m FROM PUBLIC;
 """
     before = f"CREATE TYPE m AS ENUM ('a', 'b', 'c', 'zz'); {rest}"
     after = f"CREATE TYPE m AS ENUM ('b', 'zz', 'a'); {rest}"
-    rows = "INSERT INTO t VALUES (1, 'a', '{a,b}'), (2, 'b', '{}'), (3, 'b', NULL); INSERT INTO u VALUES (NULL)"
-    answer = evolve(server, f"{before} {rows}", after, look="SELECT id, x::text, y::text FROM t ORDER BY t.x, id")
+    rows = (
+        "INSERT INTO t VALUES (1, 'a', '{a,b}'), (2, 'b', '{}'), (3, 'b', NULL); INSERT INTO u VALUES (NULL)"
+    )
+    answer = evolve(
+        server, f"{before} {rows}", after, look="SELECT id, x::text, y::text FROM t ORDER BY t.x, id"
+    )
     assert answer["rows"] == [(2, "b", "{}"), (3, "b", None), (1, "a", "{a,b}")]
     evolve(server, after, before)
 
@@ -113,7 +117,10 @@ INSERT INTO t VALUES (1, 'a', '{a,b}'), (2, NULL, NULL);
         enum = wanted("enum", "m", {"values": ["b", {"name": "it's", "renamed_from": "a"}]})
         table = wanted("table", "t", {"columns": {"id": "int", "x": "m", "y": "m[]"}, "primary_key": ["id"]})
         apply(client, enum, table)
-        assert base.rows("SELECT id, x::text, y::text FROM t ORDER BY id") == [(1, "it's", "{it's,b}"), (2, None, None)]
+        assert base.rows("SELECT id, x::text, y::text FROM t ORDER BY id") == [
+            (1, "it's", "{it's,b}"),
+            (2, None, None),
+        ]
 
 
 def test_a_value_that_the_same_plan_uses_is_added_with_a_new_type(server: postgres.Server) -> None:
@@ -138,7 +145,9 @@ def test_online_a_value_is_committed_before_it_is_used(server: postgres.Server) 
     with database(server, made) as base, base.kolumn(online=True) as client:
         enum = wanted("enum", "m", {"values": ["a", "n", "b"]})
         table = wanted("table", "t", {"columns": {"x": {"type": "m", "default": "'n'"}}})
-        assert "ALTER TYPE public.m ADD VALUE 'n' AFTER 'a'" in statements(client.plan(enum, table, detail=True))
+        assert "ALTER TYPE public.m ADD VALUE 'n' AFTER 'a'" in statements(
+            client.plan(enum, table, detail=True)
+        )
         apply(client, enum, table)
         base.run("INSERT INTO t VALUES (DEFAULT)")
         assert base.rows("SELECT x::text FROM t ORDER BY t.x") == [("n",), ("b",)]
@@ -158,7 +167,7 @@ CREATE DOMAIN d AS m;
             if each["resource_type"] == "enum":
                 resources.append(wanted("enum", "n", json.loads(config) | {"name": "n", "renamed_from": "m"}))
             else:
-                config = re.sub(r'::public\.m\b', "::public.n", re.sub(r'"m(\[\])?"', r'"n\1"', config))
+                config = re.sub(r"::public\.m\b", "::public.n", re.sub(r'"m(\[\])?"', r'"n\1"', config))
                 resources.append(wanted(each["resource_type"], each["name"], json.loads(config)))
         assert statements(client.plan(*resources, detail=True)) == ["ALTER TYPE public.m RENAME TO n"]
         apply(client, *resources)
@@ -175,7 +184,9 @@ def test_an_enum_is_renamed_and_loses_a_value_at_once(server: postgres.Server) -
 
 
 def test_columns_of_other_types_meet_a_new_enum(server: postgres.Server) -> None:
-    before = "CREATE TABLE t (x text DEFAULT 'a', y m_ext); INSERT INTO t VALUES ('a', 'b')".replace("m_ext", "text")
+    before = "CREATE TABLE t (x text DEFAULT 'a', y m_ext); INSERT INTO t VALUES ('a', 'b')".replace(
+        "m_ext", "text"
+    )
     after = "CREATE TYPE m AS ENUM ('a', 'b'); CREATE TABLE t (x m DEFAULT 'b', y m)"
     assert evolve(server, before, after, look="SELECT x::text, y::text FROM t")["rows"] == [("a", "b")]
     evolve(server, after, before)
@@ -202,13 +213,17 @@ CREATE INDEX pi ON p (m) WHERE m = 'a';
 """
     before, after = (f"CREATE TYPE m AS ENUM ({values}); {rest}" for values in ("'a', 'b', 'c'", "'b', 'a'"))
     rows = "INSERT INTO p VALUES (1, 'a'), (2, 'b'); INSERT INTO j VALUES ('b', 3)"
-    answer = evolve(server, f"{before} {rows}", after, look="SELECT id, m::text FROM p UNION ALL SELECT n, m::text FROM j")
+    answer = evolve(
+        server, f"{before} {rows}", after, look="SELECT id, m::text FROM p UNION ALL SELECT n, m::text FROM j"
+    )
     assert answer["rows"] == [(1, "a"), (2, "b"), (3, "b")]
     evolve(server, after, before)
 
 
 def test_keys_over_converted_columns_are_kept(server: postgres.Server) -> None:
-    rest = "CREATE TABLE p (m m PRIMARY KEY); CREATE TABLE q (m m REFERENCES p ON DELETE CASCADE, UNIQUE (m)); "
+    rest = (
+        "CREATE TABLE p (m m PRIMARY KEY); CREATE TABLE q (m m REFERENCES p ON DELETE CASCADE, UNIQUE (m)); "
+    )
     before, after = (f"CREATE TYPE m AS ENUM ({values}); {rest}" for values in ("'a', 'b', 'c'", "'b', 'a'"))
     rows = "INSERT INTO p VALUES ('a'); INSERT INTO q VALUES ('a')"
     assert evolve(server, before + rows, after, look="SELECT m::text FROM q")["rows"] == [("a",)]

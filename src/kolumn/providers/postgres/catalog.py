@@ -17,9 +17,9 @@ from kolumn.contract.context import Context
 from kolumn.engine.handler import Handler
 from kolumn.engine.resource import Dependents, Ref, Snapshot
 from kolumn.providers.postgres import dependencies
+from kolumn.providers.postgres.connection.session import PostgresSession
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import COMMENTS, Reading
-from kolumn.providers.postgres.session import PostgresSession
 from kolumn.providers.postgres.settling import settle
 
 
@@ -55,9 +55,8 @@ class PostgresCatalog:
             digests,
             lambda ref: self._handlers[ref.type].build(entries[ref]),
             attached=attached,
-            dependents=Dependents(lambda: self._dependents(context, reading.refs)),
+            dependents=Dependents(lambda: self._dependents(context, reading.refs, entries.values())),
             aside=frozenset(ref for ref, entry in entries.items() if entry.aside),
-            usual=frozenset(ref for ref, entry in entries.items() if entry.usual),
         )
 
     def read(self, context: Context) -> Reading:
@@ -72,11 +71,15 @@ class PostgresCatalog:
         return Reading.of(server, dict(zip(names, found, strict=True)))
 
     def _dependents(
-        self, context: Context, refs: Mapping[tuple[str, int], Ref]
+        self, context: Context, refs: Mapping[tuple[str, int], Ref], entries: Iterable[Entry]
     ) -> Mapping[Ref, tuple[Ref, ...]]:
         """Read what depends on what, which takes PostgreSQL as long as all of the rest."""
         with self._session.read(context) as fetch:
-            return dependencies.dependents(fetch(dependencies.QUERY), refs)
+            found = dict(dependencies.dependents(fetch(dependencies.QUERY), refs))
+        for entry in entries:
+            for part in entry.parts:
+                found[part] = (*found.get(part, ()), entry.ref)
+        return found
 
     def _shown(self, query: str) -> str:
         """Fill in what every query leaves out: the system's schemas and Kolumn's own."""

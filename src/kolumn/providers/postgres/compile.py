@@ -11,10 +11,10 @@ from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import NOTHING, Alter, Create, Drop, Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres import succession
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.grants.brought import brought
 from kolumn.providers.postgres.handler import PostgresHandler
-from kolumn.providers.postgres.online import Patience, steps
-from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.online import Patience, resumed, steps
 from kolumn.sql.operations import AlterTable
 
 _WITH_PARTS = ("table", "domain", "view", "materialized_view", "composite_type")
@@ -32,9 +32,7 @@ class _Stand(NamedTuple):
 class PostgresCompiler:
     """Writes what the handlers say as steps, and sees to their order where the catalogue knows more."""
 
-    def __init__(
-        self, handlers: Iterable[PostgresHandler[Any]], server: Server, patience: Patience
-    ) -> None:
+    def __init__(self, handlers: Iterable[PostgresHandler[Any]], server: Server, patience: Patience) -> None:
         self._patience = patience
         self._handlers: Mapping[str, PostgresHandler[Any]] = {each.type: each for each in handlers}
         self._server = server
@@ -45,7 +43,8 @@ class PostgresCompiler:
         """Return the operations with what each resource type makes of all of them together."""
         for handler in self._handlers.values():
             operations = handler.consolidated(operations, live, self._server, online=online)
-        return succession.consolidated(operations, live, self._handlers)
+        operations = succession.consolidated(operations, live, self._handlers)
+        return resumed(operations, live) if online else operations
 
     def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
         """Yield what must be dropped before the operation and comes back after it."""
@@ -64,17 +63,16 @@ class PostgresCompiler:
         """Return the operations with two things only all of them together show.
 
         What the catalogue says depends on something leaves before that is removed or changed, and comes back
-        after it; what is changed in place comes after what it uses is, and after columns that are added there.
+        after it; what is changed in place comes after what it uses is, and after columns added there.
         """
         standing = self._standing(operations, live)
-        removed = NOTHING.union(*(each.removes for each in operations))
         changing: dict[Ref, frozenset[Ref]] = {}
         for each in operations:
             if isinstance(each, AlterTable):
                 changing[each.subject] = changing.get(each.subject, NOTHING) | each.provides
             elif isinstance(each, Alter):
-                for name in self._names(each) - removed:
-                    changing[name] = changing.get(name, NOTHING) | {name}
+                for name in self._names(each):
+                    changing[name] = changing.get(name, NOTHING) | {_changed(name)}
         found = [self._informed(each, standing.get(each.subject, ()), changing) for each in operations]
         return succession.unhurried(found)
 
@@ -84,14 +82,20 @@ class PostgresCompiler:
         return aliases | {operation.subject}
 
     def _standing(self, operations: Iterable[Operation], live: Snapshot) -> Mapping[Ref, list[_Stand]]:
-        """Return which objects stand, themselves or with a part, on what is removed or changed."""
+        """Return which objects stand, themselves or with a part, on what is removed or changed.
+
+        Another name does not touch them, and changes of an object itself come in their own order.
+        """
         found: dict[Ref, list[_Stand]] = defaultdict(list)
         for each in operations:
+            if each.RENAMES:
+                continue
             for ref in each.removes | each.alters:
                 for dependent in live.dependents(ref):
                     if dependent in live:
                         found[dependent].append(_Stand(each.removes, each.alters))
-                    elif (owner := self.owner_of(dependent, live)) is not None:
+                    elif (owner := self.owner_of(dependent, live)) not in (None, each.subject):
+                        assert owner is not None
                         found[owner].append(_Stand(each.removes, each.alters, dependent))
         return found
 
@@ -116,8 +120,9 @@ class PostgresCompiler:
                 requires = provides = NOTHING
                 if changing and not isinstance(operation, AlterTable):
                     used = self._handlers[operation.subject.type].uses(operation.after) - own
-                    requires = NOTHING.union(*(changing.get(ref, NOTHING) for ref in used | operation.releases))
-                    provides = self._names(operation) & changing.keys()
+                    used |= operation.releases - own
+                    requires = NOTHING.union(*(changing.get(ref, NOTHING) for ref in used))
+                    provides = frozenset(map(_changed, self._names(operation)))
                 return dataclasses.replace(
                     operation,
                     releases=operation.releases | releases,
@@ -157,6 +162,11 @@ class PostgresCompiler:
             risks=(*operation.risks, *handler.risks(operation, live)),
             lock=handler.lock(operation, live),
         )
+
+
+def _changed(name: Ref) -> Ref:
+    """Return a ref for the moment when an object has been changed in place."""
+    return name._replace(type=f"changed {name.type}")
 
 
 def _statements(texts: Iterator[str | Statement]) -> tuple[Statement, ...]:

@@ -21,19 +21,13 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement
 from kolumn.engine.resource import Model, Ref, Snapshot
 from kolumn.engine.rewriting import rewrite
-from kolumn.providers.postgres import mentions
-from kolumn.providers.postgres.dialect import PostgresDialect
-from kolumn.providers.postgres.following import (
-    RenameValue,
-    with_label_renamed,
-    with_schema_renamed,
-    with_type_renamed,
-)
-from kolumn.providers.postgres.mentions import Name
+from kolumn.providers.postgres.connection.server import Server
+from kolumn.providers.postgres.following import text_change
+from kolumn.providers.postgres.language import mentions
+from kolumn.providers.postgres.language.dialect import PostgresDialect
+from kolumn.providers.postgres.language.signatures import routine_ref
+from kolumn.providers.postgres.language.tokens import literal, qualified, quote
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.signatures import routine_ref
-from kolumn.providers.postgres.tokens import literal, qualified, quote
 from kolumn.providers.postgres.wording import worded
 from kolumn.sql.handlers import SQLHandler
 from kolumn.sql.operations import AlterObject
@@ -63,8 +57,8 @@ class Entry(NamedTuple):
     """The object it vanishes with, e.g. an index's table."""
     aside: bool = False
     """Whether it counts only where it is named (see `Snapshot`)."""
-    usual: bool = False
-    """Whether it only says what holds anyway, and so is not listed either."""
+    parts: tuple[Ref, ...] = ()
+    """Parts of other objects, e.g. columns, that it stands on without a word of `pg_depend`."""
     secret: str = ""
     """What `build` needs and no digest may be made of."""
 
@@ -202,22 +196,12 @@ class PostgresHandler(SQLHandler[M]):
         return super().uses(model) | role_refs(getattr(model, "owner", ""))
 
     def follow(self, model: M, operation: Operation) -> M:
-        """Return the model as it is once a role, a schema, a type, a table or a column has its new name."""
-        if isinstance(operation, RenameValue):
-            enum = Name(operation.subject.name, operation.subject.schema)
-            return rewrite(
-                model, lambda g, text: with_label_renamed(g, text, enum, operation.old, operation.new)
-            )
-        if not isinstance(operation, Rename):
-            return super().follow(model, operation)
-        if operation.subject in role_refs(getattr(model, "owner", "")):
+        """Return the model as it is once a role, or what its texts name, has its new name."""
+        if isinstance(operation, Rename) and operation.subject in role_refs(getattr(model, "owner", "")):
             return dataclasses.replace(model, owner=operation.after.name)  # type: ignore[type-var]
-        before, after = operation.subject, operation.target
-        if before.type == "schema":
-            return rewrite(model, lambda g, text: with_schema_renamed(g, text, before.name, after.name))
-        if before.type in TYPE_KINDS:
-            old, new = Name(before.name, before.schema), Name(after.name, after.schema)
-            model = rewrite(model, lambda g, text: with_type_renamed(g, text, old, new))
+        change = text_change(operation)
+        if change is not None:
+            model = rewrite(model, change)
         return super().follow(model, operation)
 
     def created(self, model: M) -> Create:

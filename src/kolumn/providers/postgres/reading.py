@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kolumn.engine.resource import Ref
-from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.connection.server import Server
 
 COMMENTS = """
 SELECT classoid::regclass::text, objoid, objsubid, description FROM pg_catalog.pg_description
@@ -37,6 +37,8 @@ class Reading:
     """By catalogue, oid and column number (0 for the object itself)."""
     refs: dict[tuple[str, int], Ref] = field(default_factory=dict)
     """Objects found so far by catalogue and oid, filled in the order of the handlers."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What one resource type found out and a later one needs."""
 
     @classmethod
     def of(cls, server: Server, rows: Mapping[str, list[tuple[Any, ...]]]) -> Reading:

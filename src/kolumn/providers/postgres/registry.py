@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.grants.handler import GrantHandler
 from kolumn.providers.postgres.handler import PostgresHandler
+from kolumn.providers.postgres.language.dialect import PostgresDialect
 from kolumn.providers.postgres.resources.aggregate import AggregateHandler
 from kolumn.providers.postgres.resources.collation import CollationHandler
 from kolumn.providers.postgres.resources.composite_type import CompositeTypeHandler
@@ -16,6 +16,7 @@ from kolumn.providers.postgres.resources.domain import DomainHandler
 from kolumn.providers.postgres.resources.enum import EnumHandler
 from kolumn.providers.postgres.resources.event_trigger import EventTriggerHandler
 from kolumn.providers.postgres.resources.extension import ExtensionHandler
+from kolumn.providers.postgres.resources.foreign_key import ForeignKeyHandler
 from kolumn.providers.postgres.resources.function import FunctionHandler
 from kolumn.providers.postgres.resources.index import PostgresIndexHandler
 from kolumn.providers.postgres.resources.materialized_view import MaterializedViewHandler
@@ -57,6 +58,7 @@ def handlers() -> Iterator[PostgresHandler[Any]]:
     yield RangeTypeHandler(dialect)
     yield TextSearchConfigurationHandler(dialect)
     yield PostgresTableHandler(dialect)
+    yield ForeignKeyHandler(dialect)
     yield SequenceHandler(dialect)
     yield ViewHandler(dialect)
     yield MaterializedViewHandler(dialect)

@@ -8,7 +8,7 @@ from typing import Any
 
 from kolumn.engine.declaration import declared_fields
 
-SETTLED = frozenset({"type", "expression", "default", "query", "routine_body", "command"})
+SETTLED = frozenset({"type", "expression", "default", "query", "routine_body", "command", "bounds"})
 """Grammars of texts that the server words in its own way."""
 
 

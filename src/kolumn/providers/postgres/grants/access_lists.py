@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.grants.privileges import LETTERS, NOTHING, PUBLIC, Held, Rights
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
 
 
 class Item(NamedTuple):
@@ -122,6 +122,8 @@ class _Source:
     column: str = "''"
     number: str = "0"
     default: str = ""
+    anyway: str = ""
+    """Condition under which a list comes out although it is as it was made."""
 
     def query(self) -> str:
         """Return the query: one row per list."""
@@ -137,7 +139,7 @@ class _Source:
 FROM pg_catalog.{self.catalogue} {self.alias}{join}
 LEFT JOIN pg_catalog.pg_init_privs i ON i.classoid = 'pg_catalog.{self.catalogue}'::regclass
     AND i.objoid = {self.alias}.oid AND i.objsubid = {self.number}
-WHERE {self.acl} IS NOT NULL AND {self.acl} IS DISTINCT FROM i.initprivs{where}"""
+WHERE {self.acl} IS NOT NULL AND ({self.acl} IS DISTINCT FROM i.initprivs{self.anyway}){where}"""
 
 
 _RELATION = """CASE c.relkind WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized_view'
@@ -178,7 +180,7 @@ def _sources(server: Server) -> list[_Source]:
         _Source(
             catalogue="pg_namespace", alias="n", on="'schema'", name="n.nspname", owner="n.nspowner",
             letter="'n'", acl="n.nspacl", where=" AND ({user_schemas} OR n.nspname = 'pg_catalog')",
-            default=usual_of_schema,
+            default=usual_of_schema, anyway=" OR n.nspname = 'public'",
         ),
         _Source(
             catalogue="pg_proc", alias="p", on=_ROUTINE, name="p.proname", owner="p.proowner",

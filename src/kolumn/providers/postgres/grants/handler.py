@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.grants import access_lists, privileges
 from kolumn.providers.postgres.grants.access_lists import AccessList
 from kolumn.providers.postgres.grants.model import (
@@ -28,17 +29,19 @@ from kolumn.providers.postgres.grants.model import (
 from kolumn.providers.postgres.grants.ownership import with_grants_kept
 from kolumn.providers.postgres.grants.privileges import KINDS, NOTHING, PUBLIC, Change, Held, Rights
 from kolumn.providers.postgres.handler import TYPE_KINDS, Entry, PostgresHandler, role_refs
+from kolumn.providers.postgres.language.signatures import argument_type, routine_ref, signature
+from kolumn.providers.postgres.language.tokens import qualified, quote
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.signatures import argument_type, routine_ref, signature
-from kolumn.providers.postgres.tokens import qualified, quote
+from kolumn.sql.differ import column_ref
 from kolumn.sql.operations import AlterObject, RenameColumn
 
 _RELATIONS = ("table", "view", "materialized_view", "sequence")
 _ROUTINES = ("function", "procedure", "aggregate")
 _KEYWORDS = {"function": "FUNCTION", "aggregate": "FUNCTION", "procedure": "PROCEDURE"}
-_ASIDE = frozenset({"database", "tablespace", "parameter"})
-"""Kinds of which every database has the same ones, or which are the database itself."""
+_ASIDE = frozenset(
+    {"database", "tablespace", "parameter", "foreign_data_wrapper", "foreign_server", "foreign_table"}
+)
+"""What belongs to the server or is the database itself, and what is no resource: others may lack it."""
 _ALL_OF_COLUMN = frozenset(KINDS["column"].privileges)
 
 
@@ -84,15 +87,17 @@ class GrantHandler(PostgresHandler[Grant]):
         return {"access_lists": access_lists.query(server)}
 
     def entries(self, reading: Reading) -> Iterator[Entry]:
-        """Yield who has something else than by default; and who has just that where it was said.
+        """Yield who has something else than by default.
 
-        Those are there for configurations that say what holds anyway.
+        What everybody has on schema public is always there, aside: its default goes by the server's version.
         """
         completes = {kind: each.complete(reading.server) for kind, each in KINDS.items()}
         number = 0
         for found in access_lists.lists(reading):
             complete = completes[FAMILIES[found.on]]
             for (role, grantor), rights in found.rights().items():
+                if _is_usual(found, role, grantor, rights):
+                    continue
                 number += 1
                 yield self._entry(found, role, grantor, rights, complete, reading, number)
 
@@ -125,9 +130,9 @@ class GrantHandler(PostgresHandler[Grant]):
             Ref(self.type, ""),
             ("acl", number),
             row,
-            owner=None if usual and role == found.owner else target,
-            aside=FAMILIES[found.on] in _ASIDE,
-            usual=usual,
+            owner=target,
+            aside=usual or found.on in _ASIDE,
+            parts=() if target is None else tuple(column_ref(target, name) for name in rights.columns),
         )
         return entry._replace(ref=self.ref(self.build(entry)))
 
@@ -222,8 +227,8 @@ class GrantHandler(PostgresHandler[Grant]):
     # Change
 
     def diff(self, live: Grant | None, wanted: Grant | None) -> list[Operation]:
-        """Return the operations: a grant changes in place, and what holds anyway is not dropped."""
-        if live is not None and wanted is None and _is_usual(live):
+        """Return the operations; a grant can always change in place."""
+        if live is not None and wanted is None and live.is_usual:
             return []
         if live is None or wanted is None:
             return super().diff(live, wanted)
@@ -280,30 +285,41 @@ class GrantHandler(PostgresHandler[Grant]):
         default = self._default(model, live, server)
         if default is None and after.held.privileges != complete:
             yield Change(complete, grants=False, option=False).sql("ALL", target, model.role)
-        found = list(Rights(default or NOTHING).statements(after, target, model.role, complete))
-        if (
-            not found and after.held.privileges
-        ):  # said although it holds anyway: then the catalogue says so too
-            found = list(Rights().statements(after, target, model.role, complete))
-        yield from found
+        yield from Rights(default or NOTHING).statements(after, target, model.role, complete)
 
     def _default(self, model: Grant, live: Snapshot, server: Server) -> Held | None:
         """Return what the grantee has where nobody said anything, None if that is not to be known."""
         if model.default is not None:
             return model.default
+        return self._usual(model, live, server.user, KINDS[model.family].complete(server))
+
+    def implied(self, model: Grant, live: Snapshot) -> Grant | None:
+        """Return what the grantee has where nobody said anything, as far as the object is known."""
+        complete = frozenset(KINDS[model.family].privileges)
+        usual = self._usual(model, live, "", complete)
+        if usual is None:
+            return None
+        listed, option = usual.lists(complete)
+        return dataclasses.replace(
+            model, privileges=listed, grant_option=option, columns=(), default=usual, complete=complete
+        )
+
+    def _usual(self, model: Grant, live: Snapshot, creator: str, complete: frozenset[str]) -> Held | None:
+        """Return what PostgreSQL grants by itself; `creator` owns what has no owner yet.
+
+        None for what is the system's or an extension's: that may be as those made it.
+        """
+        refs = self._objects(model)
+        found = next((live.get(ref) for ref in sorted(refs) if ref in live), None)
+        if found is None and refs:
+            return None
         if model.granted_by:
             return NOTHING
-        kind = KINDS[model.family]
-        found = next((live.get(ref) for ref in sorted(self._objects(model)) if ref in live), None)
-        if found is None and self._objects(
-            model
-        ):  # the system's, or an extension's: it may be as that made it
-            return None
         if model.role == PUBLIC:
-            return Held(kind.public)
+            return Held(KINDS[model.family].public)
         if found is None:
             return None
-        return Held(kind.complete(server)) if (found.owner or server.user) == model.role else NOTHING
+        return Held(complete) if (found.owner or creator) == model.role else NOTHING
 
     def _target(self, model: Grant, server: Server) -> str:
         """Return how GRANT names the object: `TABLE public.film`."""
@@ -338,6 +354,8 @@ def _renamed(columns: ColumnPrivileges, old: str, new: str) -> ColumnPrivileges:
     return dataclasses.replace(columns, names=names)
 
 
-def _is_usual(grant: Grant) -> bool:
-    """Whether a live grant is what the grantee has anyway."""
-    return grant.default is not None and grant.rights(complete_of(grant, grant)) == Rights(grant.default)
+def _is_usual(found: AccessList, role: str, grantor: str, rights: Rights) -> bool:
+    """Whether a grantee has what it has anyway, so that there is nothing to say of it."""
+    if rights.held != found.default_of(role, grantor) or rights.columns:
+        return False
+    return not (found.on == "schema" and found.object == "public" and role == PUBLIC)

@@ -144,6 +144,12 @@ class Grant:
         """The kind of object GRANT takes it for."""
         return FAMILIES[" ".join(self.on.lower().split())]
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether it is known to be what the grantee has anyway."""
+        complete = self.complete or frozenset(KINDS[self.family].privileges)
+        return self.default is not None and self.rights(complete) == Rights(self.default)
+
     def rights(self, complete: frozenset[str]) -> Rights:
         """Return the privileges, each spelled out; `complete` is what `all` means."""
         columns: dict[str, Held] = {}

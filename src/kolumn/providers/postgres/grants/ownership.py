@@ -38,7 +38,7 @@ def with_grants_kept(
         for role in (change.former, change.owner):
             ref = grants.ref(_grant(change.subject, role, live))
             if ref in live:
-                instead[ref] = list(_around(live.get(ref), asked.get(ref), ref in live.usual, grants))
+                instead[ref] = list(_around(live.get(ref), asked.get(ref), grants))
     kept = [each for each in operations if each.subject not in instead]
     return [*kept, *(each for found in instead.values() for each in found)]
 
@@ -67,9 +67,7 @@ def _grant(subject: Ref, role: str, live: Snapshot) -> Grant:
     )
 
 
-def _around(
-    live: Grant, asked: Operation | None, usual: bool, grants: PostgresHandler[Grant]
-) -> Iterator[Operation]:
+def _around(live: Grant, asked: Operation | None, grants: PostgresHandler[Grant]) -> Iterator[Operation]:
     """Yield the operations that take a grant away and make it again as it is wanted."""
     model: Grant | None
     match asked:
@@ -80,8 +78,7 @@ def _around(
         case Drop():
             model = None
         case _:
-            model = None if usual else live
-    if not usual:
-        yield grants.dropped(live)
+            model = live
+    yield grants.dropped(live)
     if model is not None:
         yield grants.created(dataclasses.replace(model, default=None))

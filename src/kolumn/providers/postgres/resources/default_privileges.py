@@ -10,17 +10,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kolumn.contract.errors import Problem
+from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.grants import privileges
 from kolumn.providers.postgres.grants.access_lists import parse_item
 from kolumn.providers.postgres.grants.privileges import KINDS, NOTHING, PUBLIC, Held, Rights
 from kolumn.providers.postgres.handler import Entry, PostgresHandler, role_refs
+from kolumn.providers.postgres.language.tokens import quote
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import quote
 from kolumn.sql.operations import AlterObject
 
 KINDS_BY_NAME: Mapping[str, str] = {
@@ -98,13 +98,13 @@ class ChangeDefaults(AlterObject):
 
 
 class DefaultPrivilegesHandler(PostgresHandler[DefaultPrivileges]):
-    """Default privileges. They come last, so that objects of the same plan get what is said of them."""
+    """Default privileges. They come after all else, so that objects of the same plan get what is said of them."""
 
     type = "default_privileges"
     description = "What a role gets on objects that another one creates from then on"
     MODEL = DefaultPrivileges
     KEYWORD: ClassVar[str] = "DEFAULT PRIVILEGES"
-    PLACE: ClassVar[int] = 1
+    PLACE: ClassVar[int] = 2
 
     def ref(self, model: DefaultPrivileges) -> Ref:
         """Return whose objects of what kind, and who gets what on them: `tables of admin in shop.app`."""
@@ -127,7 +127,7 @@ WHERE d.defaclnamespace = 0 OR {user_schemas}
         }
 
     def entries(self, reading: Reading) -> Iterator[Entry]:
-        """Yield who gets something else than without them; and who gets just that where it was said."""
+        """Yield who gets something else than without them."""
         number = 0
         for owner, schema, letter, items, usual, schema_oid in reading.rows["default_privileges"]:
             on = _LETTERS[letter]
@@ -137,6 +137,8 @@ WHERE d.defaclnamespace = 0 OR {user_schemas}
             found |= {each.grantee: each.held for each in map(parse_item, items)}
             for role, held in found.items():
                 default = defaults.get(role, NOTHING)
+                if held == default:
+                    continue
                 row = (
                     owner,
                     schema,
@@ -152,7 +154,6 @@ WHERE d.defaclnamespace = 0 OR {user_schemas}
                     ("default_acl", number),
                     row,
                     owner=reading.refs.get(("pg_namespace", schema_oid)),
-                    usual=held == default,
                 )
                 yield entry._replace(ref=self.ref(self.build(entry)))
 
@@ -209,17 +210,26 @@ WHERE d.defaclnamespace = 0 OR {user_schemas}
             )
         ]
 
+    def implied(self, model: DefaultPrivileges, live: Snapshot) -> DefaultPrivileges:
+        """Return what the grantee gets where nobody said anything."""
+        complete = frozenset(KINDS[model.kind].privileges)
+        usual = _usual(model, complete)
+        listed, option = usual.lists(complete)
+        return dataclasses.replace(
+            model, privileges=listed, grant_option=option, default=usual, complete=complete
+        )
+
     def statements(self, operation: Operation, live: Snapshot, server: Server) -> Iterator[str | Statement]:
         """Yield ALTER DEFAULT PRIVILEGES for each GRANT and REVOKE it takes."""
         match operation:
             case Create(model=model):
-                complete = privileges.verified(model.kind, model.privileges, self.ref(model), server)
-                before, after = _default(model, server), model.held(complete)
+                complete = _verified(model, self.ref(model), server)
+                before, after = _usual(model, complete), model.held(complete)
             case Drop(model=model):
                 complete = KINDS[model.kind].complete(server)
-                before, after = model.held(complete), _default(model, server)
+                before, after = model.held(complete), _usual(model, complete)
             case AlterObject(before=old, after=model):
-                complete = privileges.verified(model.kind, model.privileges, self.ref(model), server)
+                complete = _verified(model, self.ref(model), server)
                 before, after = old.held(complete), model.held(complete)
             case _:
                 raise AssertionError(operation)
@@ -239,12 +249,27 @@ def _complete(before: DefaultPrivileges, after: DefaultPrivileges) -> frozenset[
     return before.complete or after.complete or frozenset(KINDS[after.kind].privileges)
 
 
-def _default(model: DefaultPrivileges, server: Server) -> Held:
+def _usual(model: DefaultPrivileges, complete: frozenset[str]) -> Held:
     """Return what the grantee gets where nobody said anything."""
-    if model.default is not None:
-        return model.default
     if model.in_schema:
         return NOTHING
     if model.role == model.owner:
-        return Held(KINDS[model.kind].complete(server))
+        return Held(complete)
     return Held(KINDS[model.kind].public) if model.role == PUBLIC else NOTHING
+
+
+def _verified(model: DefaultPrivileges, ref: Ref, server: Server) -> frozenset[str]:
+    """Return what `all` means. Raises ValidationError for what came with a later version of PostgreSQL."""
+    if model.kind == "large_object" and not server.since(18):
+        raise ValidationError.of(
+            [
+                Problem(
+                    f"{server.product} has no default privileges on large objects",
+                    code="unsupported_by_server",
+                    path="on",
+                    resource=str(ref),
+                    hint="They came with version 18: leave them out, or upgrade the server.",
+                )
+            ]
+        )
+    return privileges.verified(model.kind, model.privileges, ref, server)

@@ -14,12 +14,12 @@ from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Create, Operation, Risk, Statement
 from kolumn.engine.resource import Snapshot
-from kolumn.providers.postgres.fragments import embedded
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry
-from kolumn.providers.postgres.parameters import NONE, Parameters
+from kolumn.providers.postgres.language.fragments import embedded
+from kolumn.providers.postgres.language.parameters import NONE, Parameters
+from kolumn.providers.postgres.language.tokens import quote
 from kolumn.providers.postgres.resources.view import QueryHandler, ViewRow, silent_column, written
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import quote
 
 _STORAGES = {"p": "plain", "e": "external", "x": "extended", "m": "main"}
 _COMPRESSIONS = {"p": "pglz", "l": "lz4"}
@@ -146,7 +146,7 @@ class MaterializedViewHandler(QueryHandler[MaterializedView]):
             head += f" TABLESPACE {quote(model.tablespace)}"
         data = "" if model.with_data else "\nWITH NO DATA"
         yield f"{head} AS\n{embedded(model.definition)}{data}"
-        yield from self._columns_sql(dataclasses.replace(model, columns=()), model)
+        yield from self._columns_sql(dataclasses.replace(model, columns=()), model, server)
 
     def alteration(
         self, field: str, before: MaterializedView, after: MaterializedView, server: Server
@@ -155,7 +155,7 @@ class MaterializedViewHandler(QueryHandler[MaterializedView]):
         alter = f"ALTER MATERIALIZED VIEW {self.address(after)}"
         match field:
             case "columns":
-                yield from self._columns_sql(before, after)
+                yield from self._columns_sql(before, after, server)
             case "parameters":
                 assert isinstance(before.parameters, Parameters)
                 assert isinstance(after.parameters, Parameters)
@@ -166,7 +166,9 @@ class MaterializedViewHandler(QueryHandler[MaterializedView]):
             case _:
                 yield from super().alteration(field, before, after, server)
 
-    def _columns_sql(self, before: MaterializedView, after: MaterializedView) -> Iterator[str]:
+    def _columns_sql(
+        self, before: MaterializedView, after: MaterializedView, server: Server
+    ) -> Iterator[str]:
         mine = {column.name: column for column in before.columns}
         theirs = {column.name: column for column in after.columns}
         for name in {**mine, **theirs}:
@@ -175,7 +177,8 @@ class MaterializedViewHandler(QueryHandler[MaterializedView]):
             if old.statistics != new.statistics:
                 yield f"{alter} STATISTICS {-1 if new.statistics is None else new.statistics}"
             if old.storage != new.storage:
-                yield f"{alter} STORAGE {new.storage.upper() or 'DEFAULT'}"
+                usual = "DEFAULT" if server.since(16) else _usual_storage(before, name)
+                yield f"{alter} STORAGE {new.storage.upper() or usual}"
             if old.compression != new.compression:
                 yield f"{alter} COMPRESSION {new.compression or 'default'}"
             if old.comment != new.comment:
@@ -195,6 +198,12 @@ class MaterializedViewHandler(QueryHandler[MaterializedView]):
 
 
 _PLAIN = MaterializedColumn(name="-")
+
+
+def _usual_storage(live: MaterializedView, column: str) -> str:
+    """Return how PostgreSQL stores large values of a column's type unless told otherwise."""
+    kind = next((column_type for name, column_type, *_ in live.shape if name == column), "")
+    return "MAIN" if kind.startswith(("numeric", "inet", "cidr")) else "EXTENDED"
 
 
 def _column(name: str, storage: list[str], comment: str) -> MaterializedColumn:

@@ -19,14 +19,15 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Create, Drop, Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres import run_time_parameters
-from kolumn.providers.postgres.fragments import body_fault, embedded, sql_body_fault
+from kolumn.providers.postgres.connection import run_time_parameters
+from kolumn.providers.postgres.connection.server import Server
+from kolumn.providers.postgres.following import text_change
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
+from kolumn.providers.postgres.language.fragments import embedded, sql_body_fault
+from kolumn.providers.postgres.language.signatures import argument_type, signature
+from kolumn.providers.postgres.language.tokens import dollar, literal, quote, tokenize
+from kolumn.providers.postgres.language.types import parse_type
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.signatures import argument_type, signature
-from kolumn.providers.postgres.tokens import dollar, literal, quote, tokenize
-from kolumn.providers.postgres.types import parse_type
 from kolumn.sql.normal import Grammar
 from kolumn.sql.operations import AlterObject
 
@@ -116,8 +117,8 @@ def _result_fault(text: str) -> str | None:
 
 RESULT = Grammar(_result_fault, argument_type)
 """The grammar of what goes in and what comes out: a type, `setof` before it where there are several rows."""
-BODY = Grammar(lambda text: body_fault(text) or None, lambda text: text)
-"""The grammar of a body: bodies of the SQL standard's kind are checked and compared by the handler."""
+BODY = Grammar(lambda text: None, lambda text: text)  # noqa: ARG005 - any text is one
+"""The grammar of a body: those of the SQL standard's kind are checked and compared by the handler."""
 
 
 @dataclass(frozen=True)
@@ -172,9 +173,9 @@ class _Program:
     transform_types: tuple[str, ...] = attribute(
         "Types that reach its language through their transforms", default=(), grammar="argument"
     )
-    body: str = attribute(
+    body: str | None = attribute(
         "What it runs: a text in its language, or in SQL also RETURN <expression> or BEGIN ATOMIC ... END",
-        default="",
+        default=None,
         grammar="routine_body",
     )
     object_file: str = attribute("For language c: the library that holds it, e.g. $libdir/module", default="")
@@ -200,14 +201,14 @@ class Routine(_Owned, _Program, Signature):
         """Yield faults across attributes: a body or an object file, and which of them the language takes."""
         yield from run_time_parameters.problems(self.settings or {}, "settings")
         compiled = self.language.lower() == "c"
-        if compiled and self.body:
+        if compiled and self.body is not None:
             yield conflict("body", "a routine in language c has no body", "Give object_file and link_symbol.")
         if not compiled and (self.object_file or self.link_symbol):
             yield conflict(
                 "object_file", "only a routine in language c is in an object file", "Give its body."
             )
         missing = "object_file" if compiled else "body"
-        if not getattr(self, missing):
+        if (compiled and not self.object_file) or (not compiled and self.body is None):
             yield Problem(
                 f"{missing} is required", code="missing_attribute", path=missing, hint=f"Add {missing}."
             )
@@ -236,12 +237,13 @@ class Routine(_Owned, _Program, Signature):
         return tuple(each.type for each in self.arguments if each.mode.lower() != "out")
 
     @property
-    def is_standard(self) -> bool:
-        """Whether the body is of the SQL standard's kind, and so a part of the statement."""
+    def standard_body(self) -> str:
+        """The body if it is of the SQL standard's kind, and so a part of the statement; else empty."""
+        body = self.body or ""
         if self.language.lower() != "sql":
-            return False
-        words = [token.word for token in tokenize(self.body)[:2]]
-        return words[:1] == ["return"] or words == ["begin", "atomic"]
+            return ""
+        words = [token.word for token in tokenize(body)[:2]]
+        return body if words[:1] == ["return"] or words == ["begin", "atomic"] else ""
 
 
 def conflict(path: str, message: str, hint: str) -> Problem:
@@ -287,7 +289,7 @@ class RoutineHandler(PostgresHandler[R]):
             "schema": self.dialect.normal_schema(row.schema),
             "arguments": tuple(_arguments(row)),
             "language": row.language,
-            "body": "" if compiled else body,
+            "body": None if compiled else body,
             "object_file": (row.binary or "") if compiled else "",
             "link_symbol": row.source if compiled and row.source != row.name else "",
             "security_definer": row.security_definer,
@@ -302,7 +304,7 @@ class RoutineHandler(PostgresHandler[R]):
     def parse(self, config: Mapping[str, Any], name: str) -> R:
         """Return the routine. Raises ValidationError with every fault."""
         model = super().parse(config, name)
-        if model.is_standard and (why := sql_body_fault(model.body)):
+        if model.standard_body and (why := sql_body_fault(model.standard_body)):
             raise ValidationError.of(
                 [
                     Problem(
@@ -332,11 +334,19 @@ class RoutineHandler(PostgresHandler[R]):
         changes: dict[str, Any] = {}
         if model.settings is not None:
             changes["settings"] = run_time_parameters.normal(model.settings) or None
-        if model.is_standard:
-            changes["body"] = self.dialect.normal_statement(model.body)
+        if model.standard_body:
+            changes["body"] = self.dialect.normal_statement(model.standard_body)
         if model.link_symbol == model.name:
             changes["link_symbol"] = ""
         return dataclasses.replace(normal, **changes) if changes else normal
+
+    def follow(self, model: R, operation: Operation) -> R:
+        """Return the routine with what a body that is part of its statement names as that is called then."""
+        followed = super().follow(model, operation)
+        change = text_change(operation) if followed.standard_body else None
+        if change is None:
+            return followed
+        return dataclasses.replace(followed, body=change("query", followed.standard_body))
 
     # Changing
 
@@ -375,13 +385,13 @@ class RoutineHandler(PostgresHandler[R]):
             lines.append(f"TRANSFORM {', '.join(types)}")
         lines += self.attributes_sql(model)
         lines += run_time_parameters.changes({}, model.settings or {})
-        if model.is_standard:
-            lines.append(embedded(model.body))
+        if model.standard_body:
+            lines.append(embedded(model.standard_body))
         elif model.language.lower() == "c":
             symbol = f", {literal(model.link_symbol)}" if model.link_symbol else ""
             lines.append(f"AS {literal(model.object_file)}{symbol}")
         else:
-            lines.append(f"AS {dollar(model.body)}")
+            lines.append(f"AS {dollar(model.body or '')}")
         return "\n".join(lines)
 
     def result_sql(self, model: R) -> Iterable[str]:
@@ -449,10 +459,11 @@ class RoutineHandler(PostgresHandler[R]):
         index or a check over it makes it run when that is made.
         """
         found = [self.named_in(each.default) for each in model.arguments if each.default]
-        if model.is_standard:
-            found += [self.relations_in(model.body), self.named_in(model.body)]
+        body = model.body or ""
+        if model.standard_body:
+            found += [self.relations_in(body), self.named_in(body)]
         elif model.language.lower() == "sql":
-            found.append(frozenset(ref for ref in self.named_in(model.body) if ref.type == self.NAMESPACE))
+            found.append(frozenset(ref for ref in self.named_in(body) if ref.type == self.NAMESPACE))
         return frozenset().union(*found) - {self.ref(model), *self.aliases(model)}
 
     def disturbs(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:

@@ -11,16 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from kolumn.engine.resource import Snapshot
-from kolumn.providers.postgres import names, naming
-from kolumn.providers.postgres.conversions import conversion
-from kolumn.providers.postgres.fragments import embedded
-from kolumn.providers.postgres.parameters import Parameters
-from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.connection.server import Server
+from kolumn.providers.postgres.language import names, naming
+from kolumn.providers.postgres.language.conversions import conversion
+from kolumn.providers.postgres.language.fragments import embedded
+from kolumn.providers.postgres.language.parameters import Parameters
+from kolumn.providers.postgres.language.tokens import literal, qualified, quote
+from kolumn.providers.postgres.language.types import normal_type, serial_of
 from kolumn.providers.postgres.tables import render
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
     Identity,
+    NotNull,
     PostgresColumn,
     PostgresForeignKey,
     PostgresPrimaryKey,
@@ -28,8 +30,6 @@ from kolumn.providers.postgres.tables.model import (
     PostgresUnique,
 )
 from kolumn.providers.postgres.tables.operations import AttachPartition, DetachPartition, RemakeColumn
-from kolumn.providers.postgres.tokens import literal, qualified, quote
-from kolumn.providers.postgres.types import normal_type, serial_of
 from kolumn.sql.model import Constraint
 from kolumn.sql.operations import (
     AddColumn,
@@ -60,7 +60,7 @@ def together(operation: AlterTable) -> bool:
     return not (isinstance(operation, AlterConstraint) and "name" in operation.fields)
 
 
-def alter(operation: AlterTable, live: Snapshot, server: Server) -> Iterator[str]:
+def alter(operation: AlterTable, server: Server) -> Iterator[str]:
     """Yield the statements of a change inside a table."""
     if isinstance(operation, AttachPartition):
         yield render.attach_sql(_table(operation.after))
@@ -109,7 +109,9 @@ def _collect(operation: AlterTable, change: Change, server: Server) -> None:
 def _add_column(table: PostgresTable, column: PostgresColumn, change: Change, server: Server) -> None:
     owned = render.named_sequence(table, column)
     if owned:
-        change.before.append(f"CREATE SEQUENCE {render.sequence_sql(table, column)} AS {serial_of(column.type)}")
+        change.before.append(
+            f"CREATE SEQUENCE {render.sequence_sql(table, column)} AS {serial_of(column.type)}"
+        )
     change.actions.append(f"ADD COLUMN {render.column_sql(table, column, server)}")
     change.actions += render.column_settings(column)
     if owned:
@@ -200,19 +202,29 @@ class _ColumnChange:
         return conversion(self._old.type, self._new.type).using(self._new.name)
 
     def _leave_source(self) -> None:
-        """Take away where values come from now, as far as they will not come from there."""
+        """Take away where values come from now, as far as they will not come from there.
+
+        The sequence goes at once where another one may take its name.
+        """
         old, new = self._old, self._new
         if old.identity is not None and new.identity is None:
-            self._action("DROP IDENTITY")
+            self._at_once("DROP IDENTITY", at_once=bool(self._serial_after))
         if self._serial_before and not self._serial_after:
-            self._action("DROP DEFAULT")
-            self._change.after.append(f"DROP SEQUENCE {render.sequence_sql(self._before, old)}")
-        elif old.default is not None and (
-            new.default is None or self._using
-        ):
+            at_once = new.identity is not None
+            self._at_once("DROP DEFAULT", at_once=at_once)
+            statements = self._change.before if at_once else self._change.after
+            statements.append(f"DROP SEQUENCE {render.sequence_sql(self._before, old)}")
+        elif old.default is not None and (new.default is None or self._using):
             self._action("DROP DEFAULT")
         if old.generated and not new.generated:
             self._action("DROP EXPRESSION")
+
+    def _at_once(self, text: str, *, at_once: bool) -> None:
+        if at_once:
+            words = f"ALTER COLUMN {quote(self._new.name)} {text}"
+            self._change.before.append(render.alter_table(self._before, [words]))
+        else:
+            self._action(text)
 
     def _enter_source(self) -> None:
         """Say where values come from, as far as they did not come from there before."""
@@ -223,7 +235,7 @@ class _ColumnChange:
             sequence = render.sequence_sql(self._table, new)
             self._change.before.append(f"CREATE SEQUENCE {sequence} AS {self._serial_after}")
             self._action(f"SET DEFAULT {render.next_value(self._table, new)}")
-            self._change.after += [_owned_by(self._table, new), self._continue(literal(sequence))]
+            self._change.after += [_owned_by(self._table, new), self._continued(literal(sequence))]
         elif self._serial_after:
             self._keep_sequence()
         elif new.default is not None and (new.default != old.default or self._using):
@@ -247,24 +259,29 @@ class _ColumnChange:
             options = " ".join(render.identity_options(self._table, new))
             words = f"ADD GENERATED {new.generated.upper()} AS IDENTITY"
             self._action(f"{words} ({options})" if options else words)
-            place = literal(qualified(self._table.schema, self._table.name))
-            name = literal(self._new.name)
-            self._change.after.append(self._continue(f"pg_catalog.pg_get_serial_sequence({place}, {name})"))
+            self._change.after.append(self._identity_continued(new))
             return
-        changes = [*_identity_changes(old, new, self._type_after)]
+        changes = [*_identity_changes(old, new)]
         if changes:
+            if _is_narrower(old, new):
+                changes.append("RESTART")
+                self._change.after.append(self._identity_continued(new))
             self._action(" ".join(changes))
         if new.sequence and old.sequence and new.sequence != old.sequence:
             name = qualified(self._table.schema, old.sequence)
             self._change.after.append(f"ALTER SEQUENCE {name} RENAME TO {quote(new.sequence)}")
 
-    def _continue(self, sequence: str) -> str:
-        """Return the statement that lets a sequence go on after the largest value there is."""
-        column = quote(self._new.name)
+    def _identity_continued(self, identity: Identity) -> str:
+        place = literal(qualified(self._table.schema, self._table.name))
+        sequence = f"pg_catalog.pg_get_serial_sequence({place}, {literal(self._new.name)})"
+        return self._continued(sequence, _start(identity), descending=identity.increment < 0)
+
+    def _continued(self, sequence: str, start: int = 1, *, descending: bool = False) -> str:
+        """Return the statement that lets a new or restarted sequence go on after the values there are."""
+        last = f"{'min' if descending else 'max'}({quote(self._new.name)})"
         table = qualified(self._table.schema, self._table.name)
-        return (
-            f"SELECT pg_catalog.setval({sequence}, max({column})) FROM {table} HAVING max({column}) > 0"
-        )
+        sign = "<=" if descending else ">="
+        return f"SELECT pg_catalog.setval({sequence}, {last}) FROM {table} HAVING {last} {sign} {start}"
 
     def _change_type(self) -> None:
         new = self._new
@@ -278,19 +295,19 @@ class _ColumnChange:
     def _set_not_null(self) -> None:
         named = self._new.not_null_constraint
         usual = naming.not_null_name(self._table.name, self._new.name)
-        if named is None or not self._server.since(18) or (
-            named.name in ("", usual) and not named.no_inherit and not named.not_valid
+        if (
+            named is None
+            or not self._server.since(18)
+            or (named.name in ("", usual) and not named.no_inherit and not named.not_valid)
         ):
             self._action("SET NOT NULL")
         else:
-            words = f"ADD CONSTRAINT {quote(named.name)} NOT NULL {quote(self._new.name)}"
-            words += " NO INHERIT" if named.no_inherit else ""
-            self._change.actions.append(words + (" NOT VALID" if named.not_valid else ""))
+            self._change.actions.append(f"ADD {_not_null_constraint(self._new, named)}")
         if named is not None and named.comment:
             self._change.after.append(render.constraint_comment(self._table, named))
 
 
-def _identity_changes(old: Identity, new: Identity, kind: str) -> Iterator[str]:
+def _identity_changes(old: Identity, new: Identity) -> Iterator[str]:
     if old.generated.lower() != new.generated.lower():
         yield f"SET GENERATED {new.generated.upper()}"
     if old.increment != new.increment:
@@ -301,19 +318,55 @@ def _identity_changes(old: Identity, new: Identity, kind: str) -> Iterator[str]:
     ):
         if mine != theirs:
             yield f"SET NO {word}" if theirs is None else f"SET {word} {theirs}"
-    if old.start != new.start:
-        low, high = new.min_value, new.max_value
-        first = (1 if low is None else low) if new.increment > 0 else (-1 if high is None else high)
-        yield f"SET START WITH {first if new.start is None else new.start}"
+    start = _start(new)
+    if _start(old) != start:
+        yield f"SET START WITH {start}"
     if old.cache != new.cache:
         yield f"SET CACHE {new.cache}"
     if old.cycle != new.cycle:
         yield "SET CYCLE" if new.cycle else "SET NO CYCLE"
 
 
+def _is_narrower(old: Identity, new: Identity) -> bool:
+    """Whether the sequence may stand outside of its new limits, which PostgreSQL refuses."""
+    if (old.increment > 0) != (new.increment > 0):
+        return True
+    (low, high), (lowest, highest) = _limits(new), _limits(old)
+    return lowest < low or high < highest
+
+
+def _limits(identity: Identity) -> tuple[int, int]:
+    low, high = (1, 2**63 - 1) if identity.increment > 0 else (-(2**63), -1)
+    return (
+        low if identity.min_value is None else identity.min_value,
+        high if identity.max_value is None else identity.max_value,
+    )
+
+
+def _start(identity: Identity) -> int:
+    """Return the first value of a sequence."""
+    if identity.start is not None:
+        return identity.start
+    low, high = identity.min_value, identity.max_value
+    return (1 if low is None else low) if identity.increment > 0 else (-1 if high is None else high)
+
+
+def _not_null_constraint(column: PostgresColumn, constraint: NotNull) -> str:
+    words = f"CONSTRAINT {quote(constraint.name)} NOT NULL {quote(column.name)}"
+    words += " NO INHERIT" if constraint.no_inherit else ""
+    return words + (" NOT VALID" if constraint.not_valid else "")
+
+
 def _not_null_changes(table: PostgresTable, old: PostgresColumn, new: PostgresColumn) -> Iterator[str]:
     mine, theirs = old.not_null_constraint, new.not_null_constraint
     if mine is None or theirs is None:
+        return
+    if theirs.not_valid and not mine.not_valid:
+        column = quote(new.name)
+        yield render.alter_table(table, [f"ALTER COLUMN {column} DROP NOT NULL"])
+        yield render.alter_table(table, [f"ADD {_not_null_constraint(new, theirs)}"])
+        if theirs.comment:
+            yield render.constraint_comment(table, theirs)
         return
     if mine.name != theirs.name and theirs.name:
         yield render.alter_table(table, [f"RENAME CONSTRAINT {quote(mine.name)} TO {quote(theirs.name)}"])
@@ -334,7 +387,11 @@ def _alter_constraint(
         change.before.append(render.alter_table(table, [f"RENAME CONSTRAINT {quote(old.name)} TO {name}"]))
     if isinstance(new, PostgresForeignKey) and {"deferrable", "initially_deferred"} & set(fields):
         if new.deferrable:
-            words = "DEFERRABLE INITIALLY DEFERRED" if new.initially_deferred else "DEFERRABLE INITIALLY IMMEDIATE"
+            words = (
+                "DEFERRABLE INITIALLY DEFERRED"
+                if new.initially_deferred
+                else "DEFERRABLE INITIALLY IMMEDIATE"
+            )
         else:
             words = "NOT DEFERRABLE"
         change.actions.append(f"ALTER CONSTRAINT {name} {words}")
@@ -350,13 +407,21 @@ def _alter_constraint(
             change.after.append(f"ALTER INDEX {index} {each}")
         if "tablespace" in fields:
             change.after.append(f"ALTER INDEX {index} SET TABLESPACE {quote(new.tablespace or 'pg_default')}")
-        if "clustered" in fields:
-            change.actions.append(f"CLUSTER ON {name}" if new.clustered else "SET WITHOUT CLUSTER")
-        if "replica_identity" in fields:
-            identity = f"USING INDEX {name}" if new.replica_identity else table.replica_identity.upper()
-            change.actions.append(f"REPLICA IDENTITY {identity}")
+        if "clustered" in fields and new.clustered:
+            change.actions.append(f"CLUSTER ON {name}")
+        elif "clustered" in fields and not _any_is(table, "clustered"):
+            change.actions.append("SET WITHOUT CLUSTER")
+        if "replica_identity" in fields and new.replica_identity:
+            change.actions.append(f"REPLICA IDENTITY USING INDEX {name}")
+        elif "replica_identity" in fields and not _any_is(table, "replica_identity"):
+            change.actions.append(f"REPLICA IDENTITY {table.replica_identity.upper()}")
     if "comment" in fields:
         change.after.append(render.constraint_comment(table, new))
+
+
+def _any_is(table: PostgresTable, mark: str) -> bool:
+    """Whether the index of a constraint is marked so: there is one such index at most."""
+    return any(getattr(constraint, mark, False) for constraint in table.constraints())
 
 
 def _alter_table(
@@ -378,7 +443,7 @@ def _alter_table(
             case "force_row_level_security":
                 word = "FORCE" if after.force_row_level_security else "NO FORCE"
                 change.actions.append(f"{word} ROW LEVEL SECURITY")
-            case "replica_identity":
+            case "replica_identity" if not _any_is(after, "replica_identity"):
                 change.actions.append(f"REPLICA IDENTITY {after.replica_identity.upper()}")
             case "inherits":
                 mine = [names.related(each, before.schema) for each in before.inherits]
@@ -391,9 +456,7 @@ def _alter_table(
                 change.after.append(render.alter_table(after, [f"OWNER TO {quote(after.owner)}"]))
             case "comment":
                 text = literal(after.comment) if after.comment else "NULL"
-                change.after.append(
-                    f"COMMENT ON TABLE {qualified(after.schema, after.name)} IS {text}"
-                )
+                change.after.append(f"COMMENT ON TABLE {qualified(after.schema, after.name)} IS {text}")
 
 
 def _parameters(given: object) -> Parameters:

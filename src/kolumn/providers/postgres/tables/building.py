@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from kolumn.engine.declaration import replaced
-from kolumn.providers.postgres import names
-from kolumn.providers.postgres.parameters import Parameters
+from kolumn.providers.postgres.language import names
+from kolumn.providers.postgres.language.parameters import Parameters
+from kolumn.providers.postgres.language.tokens import tokenize, without_outer_parentheses
+from kolumn.providers.postgres.language.types import normal_type
+from kolumn.providers.postgres.respelling import respelled
 from kolumn.providers.postgres.tables.clauses import parse_exclusion, parse_partition_key
 from kolumn.providers.postgres.tables.forms import usual_name
 from kolumn.providers.postgres.tables.model import (
@@ -22,8 +25,6 @@ from kolumn.providers.postgres.tables.model import (
     PostgresUnique,
 )
 from kolumn.providers.postgres.tables.rows import ColumnRow, ConstraintRow, TableRow
-from kolumn.providers.postgres.tokens import tokenize, without_outer_parentheses
-from kolumn.providers.postgres.types import normal_type
 from kolumn.sql.model import Constraint, KeyPart
 from kolumn.sql.reference import Reference
 
@@ -100,12 +101,13 @@ def _constraint(row: ConstraintRow, schema: str) -> Constraint:
             return _exclusion(row)
         case "c":
             return _check(row)
-    return _foreign_key(row, schema)
+    return foreign_key(row, schema)
 
 
 def _column(row: ColumnRow, *, explicit: bool) -> PostgresColumn:
     identity = None
-    kind, default, generated, stored = normal_type(row.type), row.default, "", False
+    kind, generated, stored = normal_type(row.type), "", False
+    default = respelled(row.default) if row.default is not None else None
     if row.source in ("a", "d") and (row.sequence is not None or not row.inherited):
         identity = _identity(row)
     elif row.source in ("s", "v"):
@@ -186,7 +188,8 @@ def limits(kind: str, increment: int) -> tuple[int, int]:
 
 
 def bare(text: str) -> str:
-    """Return an expression without the parentheses around it."""
+    """Return an expression of the catalogue without the parentheses around it."""
+    text = respelled(text)
     tokens = without_outer_parentheses(tokenize(text))
     return text[tokens[0].start : tokens[-1].end] if tokens else text
 
@@ -232,7 +235,7 @@ def _unique(row: ConstraintRow) -> PostgresUnique:
 
 def _exclusion(row: ConstraintRow) -> Exclusion:
     assert row.backing is not None
-    parsed = parse_exclusion(row.text or "")
+    parsed = parse_exclusion(respelled(row.text or ""))
     return Exclusion(
         name=row.name,
         columns=parsed.parts,
@@ -260,7 +263,8 @@ def _check(row: ConstraintRow) -> PostgresCheck:
     )
 
 
-def _foreign_key(row: ConstraintRow, schema: str) -> PostgresForeignKey:
+def foreign_key(row: ConstraintRow, schema: str) -> PostgresForeignKey:
+    """Return the foreign key of a table in `schema` that a row tells of."""
     target = row.target
     assert target is not None
     where = "" if target.schema == schema else target.schema or "public"

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.reading import not_a_member
-from kolumn.providers.postgres.server import Server
 
 
 def queries(server: Server) -> Mapping[str, str]:
     """Return the queries by name; each column is explained by the class in `reading` it becomes."""
     return {
-        "tables": _tables(server),
+        "tables": _tables(),
         "columns": _columns(server),
         "constraints": _constraints(server),
         "inheritance": _INHERITANCE,
@@ -24,7 +24,7 @@ def queries(server: Server) -> Mapping[str, str]:
     }
 
 
-def _tables(server: Server) -> str:
+def _tables() -> str:
     return f"""
 SELECT c.oid, n.nspname, c.relname, pg_get_userbyid(c.relowner), c.relkind = 'p', c.relpersistence = 'u',
     CASE WHEN am.amname <> 'heap' THEN am.amname END, ts.spcname, c.reloptions, toast.reloptions,
@@ -109,8 +109,9 @@ def indexes(server: Server) -> str:
 SELECT i.indexrelid, n.nspname, c.relname, i.indrelid, i.indisclustered, i.indisreplident, i.indisvalid,
     c.relkind = 'I', k.oid, c.reloptions, ts.spcname, i.indnkeyatts, {distinct},
     CASE WHEN k.oid IS NULL THEN pg_get_indexdef(i.indexrelid) END, i.indkey::int2[],
-    target.numbers
+    target.numbers, tn.nspname, t.relname, t.relkind = 'm'
 FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid
     AND k.contype IN ('p', 'u', 'x')

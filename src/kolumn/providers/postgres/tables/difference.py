@@ -18,7 +18,7 @@ from kolumn.providers.postgres.tables.forms import with_not_null_names, without_
 from kolumn.providers.postgres.tables.inheritance import detached, own_difference, parents
 from kolumn.providers.postgres.tables.model import PostgresColumn, PostgresTable
 from kolumn.providers.postgres.tables.operations import AttachPartition, DetachPartition, RemakeColumn
-from kolumn.sql.differ import diff_table
+from kolumn.sql.differ import column_ref, diff_table
 from kolumn.sql.model import Constraint
 from kolumn.sql.operations import AlterColumn, AlterTable
 
@@ -53,18 +53,25 @@ def changes(
     if found:
         found[-1] = dataclasses.replace(found[-1], after=wanted)
     for each in found:
-        if isinstance(each, AlterColumn) and _is_made_anew(live, each):
-            yield RemakeColumn(
-                subject=each.subject,
-                before=each.before,
-                after=each.after,
-                old=each.old,
-                new=each.new,
-                fields=each.fields,
-                risks=each.risks,
-            )
-        else:
-            yield each
+        yield _as_it_is_made(live, each) if isinstance(each, AlterColumn) else each
+
+
+def _as_it_is_made(live: PostgresTable, operation: AlterColumn) -> AlterColumn:
+    """Return a change of a column as what it is to others: with another type, it is another column."""
+    if _is_made_anew(live, operation):
+        operation = RemakeColumn(
+            subject=operation.subject,
+            before=operation.before,
+            after=operation.after,
+            old=operation.old,
+            new=operation.new,
+            fields=operation.fields,
+            risks=operation.risks,
+        )
+    elif "type" not in operation.fields:
+        return operation
+    refs = frozenset({column_ref(operation.subject, operation.new.name)})
+    return dataclasses.replace(operation, removes=refs, provides=refs)
 
 
 def _changes(

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator
 
 from kolumn.engine.operations import Drop, Operation
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres.conversions import conversion
+from kolumn.providers.postgres.language.types import parse_type, serial_of
 from kolumn.providers.postgres.tables.forms import mentioned
 from kolumn.providers.postgres.tables.model import Exclusion, PostgresColumn, PostgresTable
 from kolumn.providers.postgres.tables.operations import RemakeColumn
 from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Unique
 from kolumn.sql.operations import AlterColumn, DropColumn, DropConstraint
 
-_TAKEN_ALONG = frozenset({"index", "statistics", "sequence"})
+_TAKEN_ALONG = frozenset({"index", "statistics", "sequence", "grant"})
 """What PostgreSQL itself changes or drops with a column."""
 
 
@@ -39,6 +39,9 @@ def of(operation: Operation, live: Snapshot, *, replaced: bool) -> Iterator[Ref]
         case DropConstraint(constraint=PrimaryKey() | Unique() as key):
             yield from live.dependents(_constraint(table, key.name))
         case Drop(model=PostgresTable() as model) if replaced:
+            for ref in live.attached(table):
+                if ref in live.aside:
+                    yield from live.attached(ref)
             for each in model.constraints():
                 if isinstance(each, PrimaryKey | Unique):
                     yield from live.dependents(_constraint(table, each.name))
@@ -61,9 +64,22 @@ def _is_retyped(operation: AlterColumn) -> bool:
 
 
 def _breaks_keys(old: PostgresColumn, new: PostgresColumn) -> bool:
-    """Whether a foreign key over the column could not stand while only one of its ends has the new type."""
-    found = conversion(old.type, new.type)
-    return bool(found.through)
+    """Whether a foreign key over the column may not stand while only one of its ends has the new type."""
+    before, after = (parse_type(serial_of(each.type) or each.type) for each in (old, new))
+    if isinstance(before, str) or isinstance(after, str) or before.array or after.array:
+        return True
+    names = {before.name, after.name}
+    same = before.built_in and after.built_in
+    return not (same and (len(names) == 1 or any(names <= family for family in _COMPARABLE)))
+
+
+_COMPARABLE = (
+    frozenset({"int2", "int4", "int8"}),
+    frozenset({"float4", "float8"}),
+    frozenset({"text", "varchar"}),
+    frozenset({"date", "timestamp", "timestamptz"}),
+)
+"""Types of which a foreign key can have one at each end."""
 
 
 def _constraint(table: Ref, name: str) -> Ref:
@@ -74,7 +90,9 @@ def _is_part(ref: Ref) -> bool:
     return ref.type in ("default", "constraint", "column")
 
 
-def _users(table: Ref, column: str, live: Snapshot, *, own: bool = False, keys: bool = False) -> Iterator[Ref]:
+def _users(
+    table: Ref, column: str, live: Snapshot, *, own: bool = False, keys: bool = False
+) -> Iterator[Ref]:
     """Yield what uses a column of a table, or of what inherits it.
 
     Generated columns of the same table are among it; its constraints and indexes only with `own`, and foreign

@@ -8,13 +8,16 @@ at their column.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import operator
+from collections.abc import Iterable, Set
 from functools import lru_cache
 from typing import Any
 
 from kolumn.engine.declaration import declared_fields, replaced
 from kolumn.engine.sharing import OncePerObject
-from kolumn.providers.postgres import naming
+from kolumn.providers.postgres.language import naming
+from kolumn.providers.postgres.language.tokens import NAME_BYTES, QUOTED, WORD, clip, identifier, tokenize
+from kolumn.providers.postgres.language.types import serial_of
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
     NotNull,
@@ -25,8 +28,6 @@ from kolumn.providers.postgres.tables.model import (
     PostgresTable,
     PostgresUnique,
 )
-from kolumn.providers.postgres.tokens import NAME_BYTES, QUOTED, WORD, clip, identifier, tokenize
-from kolumn.providers.postgres.types import serial_of
 from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Unique
 
 _CANONICAL = "canonical form"
@@ -38,12 +39,14 @@ def canonical(table: PostgresTable) -> PostgresTable:
     kept = vars(table).get(_CANONICAL)
     if kept is None:
         kept = _canonical(table)
-        vars(kept)[_CANONICAL] = True
         vars(table)[_CANONICAL] = kept
+        vars(kept)[_CANONICAL] = True
     return table if kept is True else kept
 
 
 def _canonical(table: PostgresTable) -> PostgresTable:
+    if _is_canonical(table):
+        return table
     held = dict.fromkeys(table.constraints())
     taken = {constraint.name for constraint in held if constraint.name}
     columns = [column.name for column in table.columns]
@@ -60,11 +63,30 @@ def _canonical(table: PostgresTable) -> PostgresTable:
     changes: dict[str, Any] = {field: tuple(each) for field, each in named.items()}
     keyed = {part.column for part in key.columns} if isinstance(key, PrimaryKey) else frozenset()
     changes["primary_key"] = key
-    changes["columns"] = tuple(
+    changes["columns"] = _canonical_columns(table, keyed)
+    return replaced(table, changes)
+
+
+def _is_canonical(table: PostgresTable) -> bool:
+    """Whether there is nothing to do, as where a canonical table has lost a constraint."""
+    names = {constraint.name for constraint in table.constraints()}
+    if (
+        "" in names
+        or len(names) < len(table.constraints())
+        or any(each.own_constraints for each in table.columns)
+    ):
+        return False
+    keyed = (
+        {part.column for part in table.primary_key.columns} if table.primary_key is not None else frozenset()
+    )
+    return all(map(operator.is_, _canonical_columns(table, keyed), table.columns))
+
+
+def _canonical_columns(table: PostgresTable, keyed: Set[str]) -> tuple[PostgresColumn, ...]:
+    return tuple(
         _canonical_key_column(column) if column.name in keyed else _canonical_column(column)
         for column in table.columns
     )
-    return replaced(table, changes)
 
 
 @OncePerObject
@@ -215,7 +237,6 @@ def _as_override(column: PostgresColumn) -> PostgresColumn:
     """Return an inherited column with only what it has otherwise than its origin."""
     defaults = {each.name: each.default for each in declared_fields(PostgresColumn)}
     changes = {field: defaults[field] for field in ("type", "collation", "generated", "stored")}
-    changes["not_null_constraint"] = None
     for field in ("not_null", "default", "storage", "compression"):
         if column.origin is not None and getattr(column, field) == getattr(column.origin, field):
             changes[field] = defaults[field]

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres import names
-from kolumn.providers.postgres.dialect import PostgresDialect
+from kolumn.engine.sharing import OncePerObject
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler, role_refs
+from kolumn.providers.postgres.language import names
+from kolumn.providers.postgres.language.dialect import PostgresDialect
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tables import alter, catalogue, difference, disturbance, locks, order, render
+from kolumn.providers.postgres.tables import (
+    alter,
+    catalogue,
+    difference,
+    disturbance,
+    locks,
+    marks,
+    order,
+    rehearsal,
+    render,
+)
 from kolumn.providers.postgres.tables.bounds import BOUNDS
 from kolumn.providers.postgres.tables.building import build
 from kolumn.providers.postgres.tables.comparison import TableNormalizer
@@ -23,7 +35,6 @@ from kolumn.providers.postgres.tables.inheritance import parents, with_inherited
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
     PostgresColumn,
-    PostgresForeignKey,
     PostgresKeyPart,
     PostgresTable,
 )
@@ -38,6 +49,7 @@ from kolumn.sql.operations import (
     AddColumn,
     AddConstraint,
     AlterColumn,
+    AlterConstraint,
     AlterTable,
     DropColumn,
     DropConstraint,
@@ -65,6 +77,7 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
 
     def __init__(self, dialect: PostgresDialect) -> None:
         super().__init__(dialect)
+        self._column_uses: dict[str, OncePerObject[PostgresColumn, frozenset[Ref]]] = {}
         self.normalizer: TableNormalizer = TableNormalizer(dialect, GRAMMARS)
 
     # Reading
@@ -134,12 +147,17 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         return frozenset(found)
 
     def column_uses(self, table: PostgresTable, column: PostgresColumn) -> frozenset[Ref]:
-        """Return the types, routines, sequences and collations a column may need; only existing ones count."""
-        found = self.type_uses(column.type, table.schema) if column.type else frozenset()
+        """Return the types, routines, sequences and collations a column may need; only existing ones do."""
+        if table.schema not in self._column_uses:
+            self._column_uses[table.schema] = OncePerObject(partial(self._uses_of_column, table.schema))
+        return self._column_uses[table.schema](column)
+
+    def _uses_of_column(self, schema: str, column: PostgresColumn) -> frozenset[Ref]:
+        found = self.type_uses(column.type, schema) if column.type else frozenset()
         for text in (column.default, column.generated):
             if text:
                 found |= self.named_in(text)
-        return found | _collation(column.collation)
+        return found | collation_refs(column.collation)
 
     def constraint_uses(self, table: PostgresTable, constraint: Constraint) -> frozenset[Ref]:
         """Return the routines, types and sequences a constraint may need, without a foreign key's target."""
@@ -153,7 +171,7 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
     def part_uses(self, part: PostgresKeyPart) -> frozenset[Ref]:
         """Return what a column or expression of an index may need."""
         found = self.named_in(part.expression) if part.expression else frozenset()
-        return found | _collation(part.collation)
+        return found | collation_refs(part.collation)
 
     # Comparing
 
@@ -200,6 +218,14 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
                 come = self.constraint_uses(table, constraint)
             case DropConstraint(constraint=constraint):
                 gone = self.constraint_uses(table, constraint)
+        if isinstance(operation, AddConstraint | DropConstraint):
+            added = operation.constraint if isinstance(operation, AddConstraint) else None
+            dropped = operation.constraint if isinstance(operation, DropConstraint) else None
+            operation = marks.marked(operation, operation.subject, dropped, added)
+        elif isinstance(operation, AlterConstraint):
+            operation = marks.marked(operation, operation.subject, operation.old, operation.new)
+        elif "replica_identity" in operation.fields:
+            operation = marks.says_identity(operation, operation.subject)
         own = {operation.subject}
         return dataclasses.replace(
             operation,
@@ -247,6 +273,20 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         """Return the table with one of its parts as `source` has it."""
         return with_part(model, part, source)
 
+    # The server's own wording
+
+    def rehearsed(self, wanted: Any, scratch: str) -> Any:
+        """Return the table as it is made in schema `scratch`."""
+        return rehearsal.rehearsed(wanted, scratch)
+
+    def rehearsal(self, rehearsed: Any, live: Any, server: Server) -> Iterator[str | Statement]:
+        """Yield the statements that make a rehearsed table."""
+        return rehearsal.rehearsal(rehearsed, live, server)
+
+    def worded(self, wanted: Any, rehearsed: Any, found: Any, known: frozenset[str]) -> Any:
+        """Return the wanted table with the server's wording as far as the live one has it."""
+        return rehearsal.reworded(wanted, found, known)
+
     # Writing
 
     def definition_sql(self, model: Any, server: Server) -> Iterator[str | Statement]:
@@ -256,7 +296,7 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
     def statements(self, operation: Operation, live: Snapshot, server: Server) -> Iterator[str | Statement]:
         """Yield the statements of one operation."""
         if isinstance(operation, AlterTable):
-            yield from alter.alter(operation, live, server)
+            yield from alter.alter(operation, server)
         else:
             yield from super().statements(operation, live, server)
 
@@ -265,7 +305,8 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         return locks.of(operation)
 
 
-def _collation(name: str) -> frozenset[Ref]:
+def collation_refs(name: str) -> frozenset[Ref]:
+    """Return what a collation's name may mean among the resources; empty for no name."""
     if not name:
         return frozenset()
     found = names.object_name(name)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable
 
-from kolumn.engine.operations import Operation
+from kolumn.engine.operations import Drop, Operation
 from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.tables.inheritance import parents
 from kolumn.providers.postgres.tables.model import PostgresTable
@@ -21,8 +20,9 @@ from kolumn.sql.operations import AlterTable
 def parents_first(operations: list[Operation]) -> list[Operation]:
     """Return the operations with that order among what they require and provide."""
     chains: dict[Ref, list[AlterTable]] = defaultdict(list)
+    gone = {each.subject for each in operations if isinstance(each, Drop)}  # these lose their foreign keys
     for each in operations:
-        if isinstance(each, AlterTable):
+        if isinstance(each, AlterTable) and each.subject not in gone:
             chains[each.subject].append(each)
     requires: dict[int, set[Ref]] = defaultdict(set)
     provides: dict[int, set[Ref]] = defaultdict(set)
@@ -30,7 +30,11 @@ def parents_first(operations: list[Operation]) -> list[Operation]:
         for each in chain:
             for parent in _parents(each) & chains.keys():
                 if _leaves(each):
-                    mark, first, then = Ref("apart", child.name, child.schema, parent.name), [each], chains[parent]
+                    mark, first, then = (
+                        Ref("apart", child.name, child.schema, parent.name),
+                        [each],
+                        chains[parent],
+                    )
                 else:
                     mark, first, then = Ref("shape", parent.name, parent.schema), chains[parent], [each]
                 for one in first:
@@ -60,5 +64,3 @@ def _parents(operation: AlterTable) -> frozenset[Ref]:
 
 def _derived(table: object) -> frozenset[Ref]:
     return frozenset(parents(table)) if isinstance(table, PostgresTable) else frozenset()
-
-

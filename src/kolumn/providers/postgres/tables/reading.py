@@ -8,6 +8,7 @@ from operator import itemgetter
 
 from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.handler import Entry
+from kolumn.providers.postgres.language.tokens import qualified
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.tables.rows import (
     Catalogued,
@@ -19,7 +20,9 @@ from kolumn.providers.postgres.tables.rows import (
     TableRow,
     TargetRow,
 )
-from kolumn.providers.postgres.tokens import qualified
+
+FOREIGN_KEYS = "foreign keys"
+"""Under which the foreign keys are noted in the reading."""
 
 _NEXTVAL = "nextval('"
 _NUMBER = itemgetter(1)
@@ -78,8 +81,9 @@ def _constant(text: str) -> str:
 
 
 def table_entries(reading: Reading) -> Iterator[Entry]:
-    """Yield an entry for every table; the refs of constraints are noted in the reading."""
+    """Yield an entry for every table; the refs of constraints, and the foreign keys, are noted in the reading."""
     gathered = _Gathered(reading)
+    reading.notes[FOREIGN_KEYS] = gathered.foreign_keys
     for row in reading.rows["tables"]:
         yield gathered.entry(row)
 
@@ -89,6 +93,8 @@ class _Gathered:
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
+        self.foreign_keys: list[tuple[Ref, int, ConstraintRow]] = []
+        """Table, oid and what there is to know of each."""
         self._columns: dict[int, list[Catalogued]] = defaultdict(list)
         for row in reading.rows["columns"]:
             self._columns[row[0]].append(row)
@@ -124,7 +130,9 @@ class _Gathered:
                 self._reading.comment("pg_class", oid),
                 *row[5:16],
                 tuple([(place(self._tables[each][1]), self._tables[each][2]) for each in parents]),
-                tuple(self._column_rows(oid, parents, typed=row[13] is not None)),
+                tuple(
+                    self._column_rows(oid, parents, typed=row[13] is not None, partition=row[15] is not None)
+                ),
                 own,
                 handed_down,
                 not parents or self._in_order(oid, parents[0]),
@@ -141,17 +149,23 @@ class _Gathered:
         mine, theirs = self._columns.get(oid, ()), self._columns.get(parent, ())
         return [row[2] for row in mine[: len(theirs)]] == [row[2] for row in theirs]
 
-    def _column_rows(self, oid: int, parents: list[int], *, typed: bool) -> Iterator[ColumnRow]:
+    def _column_rows(
+        self, oid: int, parents: list[int], *, typed: bool, partition: bool
+    ) -> Iterator[ColumnRow]:
         comments = self._reading.comments if oid in self._commented else {}
         not_null = self._not_null(oid)
+        handed_down = self._not_null_names(parents[0]) if partition and parents and not_null else {}
         new, kind = tuple.__new__, ColumnRow
         for row in self._columns.get(oid, ()):
             number = row[1]
             comment = comments.get(("pg_class", oid, number), "") if comments else ""
             origin = self._origin(row, parents) if parents else None
             follows = False
+            named = not_null.get(number)
+            if named is not None and handed_down.get(row[2]) == named.name:
+                named = None
             if origin is not None:
-                follows = not comment and _is_alike(row, origin)
+                follows = not comment and _is_alike(row, origin) and not (partition and named is not None)
             elif typed:
                 row = (*row[:7], False, True, *row[9:])
                 follows = not comment and not row[4] and row[5] is None and not any(row[11:])
@@ -161,7 +175,7 @@ class _Gathered:
                     *row[2:],
                     comment,
                     self._sequences.get((oid, number)),
-                    not_null.get(number),
+                    named,
                     follows,
                     None if follows or origin is None else (origin[4], origin[5], origin[11], origin[12]),
                 ),
@@ -171,6 +185,11 @@ class _Gathered:
         """Return the column of a parent that a column comes from."""
         name = row[2]
         return next((each for oid in parents for each in self._columns.get(oid, ()) if each[2] == name), None)
+
+    def _not_null_names(self, oid: int) -> dict[str, str]:
+        """Return the names of a table's not-null constraints by column, as its partitions get them."""
+        names = {row[1]: row[2] for row in self._columns.get(oid, ())}
+        return {names[number]: each.name for number, each in self._not_null(oid).items()}
 
     def _not_null(self, oid: int) -> dict[int, NotNullRow]:
         return {
@@ -208,7 +227,12 @@ class _Gathered:
                     self._reading.comment("pg_constraint", row[1]),
                 )
             )
-            (handed_down if row[11] or not row[10] else own).append(found)
+            if row[11] or not row[10]:
+                handed_down.append(found)
+                continue
+            own.append(found)
+            if kind == "f":
+                self.foreign_keys.append((table, row[1], found))
         return tuple(own), tuple(handed_down)
 
     def _index_row(self, oid: int, names: Mapping[int, str]) -> IndexRow:

@@ -97,7 +97,7 @@ class ConstraintRow(NamedTuple):
     text: str | None
     """A check's expression, an exclusion constraint's definition."""
     backing: IndexRow | None
-    """The index behind a key or an exclusion constraint."""
+    """The index that enforces it."""
     target: TargetRow | None
     comment: str
 
