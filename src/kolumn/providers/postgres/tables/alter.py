@@ -18,6 +18,7 @@ from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.parameters import Parameters
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tables import render
+from kolumn.providers.postgres.tables.disturbance import descendants
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
     Identity,
@@ -80,6 +81,30 @@ def alter(operation: AlterTable, live: Snapshot, server: Server) -> Iterator[str
     if change.actions:
         yield render.alter_table(_table(operation.before), change.actions)
     yield from change.after
+    for each in operation.because if isinstance(operation, AlterTogether) else (operation,):
+        if isinstance(each, AlterColumn):
+            yield from overridden(each, live)
+
+
+def overridden(operation: AlterColumn, live: Snapshot) -> Iterator[str]:
+    """Yield the statements that give children back what they have otherwise than their parent.
+
+    A change of the parent's column reaches them, whatever they had.
+    """
+    fields = {"default", "not_null", "storage"} & set(operation.fields)
+    for ref in descendants(operation.subject, live) if fields else ():
+        table = live.get(ref)
+        column = table.column(operation.new.name)
+        if column is None or column.follows or not column.inherited:
+            continue
+        name = quote(column.name)
+        if "default" in fields and not column.generated:
+            default = f"SET DEFAULT {render.default_sql(column)}" if column.default is not None else "DROP DEFAULT"
+            yield render.alter_table(table, [f"ALTER COLUMN {name} {default}"])
+        if "not_null" in fields and column.not_null and not operation.new.not_null:
+            yield render.alter_table(table, [f"ALTER COLUMN {name} SET NOT NULL"])
+        if "storage" in fields and column.storage:
+            yield render.alter_table(table, [f"ALTER COLUMN {name} SET STORAGE {column.storage.upper()}"])
 
 
 def _collect(operation: AlterTable, change: Change, server: Server) -> None:

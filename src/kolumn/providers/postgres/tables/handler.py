@@ -245,7 +245,10 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         operation = super().dropped(model)
         parent = self._partitioned(_table(model))
         lost = (Risk("data_loss", f"drops table {model.name} with all its rows"),)
-        return dataclasses.replace(operation, removes=operation.removes | parent, risks=lost)
+        gone = operation.subject._replace(type="gone table")  # indexes that go with it come after it
+        return dataclasses.replace(
+            operation, removes=operation.removes | parent, provides=operation.provides | {gone}, risks=lost
+        )
 
     def _partitioned(self, table: PostgresTable) -> frozenset[Ref]:
         return frozenset(map(difference.partitions_of, parents(table))) if table.partition_of else frozenset()
