@@ -373,3 +373,141 @@ DEPENDENTS = {
         "CREATE INDEX d6_i ON d6 (m); CREATE VIEW d6_v AS SELECT m FROM d6",
     ),
 }
+
+PARTITIONS = {
+    "by range, list and hash": Case(
+        "",
+        "CREATE TABLE p1 (a int, b date NOT NULL DEFAULT now(), PRIMARY KEY (a, b)) PARTITION BY RANGE (b);"
+        "CREATE TABLE p1_24 PARTITION OF p1 FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');"
+        "CREATE TABLE p1_old PARTITION OF p1 FOR VALUES FROM (MINVALUE) TO ('2024-01-01');"
+        "CREATE TABLE p1_rest PARTITION OF p1 DEFAULT; CREATE INDEX p1_i ON p1 (a);"
+        "CREATE TABLE p1_l (a text, b int) PARTITION BY LIST (lower(a)); "
+        "CREATE TABLE p1_l1 PARTITION OF p1_l FOR VALUES IN ('x', 'y', NULL);"
+        'CREATE TABLE p1_h (a int, b text) PARTITION BY HASH (a, b COLLATE "C" text_pattern_ops); '
+        "CREATE TABLE p1_h0 PARTITION OF p1_h FOR VALUES WITH (MODULUS 2, REMAINDER 0)",
+    ),
+    "partitions of partitions": Case(
+        "CREATE TABLE p2 (a int, b int) PARTITION BY RANGE (a)",
+        "CREATE TABLE p2 (a int, b int) PARTITION BY RANGE (a);"
+        "CREATE TABLE p2_1 PARTITION OF p2 FOR VALUES FROM (1) TO (10) PARTITION BY LIST (b);"
+        "CREATE TABLE p2_1_1 PARTITION OF p2_1 FOR VALUES IN (1); CREATE TABLE p2_1_d PARTITION OF p2_1 DEFAULT",
+    ),
+    "bounds move": Case(
+        "CREATE TABLE p3 (a int) PARTITION BY RANGE (a); CREATE TABLE p3_1 PARTITION OF p3 FOR VALUES FROM (1) TO (10);"
+        "CREATE TABLE p3_2 PARTITION OF p3 FOR VALUES FROM (10) TO (20)",
+        "CREATE TABLE p3 (a int) PARTITION BY RANGE (a); CREATE TABLE p3_1 PARTITION OF p3 FOR VALUES FROM (1) TO (15);"
+        "CREATE TABLE p3_2 PARTITION OF p3 FOR VALUES FROM (15) TO (20)",
+    ),
+    "a table becomes a partition": Case(
+        "CREATE TABLE p4 (a int NOT NULL, b text DEFAULT 'x') PARTITION BY RANGE (a); "
+        "CREATE TABLE p4_1 (a int NOT NULL, b text DEFAULT 'x')",
+        "CREATE TABLE p4 (a int NOT NULL, b text DEFAULT 'x') PARTITION BY RANGE (a); "
+        "CREATE TABLE p4_1 PARTITION OF p4 FOR VALUES FROM (1) TO (10)",
+    ),
+    "a table with keys and indexes becomes a partition": Case(
+        "CREATE TABLE p5 (a int PRIMARY KEY, b text, CONSTRAINT p5_c CHECK (b <> '')) PARTITION BY RANGE (a); CREATE INDEX p5_b ON p5 (b);"
+        "CREATE TABLE p5_1 (a int PRIMARY KEY, b text, CONSTRAINT p5_c CHECK (b <> '')); CREATE INDEX p5_1_b_idx ON p5_1 (b)",
+        "CREATE TABLE p5 (a int PRIMARY KEY, b text, CONSTRAINT p5_c CHECK (b <> '')) PARTITION BY RANGE (a); CREATE INDEX p5_b ON p5 (b);"
+        "CREATE TABLE p5_1 PARTITION OF p5 FOR VALUES FROM (1) TO (10)",
+    ),
+    "columns of a partitioned table": Case(
+        "CREATE TABLE p6 (a int, b int, c text DEFAULT 'x') PARTITION BY RANGE (a); "
+        "CREATE TABLE p6_1 PARTITION OF p6 FOR VALUES FROM (1) TO (10); CREATE INDEX ON p6 (b)",
+        "CREATE TABLE p6 (a int, b bigint NOT NULL, c text DEFAULT 'y', d int) PARTITION BY RANGE (a); "
+        "CREATE TABLE p6_1 PARTITION OF p6 FOR VALUES FROM (1) TO (10); CREATE INDEX ON p6 (b, d)",
+    ),
+    "what partitions have of their own": Case(
+        "CREATE TABLE p7 (a int, b int DEFAULT 1, c int) PARTITION BY RANGE (a); "
+        "CREATE TABLE p7_1 PARTITION OF p7 FOR VALUES FROM (1) TO (10)",
+        "CREATE TABLE p7 (a int, b int DEFAULT 1, c int) PARTITION BY RANGE (a); "
+        "CREATE TABLE p7_1 PARTITION OF p7 (b DEFAULT 5, c NOT NULL, CONSTRAINT p7_1_c CHECK (c > 0)) FOR VALUES FROM (1) TO (10);"
+        "CREATE INDEX p7_1_i ON p7_1 (c); COMMENT ON COLUMN p7_1.a IS 'a'; ALTER TABLE p7_1 ADD UNIQUE (a)",
+    ),
+    "a default of the parent changes under one of a partition": Case(
+        "CREATE TABLE p8 (a int, b int DEFAULT 1, c int DEFAULT 2) PARTITION BY RANGE (a); "
+        "CREATE TABLE p8_1 PARTITION OF p8 (b DEFAULT 5) FOR VALUES FROM (1) TO (10)",
+        "CREATE TABLE p8 (a int, b int DEFAULT 3, c int DEFAULT 4) PARTITION BY RANGE (a); "
+        "CREATE TABLE p8_1 PARTITION OF p8 (b DEFAULT 5) FOR VALUES FROM (1) TO (10)",
+    ),
+    "columns in another order": Case(
+        "CREATE TABLE p9 (a int, b text, c int DEFAULT 3) PARTITION BY RANGE (a)",
+        "CREATE TABLE p9 (a int, b text, c int DEFAULT 3) PARTITION BY RANGE (a); CREATE TABLE p9_1 (c int, b text NOT NULL, a int); "
+        "ALTER TABLE p9 ATTACH PARTITION p9_1 FOR VALUES FROM (1) TO (10)",
+    ),
+    "keys and foreign keys of partitioned tables": Case(
+        "CREATE TABLE p10_t (a int PRIMARY KEY) PARTITION BY RANGE (a); CREATE TABLE p10_t1 PARTITION OF p10_t FOR VALUES FROM (1) TO (10);"
+        "CREATE TABLE p10 (a int, b int) PARTITION BY RANGE (a); CREATE TABLE p10_1 PARTITION OF p10 FOR VALUES FROM (1) TO (10)",
+        "CREATE TABLE p10_t (a int PRIMARY KEY) PARTITION BY RANGE (a); CREATE TABLE p10_t1 PARTITION OF p10_t FOR VALUES FROM (1) TO (10);"
+        "CREATE TABLE p10 (a int, b int REFERENCES p10_t, UNIQUE (a, b)) PARTITION BY RANGE (a); CREATE TABLE p10_1 PARTITION OF p10 FOR VALUES FROM (1) TO (10)",
+    ),
+    "a plain table becomes partitioned": Case(
+        "CREATE TABLE p11 (a int); CREATE VIEW p11_v AS SELECT a FROM p11; COMMENT ON VIEW p11_v IS 'v'; CREATE INDEX p11_i ON p11 (a)",
+        "CREATE TABLE p11 (a int) PARTITION BY HASH (a); CREATE VIEW p11_v AS SELECT a FROM p11; COMMENT ON VIEW p11_v IS 'v'; "
+        "CREATE INDEX p11_i ON p11 (a)",
+    ),
+    "a partition moves to another table": Case(
+        "CREATE TABLE p12_a (a int, b int) PARTITION BY RANGE (a); CREATE TABLE p12_b (a int, b int) PARTITION BY LIST (b);"
+        "CREATE TABLE p12 PARTITION OF p12_a FOR VALUES FROM (1) TO (10)",
+        "CREATE TABLE p12_a (a int, b int) PARTITION BY RANGE (a); CREATE TABLE p12_b (a int, b int) PARTITION BY LIST (b);"
+        "CREATE TABLE p12 PARTITION OF p12_b FOR VALUES IN (1)",
+    ),
+    "views and triggers on partitions": Case(
+        "CREATE FUNCTION p13_f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; "
+        "CREATE TABLE p13 (a int, b int) PARTITION BY RANGE (a); CREATE TABLE p13_1 PARTITION OF p13 FOR VALUES FROM (1) TO (10);"
+        "CREATE VIEW p13_v AS SELECT b FROM p13_1; CREATE TRIGGER p13_t AFTER UPDATE OF b ON p13 FOR EACH ROW EXECUTE FUNCTION p13_f()",
+        "CREATE FUNCTION p13_f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; "
+        "CREATE TABLE p13 (a int, b bigint) PARTITION BY RANGE (a); CREATE TABLE p13_1 PARTITION OF p13 FOR VALUES FROM (1) TO (10);"
+        "CREATE VIEW p13_v AS SELECT b FROM p13_1; CREATE TRIGGER p13_t AFTER UPDATE OF b ON p13 FOR EACH ROW EXECUTE FUNCTION p13_f()",
+    ),
+    "an index of a partitioned table alone": Case(
+        "CREATE TABLE p14 (a int) PARTITION BY RANGE (a); CREATE TABLE p14_1 PARTITION OF p14 FOR VALUES FROM (1) TO (10);"
+        "CREATE INDEX p14_i ON p14 (a)",
+        "CREATE TABLE p14 (a int) PARTITION BY RANGE (a); CREATE TABLE p14_1 PARTITION OF p14 FOR VALUES FROM (1) TO (10);"
+        "CREATE INDEX p14_i ON ONLY p14 (a)",
+    ),
+    "indexes of partitions with names of their own": Case(
+        "CREATE TABLE p15 (a int PRIMARY KEY, b int) PARTITION BY RANGE (a); CREATE TABLE p15_1 PARTITION OF p15 FOR VALUES FROM (1) TO (10)",
+        "CREATE TABLE p15 (a int PRIMARY KEY, b int) PARTITION BY RANGE (a); CREATE TABLE p15_1 PARTITION OF p15 FOR VALUES FROM (1) TO (10);"
+        "CREATE INDEX p15_b ON p15 (b); ALTER INDEX p15_1_b_idx RENAME TO p15_1_mine; ALTER INDEX p15_1_pkey RENAME TO p15_1_key",
+    ),
+    "in other schemas": Case(
+        "CREATE SCHEMA p16; CREATE TABLE p16.t (a int) PARTITION BY RANGE (a)",
+        "CREATE SCHEMA p16; CREATE TABLE p16.t (a int) PARTITION BY RANGE (a); "
+        "CREATE TABLE p16_1 PARTITION OF p16.t FOR VALUES FROM (1) TO (10); CREATE TABLE p16.t_2 PARTITION OF p16.t DEFAULT",
+    ),
+    "identity and generated columns of partitions": Case(
+        "CREATE TABLE p17 (a int, b int GENERATED ALWAYS AS IDENTITY, c int GENERATED ALWAYS AS (a * 2) STORED) PARTITION BY RANGE (a);"
+        "CREATE TABLE p17_1 PARTITION OF p17 FOR VALUES FROM (1) TO (10)",
+        "CREATE TABLE p17 (a int, b int GENERATED BY DEFAULT AS IDENTITY, c int GENERATED ALWAYS AS (a * 2) STORED, d int NOT NULL) "
+        "PARTITION BY RANGE (a); CREATE TABLE p17_1 PARTITION OF p17 FOR VALUES FROM (1) TO (10)",
+    ),
+}
+
+INHERITANCE = {
+    "children": Case(
+        "CREATE TABLE h1 (a int, b text); CREATE TABLE h1_c (a int, b text, c int)",
+        "CREATE TABLE h1 (a int, b text); CREATE TABLE h1_c (a int, b text, c int) INHERITS (h1)",
+    ),
+    "a child keeps what it had": Case(
+        "CREATE TABLE h2 (a int, CHECK (a > 0)); CREATE TABLE h2_c (a int, b int, CONSTRAINT h2_a_check CHECK (a > 0)) INHERITS (h2)",
+        "CREATE TABLE h2 (a int, CHECK (a > 0)); CREATE TABLE h2_c (a int, b int, CONSTRAINT h2_a_check CHECK (a > 0))",
+    ),
+    "columns of the parent": Case(
+        "CREATE TABLE h3 (a int, b text DEFAULT 'x'); CREATE TABLE h3_c (c int) INHERITS (h3); CREATE TABLE h3_cc () INHERITS (h3_c)",
+        "CREATE TABLE h3 (a bigint NOT NULL, b text DEFAULT 'y', d int); CREATE TABLE h3_c (c bigint) INHERITS (h3); "
+        "CREATE TABLE h3_cc () INHERITS (h3_c)",
+    ),
+    "several parents": Case(
+        "CREATE TABLE h4_a (a int, x int); CREATE TABLE h4_b (b int, x int); CREATE TABLE h4 (b int, c int) INHERITS (h4_a, h4_b)",
+        "CREATE TABLE h4_a (a int, x int); CREATE TABLE h4_b (b int, x int); CREATE TABLE h4 (b int, c int) INHERITS (h4_a)",
+    ),
+    "defaults of children": Case(
+        "CREATE TABLE h5 (a int DEFAULT 1, b int); CREATE TABLE h5_c () INHERITS (h5)",
+        "CREATE TABLE h5 (a int DEFAULT 1, b int); CREATE TABLE h5_c () INHERITS (h5); ALTER TABLE h5_c ALTER a SET DEFAULT 2, "
+        "ALTER b SET NOT NULL",
+    ),
+    "checks that stay with the parent": Case(
+        "CREATE TABLE h6 (a int, CONSTRAINT h6_x CHECK (a > 0) NO INHERIT); CREATE TABLE h6_c () INHERITS (h6)",
+        "CREATE TABLE h6 (a int, CONSTRAINT h6_x CHECK (a > 0)); CREATE TABLE h6_c () INHERITS (h6)",
+    ),
+}

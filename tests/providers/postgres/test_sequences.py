@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kolumn.contract.errors import ValidationError
-from kolumn.providers.postgres.dialect import PostgresDialect
+from kolumn.providers.postgres.language.dialect import PostgresDialect
 from kolumn.providers.postgres.resources.sequence import SequenceHandler
 from tests.client import wanted
 from tests.providers.postgres.databases import apply, database, imported, roles, statements
@@ -26,7 +26,9 @@ CHANGES = {
 def test_sequences_change_both_ways_and_go_on_counting(server: postgres.Server, change: str) -> None:
     one, other = (f"CREATE SEQUENCE s {options};" for options in CHANGES[change])
     for before, after in ((one, other), (other, one)):
-        answer = evolve(server, f"{before} SELECT setval('s', 42)", after, "SELECT last_value, is_called FROM s")
+        answer = evolve(
+            server, f"{before} SELECT setval('s', 42)", after, "SELECT last_value, is_called FROM s"
+        )
         assert answer["rows"] == [(42, True)]
 
 
@@ -43,7 +45,9 @@ def test_sequences_change_both_ways_and_go_on_counting(server: postgres.Server, 
 def test_a_sequence_nobody_used_begins_at_its_new_start(
     server: postgres.Server, before: str, after: str, first: int
 ) -> None:
-    answer = evolve(server, f"CREATE SEQUENCE s {before}", f"CREATE SEQUENCE s {after}", "SELECT nextval('s')")
+    answer = evolve(
+        server, f"CREATE SEQUENCE s {before}", f"CREATE SEQUENCE s {after}", "SELECT nextval('s')"
+    )
     assert answer["rows"] == [(first,)]
 
 
@@ -63,7 +67,10 @@ CREATE SEQUENCE c MINVALUE 5; CREATE SEQUENCE d INCREMENT -2 MAXVALUE 9 START 9;
 """
     with database(server, made) as base, base.kolumn() as client:
         found = {each["name"]: each["config"] for each in imported(client, "sequence")}
-        assert {name: {k: v for k, v in config.items() if k not in ("name", "owner")} for name, config in found.items()} == {
+        assert {
+            name: {k: v for k, v in config.items() if k not in ("name", "owner")}
+            for name, config in found.items()
+        } == {
             "a": {},
             "b": {"type": "integer", "increment": -1},
             "c": {"min_value": 5},
@@ -110,7 +117,9 @@ def test_an_owned_sequence_outlives_its_table(server: postgres.Server) -> None:
 
 
 def test_an_owned_sequence_outlives_a_table_made_anew(server: postgres.Server) -> None:
-    parts = "CREATE TABLE t (id int, x bigint) PARTITION BY LIST (id); CREATE SEQUENCE s START 7 OWNED BY t.x; "
+    parts = (
+        "CREATE TABLE t (id int, x bigint) PARTITION BY LIST (id); CREATE SEQUENCE s START 7 OWNED BY t.x; "
+    )
     answer = evolve(server, OWNED + "SELECT nextval('s'), nextval('s')", parts, "SELECT last_value FROM s")
     assert answer["rows"] == [(8,)]
 
@@ -125,7 +134,10 @@ def test_serial_and_identity_sequences_belong_to_their_tables(server: postgres.S
     made = "CREATE TABLE t (id serial PRIMARY KEY, x bigint GENERATED ALWAYS AS IDENTITY)"
     with database(server, made) as base, base.kolumn() as client:
         assert [each["resource_type"] for each in imported(client)] == ["table"]
-        named = {each["name"] for each in client.done("DiscoverResources", {"resource_type": "sequence"})["resources"]}
+        named = {
+            each["name"]
+            for each in client.done("DiscoverResources", {"resource_type": "sequence"})["resources"]
+        }
         assert named == {"t_id_seq", "t_x_seq"}
         table = imported(client)
         assert not client.plan(*table, prune=True, detail=True).get("steps")

@@ -84,7 +84,8 @@ class PostgresCompiler:
     def _standing(self, operations: Iterable[Operation], live: Snapshot) -> Mapping[Ref, list[_Stand]]:
         """Return which objects stand, themselves or with a part, on what is removed or changed.
 
-        Another name does not touch them, and changes of an object itself come in their own order.
+        Another name does not touch them, changes of an object itself come in their own order, and tables follow
+        what they inherit from.
         """
         found: dict[Ref, list[_Stand]] = defaultdict(list)
         for each in operations:
@@ -92,6 +93,8 @@ class PostgresCompiler:
                 continue
             for ref in each.removes | each.alters:
                 for dependent in live.dependents(ref):
+                    if dependent.type == ref.type == "table":
+                        continue
                     if dependent in live:
                         found[dependent].append(_Stand(each.removes, each.alters))
                     elif (owner := self.owner_of(dependent, live)) not in (None, each.subject):

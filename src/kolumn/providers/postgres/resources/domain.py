@@ -332,7 +332,9 @@ def _check_changes_sql(
         if change.before is not None and change.after is None:
             held.remove(change.before.name)
             yield f"{alter} DROP CONSTRAINT {quote(change.before.name)}"
-    kept = [(each.before, each.after) for each in changes if each.before is not None and each.after is not None]
+    kept = [
+        (each.before, each.after) for each in changes if each.before is not None and each.after is not None
+    ]
     renames = {old.name: new.name for old, new in kept if old.name != new.name}
     for old, new in _renames_in_order(renames, held):
         yield f"{alter} RENAME CONSTRAINT {quote(old)} TO {quote(new)}"

@@ -149,7 +149,7 @@ class ForeignKeyHandler(PostgresHandler[SeparateForeignKey]):
                 new=operation.after.constraint,
                 fields=operation.fields,
             )
-            yield from alter.alter(change, server)
+            yield from alter.alter(change, live, server)
         else:
             yield from super().statements(operation, live, server)
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute
-from kolumn.engine.operations import Create, Operation, Statement
+from kolumn.engine.operations import Create, Drop, Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
@@ -29,7 +29,7 @@ from kolumn.providers.postgres.tables.catalogue import indexes
 from kolumn.providers.postgres.tables.clauses import IndexClause, parse_index
 from kolumn.providers.postgres.tables.comparison import TableNormalizer, normal_part
 from kolumn.providers.postgres.tables.handler import GRAMMARS, collation_refs
-from kolumn.providers.postgres.tables.model import PostgresKeyPart
+from kolumn.providers.postgres.tables.model import PostgresKeyPart, PostgresTable
 from kolumn.providers.postgres.tables.reading import place
 from kolumn.providers.postgres.tables.render import part_sql
 from kolumn.sql import model
@@ -57,8 +57,9 @@ class PostgresIndex(model.Index):
     )
     attached_to: str = attribute(
         "Index of the partitioned table that this one is a part of, where it is not as PostgreSQL makes it: its "
-        "name, with its schema where that is not the index's own",
+        "name, with its schema where that is not the index's own; left out, whatever it is a part of",
         default="",
+        kept=True,
         grammar="relation",
     )
     clustered: bool = attribute("Whether CLUSTER sorts the table by it", default=False)
@@ -113,7 +114,7 @@ class PostgresIndexHandler(PostgresHandler[Any], IndexHandler):
     KEYWORD: ClassVar[str] = "INDEX"
     NAMESPACE: ClassVar[str] = "relation"
     IN_PLACE: ClassVar[frozenset[str]] = frozenset(
-        {"comment", "parameters", "tablespace", "clustered", "replica_identity", "columns"}
+        {"comment", "parameters", "tablespace", "clustered", "replica_identity", "columns", "attached_to"}
     )
     GRAMMARS: ClassVar[Mapping[str, Grammar]] = GRAMMARS
 
@@ -218,24 +219,50 @@ class PostgresIndexHandler(PostgresHandler[Any], IndexHandler):
         """Whether ALTER INDEX can make all of the change; an unfinished index is made anew."""
         if before.invalid or not super().changes_in_place(before, after, fields):
             return False
+        if "attached_to" in fields and before.attached_to:
+            return False
         return "columns" not in fields or _without_statistics(before) == _without_statistics(after)
 
     def replace(self, live: Any, wanted: Any) -> list[Operation]:
         """Return a change in place where all that differs can change in place, else a drop and a creation."""
-        return [
-            marks.marked(each, self._table(each.after), each.before, each.after)
-            if isinstance(each, AlterObject)
-            else each
-            for each in super().replace(live, wanted)
-        ]
+        found = super().replace(live, wanted)
+        return [self._in_place(each) if isinstance(each, AlterObject) else each for each in found]
+
+    def _in_place(self, operation: AlterObject) -> Operation:
+        wanted = operation.after
+        if "attached_to" in operation.fields:
+            parent = frozenset({self._whole(wanted)})
+            operation = dataclasses.replace(operation, requires=operation.requires | parent)
+        return marks.marked(operation, self._table(wanted), operation.before, wanted)
 
     def created(self, model: Any) -> Create:
-        """Return the creation of the index."""
+        """Return the creation of the index, that of parts before that of the whole, which takes them in."""
         operation = marks.marked(super().created(model), self._table(model), None, model)
+        requires = operation.requires | {_mark("parts", self.ref(model))}
+        provides = operation.provides
+        if model.attached_to:
+            provides |= {_mark("parts", self._whole(model))}
+        return dataclasses.replace(operation, requires=requires, provides=provides)
+
+    def dropped(self, model: Any) -> Drop:
+        """Return the drop of the index, that of the whole before that of its parts, which go with it."""
+        operation = super().dropped(model)
+        gone = _mark("gone", self.ref(model))
         if not model.attached_to:
-            return operation
-        part_of = Ref("attached", *reversed(names.related(model.attached_to, model.schema)))
-        return dataclasses.replace(operation, provides=operation.provides | {part_of})
+            return dataclasses.replace(operation, provides=operation.provides | {gone})
+        table = self._table(model)
+        return dataclasses.replace(
+            operation,
+            uses=operation.uses - {table},
+            releases=operation.releases - {table},
+            requires=operation.requires | {_mark("gone", self._whole(model)), _mark("gone", table)},
+            provides=operation.provides | {gone},
+        )
+
+    def _whole(self, model: Any) -> Ref:
+        """Return the index that one is a part of."""
+        schema, name = names.related(model.attached_to, model.schema)
+        return Ref(self.type, name, schema)
 
     def _table(self, model: Any) -> Ref:
         return Ref("table", model.table, self.dialect.normal_schema(model.schema))
@@ -277,6 +304,9 @@ class PostgresIndexHandler(PostgresHandler[Any], IndexHandler):
         match field:
             case "columns":
                 yield from self._statistics(before, after)
+            case "attached_to":
+                whole = self._whole(after)
+                yield f"ALTER INDEX {qualified(whole.schema, whole.name)} ATTACH PARTITION {index}"
             case "parameters":
                 for each in before.parameters.changes(after.parameters):
                     yield f"ALTER INDEX {index} {each}"
@@ -299,8 +329,40 @@ class PostgresIndexHandler(PostgresHandler[Any], IndexHandler):
                 table = live.get(self._table(after))
                 identity = getattr(table, "replica_identity", "default").upper()
                 yield f"ALTER TABLE {qualified(after.schema, after.table)} REPLICA IDENTITY {identity}"
+            case Create(model=model) if model.attached_to and self._whole(model) in live:
+                yield from self._joining(model, live, server)
+            case Drop(model=model) if model.attached_to and not self._is_apart(model, live):
+                yield from self._leaving(model, live)
             case _:
                 yield from super().statements(operation, live, server)
+
+    def _joining(self, model: Any, live: Snapshot, server: Server) -> Iterator[str | Statement]:
+        """Yield the statements that make a part of an index that is there: it has one there, of another name."""
+        whole = live.get(self._whole(model))
+        if whole.only:
+            yield from self.definition_sql(model, server)
+            yield from self.alteration("attached_to", None, model, server)
+        else:
+            found = (live.get(ref) for ref in live.attached(self._table(model)) if ref.type == self.type)
+            others = (each for each in found if each.attached_to and self._whole(each) == self._whole(model))
+            former = next(others, dataclasses.replace(model, name=usual_name(model.table, model)))
+            yield f"ALTER INDEX {self.address(former)} RENAME TO {quote(model.name)}"
+            yield from self._statistics(None, model)
+        if model.comment:
+            yield self.comment_sql(model)
+
+    def _is_apart(self, model: Any, live: Snapshot) -> bool:
+        """Whether the index has become one of its own, as its table left the partitioned one."""
+        table = live.get(self._table(model))
+        return isinstance(table, PostgresTable) and not table.partition_of
+
+    def _leaving(self, model: Any, live: Snapshot) -> Iterator[str]:
+        """Yield the statements that make a part as PostgreSQL makes it, if it did not go with the whole."""
+        if self._whole(model) in live and self._table(model) in live:
+            yield f"ALTER INDEX {self.address(model)} RENAME TO {quote(usual_name(model.table, model))}"
+            if model.comment:
+                renamed = dataclasses.replace(model, name=usual_name(model.table, model), comment="")
+                yield self.comment_sql(renamed)
 
     def lock(self, operation: Operation, live: Snapshot) -> str:
         """Return the strongest lock the operation takes."""
@@ -326,6 +388,11 @@ class PostgresIndexHandler(PostgresHandler[Any], IndexHandler):
         table = qualified(rehearsed.schema, rehearsed.table)
         yield f"CREATE TABLE IF NOT EXISTS {table} (LIKE {qualified(live.schema, live.table)})"
         yield from self.definition_sql(rehearsed, server)
+
+
+def _mark(what: str, ref: Ref) -> Ref:
+    """Return a ref for a moment in the life of an index or of its table."""
+    return ref._replace(type=f"{what} {ref.type}")
 
 
 def _without_statistics(index: PostgresIndex) -> tuple[PostgresKeyPart, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from kolumn.engine.resource import Snapshot
 from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.language import names, naming
 from kolumn.providers.postgres.language.conversions import conversion
@@ -19,6 +20,7 @@ from kolumn.providers.postgres.language.parameters import Parameters
 from kolumn.providers.postgres.language.tokens import literal, qualified, quote
 from kolumn.providers.postgres.language.types import normal_type, serial_of
 from kolumn.providers.postgres.tables import render
+from kolumn.providers.postgres.tables.disturbance import descendants
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
     Identity,
@@ -60,7 +62,7 @@ def together(operation: AlterTable) -> bool:
     return not (isinstance(operation, AlterConstraint) and "name" in operation.fields)
 
 
-def alter(operation: AlterTable, server: Server) -> Iterator[str]:
+def alter(operation: AlterTable, live: Snapshot, server: Server) -> Iterator[str]:
     """Yield the statements of a change inside a table."""
     if isinstance(operation, AttachPartition):
         yield render.attach_sql(_table(operation.after))
@@ -79,6 +81,32 @@ def alter(operation: AlterTable, server: Server) -> Iterator[str]:
     if change.actions:
         yield render.alter_table(_table(operation.before), change.actions)
     yield from change.after
+    for each in operation.because if isinstance(operation, AlterTogether) else (operation,):
+        if isinstance(each, AlterColumn):
+            yield from overridden(each, live)
+
+
+def overridden(operation: AlterColumn, live: Snapshot) -> Iterator[str]:
+    """Yield the statements that give children back what they have otherwise than their parent.
+
+    A change of the parent's column reaches them, whatever they had.
+    """
+    fields = {"default", "not_null", "storage"} & set(operation.fields)
+    for ref in descendants(operation.subject, live) if fields else ():
+        table = live.get(ref)
+        column = table.column(operation.new.name)
+        if column is None or column.follows or not column.inherited:
+            continue
+        name = quote(column.name)
+        if "default" in fields and not column.generated:
+            default = (
+                f"SET DEFAULT {render.default_sql(column)}" if column.default is not None else "DROP DEFAULT"
+            )
+            yield render.alter_table(table, [f"ALTER COLUMN {name} {default}"])
+        if "not_null" in fields and column.not_null and not operation.new.not_null:
+            yield render.alter_table(table, [f"ALTER COLUMN {name} SET NOT NULL"])
+        if "storage" in fields and column.storage:
+            yield render.alter_table(table, [f"ALTER COLUMN {name} SET STORAGE {column.storage.upper()}"])
 
 
 def _collect(operation: AlterTable, change: Change, server: Server) -> None:

@@ -144,6 +144,7 @@ def _column(row: ColumnRow, *, explicit: bool) -> PostgresColumn:
         inherited=row.inherited,
         local=row.local or explicit,
         follows=row.follows,
+        not_null_from=row.not_null_from,
         origin=_origin(row) if row.origin is not None else None,
     )
 

@@ -55,7 +55,7 @@ class TableNormalizer(Normalizer):
         assert isinstance(table, PostgresTable)
         found = super().table(canonical(table))
         assert isinstance(found, PostgresTable)
-        changes: dict[str, Any] = {}
+        changes: dict[str, Any] = {"inherits": tuple(sorted(found.inherits))}
         if found.partition_by is not None:
             parts = tuple(map(normal_part, found.partition_by.columns))
             changes["partition_by"] = dataclasses.replace(found.partition_by, columns=parts)

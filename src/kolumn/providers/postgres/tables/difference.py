@@ -10,16 +10,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from kolumn.engine.declaration import replaced
 from kolumn.engine.resource import Ref
 from kolumn.engine.rewriting import with_kept
 from kolumn.providers.postgres.tables.building import with_constraints
 from kolumn.providers.postgres.tables.comparison import TableNormalizer
-from kolumn.providers.postgres.tables.forms import with_not_null_names, without_not_null_names
+from kolumn.providers.postgres.tables.forms import usual_name, with_not_null_names, without_not_null_names
 from kolumn.providers.postgres.tables.inheritance import detached, own_difference, parents
 from kolumn.providers.postgres.tables.model import PostgresColumn, PostgresTable
 from kolumn.providers.postgres.tables.operations import AttachPartition, DetachPartition, RemakeColumn
 from kolumn.sql.differ import column_ref, diff_table
-from kolumn.sql.model import Constraint
+from kolumn.sql.model import Constraint, PrimaryKey, Unique
 from kolumn.sql.operations import AlterColumn, AlterTable
 
 NAMED_NOT_NULL = 18
@@ -84,19 +85,21 @@ def _changes(
     moved = [field for field in membership if getattr(before, field) != getattr(after, field)]
     if not moved:
         mine, theirs = own_difference(live, wanted) if live.derives else (live, wanted)
+        if live.partition_of:
+            mine, theirs = _with_keys_renamed(mine, theirs, normalizer)
         yield from _within(live, mine, theirs, normalizer, subject)
         return
-    alone = detached(live) if live.derives else live
+    alone = _on_its_own(live, wanted, normalizer)
     if live.partition_of:
         parent = parents(live)[0]
         yield DetachPartition(
             subject=subject, before=live, after=alone, removes=frozenset({partitions_of(parent)})
         )
-    elif live.derives:
-        fields = tuple(field for field in ("inherits", "of_type") if getattr(live, field))
+    elif fields := _differing(live, alone):
         yield AlterTable(subject=subject, before=live, after=alone, fields=fields)
     joining = _before_joining(alone, wanted, normalizer) if wanted.derives else wanted
-    yield from _within(alone, alone, joining, normalizer, subject)
+    mine, theirs = own_difference(alone, joining) if alone.derives else (alone, joining)
+    yield from _within(alone, mine, theirs, normalizer, subject)
     if wanted.partition_of:
         parent = parents(wanted)[0]
         yield AttachPartition(
@@ -106,11 +109,66 @@ def _changes(
             requires=frozenset({parent}),
             provides=frozenset({partitions_of(parent)}),
         )
-    elif wanted.derives:
-        fields = tuple(field for field in ("inherits", "of_type") if getattr(wanted, field))
+    elif fields := _differing(joining, wanted):
         yield AlterTable(
             subject=subject, before=joining, after=wanted, fields=fields, requires=frozenset(parents(wanted))
         )
+
+
+def _with_keys_renamed(
+    live: PostgresTable, wanted: PostgresTable, normalizer: TableNormalizer
+) -> tuple[PostgresTable, PostgresTable]:
+    """Return both tables with the keys that a partition has from its parent, where one says their names."""
+    mine = {_content(live, each, normalizer): each for each in live.constraints()}
+    theirs = {_content(wanted, each, normalizer): each for each in wanted.constraints()}
+    from_live = {_content(live, each, normalizer): each for each in live.handed_down}
+    from_wanted = {_content(wanted, each, normalizer) for each in wanted.handed_down}
+    more_mine = [from_live[key] for key in theirs if key in from_live and key not in mine]
+    columns = [column.name for column in live.columns]
+    more_theirs = [
+        _named(each, usual_name(live.name, each, columns))
+        for key, each in mine.items()
+        if key in from_wanted and key not in theirs
+    ]
+    return (
+        with_constraints(live, (*live.constraints(), *more_mine)) if more_mine else live,
+        with_constraints(wanted, (*wanted.constraints(), *more_theirs)) if more_theirs else wanted,
+    )
+
+
+def _named(constraint: Constraint, name: str) -> Constraint:
+    return replaced(constraint, {"name": name})
+
+
+def _differing(before: PostgresTable, after: PostgresTable) -> tuple[str, ...]:
+    return tuple(
+        field for field in ("inherits", "of_type") if getattr(before, field) != getattr(after, field)
+    )
+
+
+def _on_its_own(live: PostgresTable, wanted: PostgresTable, normalizer: TableNormalizer) -> PostgresTable:
+    """Return a table after it left the parents it does not have any more; from others it still inherits."""
+    staying = frozenset(parents(wanted)) if wanted.inherits else frozenset()
+    common = (
+        tuple(text for text, ref in zip(live.inherits, parents(live), strict=True) if ref in staying)
+        if live.inherits
+        else ()
+    )
+    if not common:
+        return detached(live) if live.derives else live
+    if len(common) == len(live.inherits):
+        return live
+    inherited = {column.name for column in wanted.columns if column.inherited}
+    theirs = {_content(wanted, each, normalizer) for each in wanted.handed_down}
+    left = [each for each in live.handed_down if _content(live, each, normalizer) not in theirs]
+    columns = tuple(
+        column
+        if column.name in inherited
+        else replaced(column, {"inherited": False, "local": True, "follows": False, "origin": None})
+        for column in live.columns
+    )
+    alone = replaced(live, {"inherits": common, "columns": columns})
+    return with_constraints(alone, (*alone.constraints(), *left))
 
 
 def partitions_of(parent: Ref) -> Ref:
@@ -134,31 +192,54 @@ def _within(
 def _before_joining(
     alone: PostgresTable, wanted: PostgresTable, normalizer: TableNormalizer
 ) -> PostgresTable:
-    """Return the wanted table as it must be to join its parent.
+    """Return the wanted table as it must be to join its new parents.
 
-    It has the parent's columns, and keeps those of its constraints that the parent has as well: they are
-    then the parent's.
+    It has their columns and checks, and keeps those of its keys that they have as well: all that is then theirs.
     """
+    held = {column.name for column in alone.columns if column.inherited}
     columns = tuple(
-        dataclasses.replace(column, inherited=False, local=True, follows=False) for column in wanted.columns
+        column
+        if column.name in held
+        else replaced(column, {"inherited": False, "local": True, "follows": False})
+        for column in wanted.columns
     )
     if wanted.of_type:
         named = {column.name: column for column in wanted.columns}
         columns = tuple(_typed(column, named.get(column.name)) for column in alone.columns)
-    joining = dataclasses.replace(
-        wanted, partition_of="", bounds="", inherits=(), of_type="", columns=columns, handed_down=()
+    joining = replaced(
+        wanted,
+        {
+            "partition_of": "",
+            "bounds": "",
+            "inherits": alone.inherits,
+            "of_type": "",
+            "columns": columns,
+            "handed_down": alone.handed_down,
+        },
     )
-    handed_down = {_content(wanted, each, normalizer) for each in wanted.handed_down}
-    kept = [each for each in alone.constraints() if _content(alone, each, normalizer) in handed_down]
-    names = {each.name for each in wanted.constraints()}
-    more = [each for each in kept if each.name not in names]
+    theirs = {_content(wanted, each, normalizer): each for each in wanted.handed_down}
+    known = {_content(alone, each, normalizer) for each in alone.handed_down}
+    kept = [each for each in alone.constraints() if _content(alone, each, normalizer) in theirs]
+    names = {each.name for each in (*wanted.constraints(), *kept)}
+    missing = [
+        each
+        for content, each in theirs.items()
+        if content.KIND == "check" and content not in known and each.name not in names
+    ]
+    names_ = [column.name for column in alone.columns]
+    usual = [
+        _named(each, usual_name(alone.name, each, names_)) if isinstance(each, PrimaryKey | Unique) else each
+        for each in kept
+        if each not in wanted.constraints()
+    ]
+    more = [*usual, *missing]
     return with_constraints(joining, (*joining.constraints(), *more)) if more else joining
 
 
 def _typed(live: PostgresColumn, wanted: PostgresColumn | None) -> PostgresColumn:
     if wanted is None:
-        return dataclasses.replace(live, default=None, not_null=False)
-    return dataclasses.replace(wanted, type=live.type, collation=live.collation)
+        return replaced(live, {"default": None, "not_null": False})
+    return replaced(wanted, {"type": live.type, "collation": live.collation})
 
 
 def _content(table: PostgresTable, constraint: Constraint, normalizer: TableNormalizer) -> Constraint:

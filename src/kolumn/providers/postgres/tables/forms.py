@@ -237,6 +237,9 @@ def _as_override(column: PostgresColumn) -> PostgresColumn:
     """Return an inherited column with only what it has otherwise than its origin."""
     defaults = {each.name: each.default for each in declared_fields(PostgresColumn)}
     changes = {field: defaults[field] for field in ("type", "collation", "generated", "stored")}
+    named = column.not_null_constraint
+    if named is not None and named.name == column.not_null_from:
+        changes["not_null_constraint"] = None
     for field in ("not_null", "default", "storage", "compression"):
         if column.origin is not None and getattr(column, field) == getattr(column.origin, field):
             changes[field] = defaults[field]

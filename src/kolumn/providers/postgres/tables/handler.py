@@ -245,7 +245,10 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         operation = super().dropped(model)
         parent = self._partitioned(_table(model))
         lost = (Risk("data_loss", f"drops table {model.name} with all its rows"),)
-        return dataclasses.replace(operation, removes=operation.removes | parent, risks=lost)
+        gone = operation.subject._replace(type="gone table")  # indexes that go with it come after it
+        return dataclasses.replace(
+            operation, removes=operation.removes | parent, provides=operation.provides | {gone}, risks=lost
+        )
 
     def _partitioned(self, table: PostgresTable) -> frozenset[Ref]:
         return frozenset(map(difference.partitions_of, parents(table))) if table.partition_of else frozenset()
@@ -296,7 +299,7 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
     def statements(self, operation: Operation, live: Snapshot, server: Server) -> Iterator[str | Statement]:
         """Yield the statements of one operation."""
         if isinstance(operation, AlterTable):
-            yield from alter.alter(operation, server)
+            yield from alter.alter(operation, live, server)
         else:
             yield from super().statements(operation, live, server)
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from kolumn.engine.declaration import declared_fields, replaced
 from kolumn.engine.resource import Ref
-from kolumn.providers.postgres.language import names
+from kolumn.providers.postgres.language import names, naming
 from kolumn.providers.postgres.tables.forms import canonical
-from kolumn.providers.postgres.tables.model import PostgresColumn, PostgresTable
+from kolumn.providers.postgres.tables.model import NotNull, PostgresCheck, PostgresColumn, PostgresTable
 from kolumn.sql.model import Constraint
 
 FROM_PARENT = ("type", "collation", "generated", "stored", "identity", "sequence")
@@ -41,7 +41,7 @@ def with_inherited(table: PostgresTable, other: Callable[[Ref], Any]) -> Postgre
     origins: dict[str, PostgresColumn] = {}
     for model in models:
         for column in model.columns:
-            origins.setdefault(column.name, column)
+            origins.setdefault(column.name, _named(model, column))
     explicit = bool(table.partition_of) and any(column.type for column in table.columns)
     columns = [] if explicit else [_from(origin, own.get(name)) for name, origin in origins.items()]
     for column in table.columns:
@@ -51,19 +51,41 @@ def with_inherited(table: PostgresTable, other: Callable[[Ref], Any]) -> Postgre
     handed_down: tuple[Constraint, ...] = ()
     if table.partition_of:
         handed_down = (*models[0].constraints(), *models[0].handed_down)
+    else:
+        handed_down = tuple(
+            each
+            for model in models
+            for each in (*model.constraints(), *model.handed_down)
+            if isinstance(each, PostgresCheck) and not each.no_inherit
+        )
     return replaced(table, {"columns": tuple(columns), "handed_down": handed_down})
+
+
+def _named(parent: PostgresTable, column: PostgresColumn) -> PostgresColumn:
+    """Return the parent's column with the name of its not-null constraint, as PostgreSQL 18 hands it down."""
+    named = column.not_null_constraint or NotNull()
+    if not column.not_null or named.name or column.not_null_from:
+        return column
+    name = naming.not_null_name(parent.name, column.name)
+    return replaced(column, {"not_null_constraint": replaced(named, {"name": name})})
 
 
 def _from(origin: PostgresColumn, own: PostgresColumn | None) -> PostgresColumn:
     """Return the column that a child has from `origin`, with what it says itself."""
     taken = {field: getattr(origin, field) for field in (*FROM_PARENT, *OVERRIDABLE)}
     taken["identity"], taken["sequence"] = None, ""
+    named = origin.not_null_constraint
+    if origin.not_null and named is not None and not named.no_inherit:
+        taken["not_null_constraint"] = NotNull(name=named.name)
+        taken["not_null_from"] = named.name
     if own is None:
         return PostgresColumn(
             name=origin.name, **taken, inherited=True, local=False, follows=True, origin=origin
         )
     defaults = {each.name: each.default for each in declared_fields(PostgresColumn)}
-    changes = {field: value for field, value in taken.items() if getattr(own, field) == defaults[field]}
+    changes = {
+        field: value for field, value in taken.items() if getattr(own, field) == defaults.get(field, "")
+    }
     changes |= {"inherited": True, "local": bool(own.type), "follows": False, "origin": origin}
     return replaced(own, changes)
 

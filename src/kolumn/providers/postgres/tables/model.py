@@ -304,6 +304,8 @@ class PostgresColumn(model.Column):
     """Whether it is declared at the table itself, inherited or not."""
     follows: bool = dataclasses.field(default=False, compare=False, kw_only=True)
     """Whether it is in all as the parent has it."""
+    not_null_from: str = dataclasses.field(default="", compare=False, kw_only=True)
+    """The name of the not-null constraint that it has from a parent."""
     origin: PostgresColumn | None = dataclasses.field(default=None, compare=False, repr=False, kw_only=True)
     """The parent's column, where that matters."""
 

@@ -130,9 +130,7 @@ class _Gathered:
                 self._reading.comment("pg_class", oid),
                 *row[5:16],
                 tuple([(place(self._tables[each][1]), self._tables[each][2]) for each in parents]),
-                tuple(
-                    self._column_rows(oid, parents, typed=row[13] is not None, partition=row[15] is not None)
-                ),
+                tuple(self._column_rows(oid, parents, typed=row[13] is not None)),
                 own,
                 handed_down,
                 not parents or self._in_order(oid, parents[0]),
@@ -149,12 +147,10 @@ class _Gathered:
         mine, theirs = self._columns.get(oid, ()), self._columns.get(parent, ())
         return [row[2] for row in mine[: len(theirs)]] == [row[2] for row in theirs]
 
-    def _column_rows(
-        self, oid: int, parents: list[int], *, typed: bool, partition: bool
-    ) -> Iterator[ColumnRow]:
+    def _column_rows(self, oid: int, parents: list[int], *, typed: bool) -> Iterator[ColumnRow]:
         comments = self._reading.comments if oid in self._commented else {}
         not_null = self._not_null(oid)
-        handed_down = self._not_null_names(parents[0]) if partition and parents and not_null else {}
+        handed_down = self._not_null_names(parents) if parents and not_null else {}
         new, kind = tuple.__new__, ColumnRow
         for row in self._columns.get(oid, ()):
             number = row[1]
@@ -162,10 +158,10 @@ class _Gathered:
             origin = self._origin(row, parents) if parents else None
             follows = False
             named = not_null.get(number)
-            if named is not None and handed_down.get(row[2]) == named.name:
-                named = None
+            from_parent = handed_down.get(row[2], "")
             if origin is not None:
-                follows = not comment and _is_alike(row, origin) and not (partition and named is not None)
+                follows = not comment and _is_alike(row, origin)
+                follows = follows and (named is None or named.name == from_parent)
             elif typed:
                 row = (*row[:7], False, True, *row[9:])
                 follows = not comment and not row[4] and row[5] is None and not any(row[11:])
@@ -176,6 +172,7 @@ class _Gathered:
                     comment,
                     self._sequences.get((oid, number)),
                     named,
+                    from_parent,
                     follows,
                     None if follows or origin is None else (origin[4], origin[5], origin[11], origin[12]),
                 ),
@@ -186,10 +183,14 @@ class _Gathered:
         name = row[2]
         return next((each for oid in parents for each in self._columns.get(oid, ()) if each[2] == name), None)
 
-    def _not_null_names(self, oid: int) -> dict[str, str]:
-        """Return the names of a table's not-null constraints by column, as its partitions get them."""
-        names = {row[1]: row[2] for row in self._columns.get(oid, ())}
-        return {names[number]: each.name for number, each in self._not_null(oid).items()}
+    def _not_null_names(self, parents: list[int]) -> dict[str, str]:
+        """Return the names of the not-null constraints that a table has from its parents, by column."""
+        found: dict[str, str] = {}
+        for oid in parents:
+            names = self._names.get(oid, {})
+            for number, each in self._not_null(oid).items():
+                found.setdefault(names[number], each.name)
+        return found
 
     def _not_null(self, oid: int) -> dict[int, NotNullRow]:
         return {

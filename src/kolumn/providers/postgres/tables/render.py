@@ -41,7 +41,7 @@ def create_table(table: PostgresTable, server: Server) -> Iterator[str]:
         if named_sequence(table, column):
             kind = serial_of(column.type)
             yield f"CREATE SEQUENCE {sequence_sql(table, column)} AS {kind}"
-    attached = bool(table.partition_of) and any(column.local for column in table.columns)
+    attached = _is_attached(table)
     inner = ",\n".join(f"    {line}" for line in _elements(table, server, attached=attached))
     yield "".join(
         (
@@ -66,6 +66,12 @@ def create_table(table: PostgresTable, server: Server) -> Iterator[str]:
     if actions:
         yield alter_table(table, actions)
     yield from _comments(table)
+
+
+def _is_attached(table: PostgresTable) -> bool:
+    """Whether a partition is made on its own first, as it says more than PARTITION OF can."""
+    keys = table.primary_key is not None or table.uniques
+    return bool(table.partition_of) and bool(keys or any(column.local for column in table.columns))
 
 
 def alter_table(table: PostgresTable, actions: Iterable[str]) -> str:
@@ -107,11 +113,16 @@ def _elements(table: PostgresTable, server: Server, *, attached: bool) -> Iterat
             yield column_sql(table, column, server)
         elif not column.follows and not table.inherits and (options := _options(table, column, server)):
             yield f"{quote(column.name)} {options}"
-    for constraint in table.constraints():
-        yield constraint_sql(table, constraint)
+    for constraint in (*table.constraints(), *(table.handed_down if attached else ())):
+        if constraint in table.constraints() or constraint.KIND == "check":
+            yield constraint_sql(table, constraint)
 
 
 def _options(table: PostgresTable, column: PostgresColumn, server: Server) -> str:
+    handed_down = column.origin is not None and column.origin.not_null
+    named = column.not_null_constraint
+    if handed_down and (named is None or named.name == column.not_null_from):
+        return _source(table, column)
     parts = [_source(table, column), _not_null(table, column, server)]
     return " ".join(part for part in parts if part)
 
@@ -183,13 +194,8 @@ def _not_null(table: PostgresTable, column: PostgresColumn, server: Server) -> s
     named = column.not_null_constraint
     if named is None or not server.since(18):
         return "NOT NULL"
-    usual = named.name in ("", naming.not_null_name(table.name, column.name))
-    # A partition's column takes the parent's name unless it has one of its own.
-    words = (
-        "NOT NULL"
-        if usual and not (table.partition_of and named.name)
-        else f"CONSTRAINT {quote(named.name)} NOT NULL"
-    )
+    usual = column.not_null_from or naming.not_null_name(table.name, column.name)
+    words = "NOT NULL" if named.name in ("", usual) else f"CONSTRAINT {quote(named.name)} NOT NULL"
     return f"{words} NO INHERIT" if named.no_inherit else words
 
 

@@ -52,6 +52,8 @@ class ColumnRow(NamedTuple):
     sequence: SequenceRow | None
     """The sequence of an identity or serial column."""
     not_null_constraint: NotNullRow | None
+    not_null_from: str
+    """The name of the parent's not-null constraint."""
     follows: bool
     """Whether it is in all as the parent has it."""
     origin: tuple[bool, str | None, str | None, str | None] | None
