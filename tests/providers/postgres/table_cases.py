@@ -79,10 +79,19 @@ COLUMNS = {
         "CREATE SEQUENCE c15_s START 5; CREATE TABLE c15 (a int, b int DEFAULT nextval('c15_s'))",
     ),
     "generated columns": Case(
-        "CREATE TABLE c16 (a int, b int GENERATED ALWAYS AS (a * 2) STORED, c int, "
-        "d int GENERATED ALWAYS AS (a) STORED)",
-        "CREATE TABLE c16 (a int, b int GENERATED ALWAYS AS (a * 3) STORED, c int GENERATED ALWAYS AS (a + 1) STORED, "
-        "d int)",
+        "CREATE TABLE c16 (a int, d int, c int GENERATED ALWAYS AS (a * 2) STORED)",
+        "CREATE TABLE c16 (a int, d int, c int GENERATED ALWAYS AS (a * 3) STORED)",
+    ),
+    "storage where the type changes": Case(
+        "CREATE TABLE c24 (a text, b text, c numeric); ALTER TABLE c24 ALTER a SET STORAGE EXTERNAL, "
+        "ALTER b SET STORAGE MAIN, ALTER c SET STORAGE EXTERNAL",
+        "CREATE TABLE c24 (a varchar(9), b int, c numeric); ALTER TABLE c24 ALTER a SET STORAGE EXTERNAL",
+    ),
+    "a plain column becomes generated": Case(
+        "CREATE TABLE c22 (a int, c int)", "CREATE TABLE c22 (a int, c int GENERATED ALWAYS AS (a + 1) STORED)"
+    ),
+    "a generated column becomes plain": Case(
+        "CREATE TABLE c23 (a int, d int GENERATED ALWAYS AS (a) STORED)", "CREATE TABLE c23 (a int, d int)"
     ),
     "a generated column with all that can hang on it": Case(
         "CREATE TABLE c17 (a int, b int GENERATED ALWAYS AS (a * 2) STORED UNIQUE, CONSTRAINT c17_c CHECK (b > 0));"
@@ -104,10 +113,10 @@ COLUMNS = {
     ),
     "no columns at all": Case("CREATE TABLE c20 ()", "CREATE TABLE c20 (a int)"),
     "many changes at once": Case(
-        "CREATE TABLE c21 (id int PRIMARY KEY, a text DEFAULT '1', b int NOT NULL, c int, d varchar(5), "
+        "CREATE TABLE c21 (id int PRIMARY KEY, a text DEFAULT '1', b int NOT NULL, d varchar(5), c int, "
         "CHECK (b > 0), UNIQUE (c)); CREATE INDEX c21_a ON c21 (a)",
-        "CREATE TABLE c21 (id bigint GENERATED ALWAYS AS IDENTITY, a int DEFAULT 1, b int, e text NOT NULL DEFAULT '', "
-        "d varchar(50), CHECK (b > 10), UNIQUE (e), PRIMARY KEY (id, a)); CREATE INDEX c21_a ON c21 (a)",
+        "CREATE TABLE c21 (id bigint GENERATED ALWAYS AS IDENTITY, a int DEFAULT 1, b int, d varchar(50), "
+        "e text NOT NULL DEFAULT '', CHECK (b > 10), UNIQUE (e), PRIMARY KEY (id, a)); CREATE INDEX c21_a ON c21 (a)",
     ),
 }
 
@@ -312,7 +321,7 @@ INDEXES = {
     ),
     "the table of an index goes": Case("CREATE TABLE i7 (a int); CREATE INDEX i7_a ON i7 (a)", ""),
     "the column of an index goes": Case(
-        "CREATE TABLE i8 (a int, b int, c int); CREATE INDEX i8_ab ON i8 (a, b); CREATE INDEX i8_c ON i8 (c)",
+        "CREATE TABLE i8 (a int, c int, b int); CREATE INDEX i8_ab ON i8 (a, b); CREATE INDEX i8_c ON i8 (c)",
         "CREATE TABLE i8 (a int, c bigint); CREATE INDEX i8_ab ON i8 (a); CREATE INDEX i8_c ON i8 (c)",
     ),
     "an index moves to another table": Case(

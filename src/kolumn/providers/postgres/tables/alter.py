@@ -18,7 +18,7 @@ from kolumn.providers.postgres.language.conversions import conversion
 from kolumn.providers.postgres.language.fragments import embedded
 from kolumn.providers.postgres.language.parameters import Parameters
 from kolumn.providers.postgres.language.tokens import literal, qualified, quote
-from kolumn.providers.postgres.language.types import normal_type, serial_of
+from kolumn.providers.postgres.language.types import TypeName, normal_type, parse_type, serial_of
 from kolumn.providers.postgres.tables import render
 from kolumn.providers.postgres.tables.disturbance import descendants
 from kolumn.providers.postgres.tables.model import (
@@ -44,6 +44,10 @@ from kolumn.sql.operations import (
     DropConstraint,
     RenameColumn,
 )
+
+
+_KEPT_IN_ROW = {"numeric", "inet", "cidr"}
+"""The types whose values stay in the row while they fit, as PostgreSQL 15 and before must be told."""
 
 
 @dataclass(slots=True)
@@ -192,9 +196,9 @@ class _ColumnChange:
             self._set_not_null()
         if values_from:
             self._enter_source()
-        if "storage" in changed:
-            self._action(f"SET STORAGE {new.storage.upper() or 'DEFAULT'}")
-        if "compression" in changed:
+        if new.storage if retyped else "storage" in changed:  # another type takes both back to its own
+            self._action(f"SET STORAGE {self._storage()}")
+        if new.compression if retyped else "compression" in changed:
             self._action(f"SET COMPRESSION {quote(new.compression) if new.compression else 'DEFAULT'}")
         if "statistics" in changed:
             self._action(f"SET STATISTICS {-1 if new.statistics is None else new.statistics}")
@@ -205,6 +209,13 @@ class _ColumnChange:
             self._change.after += _not_null_changes(self._table, old, new)
         if "comment" in changed:
             self._change.after.append(render.column_comment(self._table, new))
+
+    def _storage(self) -> str:
+        if self._new.storage or self._server.since(16):
+            return self._new.storage.upper() or "DEFAULT"
+        parsed = parse_type(self._new.type)
+        is_main = isinstance(parsed, TypeName) and not parsed.array and parsed.name in _KEPT_IN_ROW
+        return "MAIN" if is_main else "EXTENDED"
 
     @property
     def _type_before(self) -> str:
