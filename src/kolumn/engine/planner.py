@@ -359,7 +359,7 @@ class Planner:
                 followed, names = self._followed(item, renames)
             found = item.handler.diff(followed, item.wanted)
             if names:
-                found = [dataclasses.replace(each, requires=each.requires | names) for each in found]
+                found = [_after_renaming(each, names) for each in found]
             if item.orphan is not None:
                 owners[item.orphan] = item.key
                 found = [*item.handler.diff(live.get(item.orphan), None), *found]
@@ -537,6 +537,12 @@ def _honest(step: Step) -> Step:
     if step.undo is not None or any(risk.kind == "irreversible" for risk in step.risks):
         return step
     return msgspec.structs.replace(step, risks=(*step.risks, Risk("irreversible", step.description)))
+
+
+def _after_renaming(operation: Operation, names: frozenset[Ref]) -> Operation:
+    """Return the operation to come after something got `names`; a drop may do without where it cannot wait."""
+    guesses = operation.guesses | names if isinstance(operation, Drop) else operation.guesses
+    return dataclasses.replace(operation, requires=operation.requires | names, guesses=guesses)
 
 
 def _renames(item: _Item) -> Iterable[Operation]:
