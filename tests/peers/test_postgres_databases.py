@@ -28,7 +28,7 @@ def statements(server: postgres.Server, url: str) -> list[str]:
     """Return what pg_dump says of the schema, statement by statement; the order of grants says nothing."""
     text = server.programs.run("pg_dump", "--schema-only", url)
     kept = [line for line in text.splitlines() if line and not line.startswith(("--", "\\"))]
-    return sorted("\n".join(kept).split(";\n"))
+    return sorted(("\n".join(kept) + "\n").split(";\n"))
 
 
 def load(server: postgres.Server, url: str, script: str) -> str:

@@ -510,7 +510,14 @@ def _target(version: int) -> Target:
             }
         ),
         hostile=2,
-        given=frozenset({("extension", "plpgsql"), ("schema", "public"), ("user", "postgres")}),
+        given=frozenset(
+            {
+                ("extension", "plpgsql"),
+                ("grant", "schema public.public"),
+                ("schema", "public"),
+                ("user", "postgres"),
+            }
+        ),
         worded=frozenset(
             {"definition", "expression", "when", "where", "using", "default", "generated", "check", "actions"}
         ),

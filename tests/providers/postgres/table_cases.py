@@ -88,7 +88,8 @@ COLUMNS = {
         "CREATE TABLE c24 (a varchar(9), b int, c numeric); ALTER TABLE c24 ALTER a SET STORAGE EXTERNAL",
     ),
     "a plain column becomes generated": Case(
-        "CREATE TABLE c22 (a int, c int)", "CREATE TABLE c22 (a int, c int GENERATED ALWAYS AS (a + 1) STORED)"
+        "CREATE TABLE c22 (a int, c int)",
+        "CREATE TABLE c22 (a int, c int GENERATED ALWAYS AS (a + 1) STORED)",
     ),
     "a generated column becomes plain": Case(
         "CREATE TABLE c23 (a int, d int GENERATED ALWAYS AS (a) STORED)", "CREATE TABLE c23 (a int, d int)"

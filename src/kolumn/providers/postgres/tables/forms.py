@@ -241,7 +241,8 @@ def _as_override(column: PostgresColumn) -> PostgresColumn:
     if named is not None and named.name == column.not_null_from:
         changes["not_null_constraint"] = None
     for field in ("not_null", "default", "storage", "compression"):
-        if column.origin is not None and getattr(column, field) == getattr(column.origin, field):
+        origin = column if column.follows else column.origin
+        if origin is not None and getattr(column, field) == getattr(origin, field):
             changes[field] = defaults[field]
     return replaced(column, changes)
 

@@ -118,10 +118,14 @@ def _elements(table: PostgresTable, server: Server, *, attached: bool) -> Iterat
             yield constraint_sql(table, constraint)
 
 
-def _options(table: PostgresTable, column: PostgresColumn, server: Server) -> str:
+def _has_not_null_from_parent(column: PostgresColumn) -> bool:
     handed_down = column.origin is not None and column.origin.not_null
     named = column.not_null_constraint
-    if handed_down and (named is None or named.name == column.not_null_from):
+    return handed_down and (named is None or named.name == column.not_null_from)
+
+
+def _options(table: PostgresTable, column: PostgresColumn, server: Server) -> str:
+    if _has_not_null_from_parent(column):
         return _source(table, column)
     parts = [_source(table, column), _not_null(table, column, server)]
     return " ".join(part for part in parts if part)
@@ -353,7 +357,7 @@ def _afterwards(table: PostgresTable) -> Iterator[str]:
         if table.inherits and not column.local and not column.follows:
             if column.default is not None:
                 yield f"ALTER COLUMN {quote(column.name)} SET DEFAULT {default_sql(column)}"
-            if column.not_null:
+            if column.not_null and not _has_not_null_from_parent(column):
                 yield f"ALTER COLUMN {quote(column.name)} SET NOT NULL"
         if column.local or not column.follows:
             yield from column_settings(column)
