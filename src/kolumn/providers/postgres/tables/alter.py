@@ -45,7 +45,6 @@ from kolumn.sql.operations import (
     RenameColumn,
 )
 
-
 _KEPT_IN_ROW = {"numeric", "inet", "cidr"}
 """The types whose values stay in the row while they fit, as PostgreSQL 15 and before must be told."""
 
