@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from kolumn.engine.resource import Snapshot
+from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.language import names, naming
 from kolumn.providers.postgres.language.conversions import conversion
@@ -20,7 +20,6 @@ from kolumn.providers.postgres.language.parameters import Parameters
 from kolumn.providers.postgres.language.tokens import literal, qualified, quote
 from kolumn.providers.postgres.language.types import TypeName, normal_type, parse_type, serial_of
 from kolumn.providers.postgres.tables import render
-from kolumn.providers.postgres.tables.disturbance import descendants
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
     Identity,
@@ -79,40 +78,42 @@ def alter(operation: AlterTable, live: Snapshot, server: Server) -> Iterator[str
         return
     change = Change()
     for each in operation.because if isinstance(operation, AlterTogether) else (operation,):
-        _collect(each, change, server)
+        _collect(each, change, live, server)
     yield from change.before
     if change.actions:
         yield render.alter_table(_table(operation.before), change.actions)
     yield from change.after
-    for each in operation.because if isinstance(operation, AlterTogether) else (operation,):
-        if isinstance(each, AlterColumn):
-            yield from overridden(each, live)
 
 
-def overridden(operation: AlterColumn, live: Snapshot) -> Iterator[str]:
-    """Yield the statements that give children back what they have otherwise than their parent.
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """The children of a table, by what a change of one of its columns is to them."""
 
-    A change of the parent's column reaches them, whatever they had.
-    """
-    fields = {"default", "not_null", "storage"} & set(operation.fields)
-    for ref in descendants(operation.subject, live) if fields else ():
-        table = live.get(ref)
-        column = table.column(operation.new.name)
-        if column is None or column.follows or not column.inherited:
-            continue
-        name = quote(column.name)
-        if "default" in fields and not column.generated:
-            default = (
-                f"SET DEFAULT {render.default_sql(column)}" if column.default is not None else "DROP DEFAULT"
-            )
-            yield render.alter_table(table, [f"ALTER COLUMN {name} {default}"])
-        if "not_null" in fields and column.not_null and not operation.new.not_null:
-            yield render.alter_table(table, [f"ALTER COLUMN {name} SET NOT NULL"])
-        if "storage" in fields and column.storage:
-            yield render.alter_table(table, [f"ALTER COLUMN {name} SET STORAGE {column.storage.upper()}"])
+    following: tuple[PostgresTable, ...]
+    """Those that have the column in all as their parent has it."""
+    apart: tuple[PostgresTable, ...]
+    """Those that have something of it otherwise, which the change must leave to them."""
 
 
-def _collect(operation: AlterTable, change: Change, server: Server) -> None:
+def _family(table: Ref, column: str, live: Snapshot) -> _Family:
+    following: list[PostgresTable] = []
+    apart: list[PostgresTable] = []
+
+    def look(parent: Ref) -> None:
+        for ref in live.dependents(parent):
+            child = live.get(ref) if ref.type == "table" else None
+            held = child.column(column) if isinstance(child, PostgresTable) else None
+            if not isinstance(held, PostgresColumn) or not held.inherited:
+                continue
+            (following if held.follows else apart).append(_table(child))
+            if held.follows:
+                look(ref)
+
+    look(table)
+    return _Family(tuple(following), tuple(apart))
+
+
+def _collect(operation: AlterTable, change: Change, live: Snapshot, server: Server) -> None:
     before, after = _table(operation.before), _table(operation.after)
     match operation:
         case AddColumn(column=PostgresColumn() as column):
@@ -123,7 +124,8 @@ def _collect(operation: AlterTable, change: Change, server: Server) -> None:
             change.actions.append(f"DROP COLUMN {quote(operation.old.name)}")
             _add_column(after, new, change, server)
         case AlterColumn(old=PostgresColumn() as old, new=PostgresColumn() as new):
-            _ColumnChange(before, after, old, new, change, server).collect(operation.fields)
+            family = _family(operation.subject, old.name, live)
+            _ColumnChange(before, after, old, new, change, family, server).collect(operation.fields)
         case AddConstraint(constraint=constraint):
             change.actions.append(f"ADD {render.constraint_sql(after, constraint)}")
             change.actions += render.index_marks(constraint)
@@ -169,6 +171,7 @@ class _ColumnChange:
         old: PostgresColumn,
         new: PostgresColumn,
         change: Change,
+        family: _Family,
         server: Server,
     ) -> None:
         self._before = before
@@ -176,6 +179,7 @@ class _ColumnChange:
         self._old = old
         self._new = new
         self._change = change
+        self._family = family
         self._server = server
         self._serial_before, self._serial_after = serial_of(old.type), serial_of(new.type)
 
@@ -188,6 +192,7 @@ class _ColumnChange:
             self._leave_source()
         if "not_null" in changed and not new.not_null:
             self._action("DROP NOT NULL")
+            self._leave_not_null()
         retyped = self._type_before != self._type_after or "collation" in changed
         if retyped:
             self._change_type()
@@ -196,7 +201,7 @@ class _ColumnChange:
         if values_from:
             self._enter_source()
         if new.storage if retyped else "storage" in changed:  # another type takes both back to its own
-            self._action(f"SET STORAGE {self._storage()}")
+            self._action(f"SET STORAGE {self._storage()}", self._change.after)
         if new.compression if retyped else "compression" in changed:
             self._action(f"SET COMPRESSION {quote(new.compression) if new.compression else 'DEFAULT'}")
         if "statistics" in changed:
@@ -224,8 +229,22 @@ class _ColumnChange:
     def _type_after(self) -> str:
         return normal_type(self._serial_after or self._new.type)
 
-    def _action(self, text: str) -> None:
-        self._change.actions.append(f"ALTER COLUMN {quote(self._new.name)} {text}")
+    def _action(self, text: str, apart: list[str] | None = None) -> None:
+        """Add an action, or to `apart` one statement for each table where children have it otherwise."""
+        words = f"ALTER COLUMN {quote(self._new.name)} {text}"
+        if apart is None or not self._family.apart:
+            self._change.actions.append(words)
+        else:
+            for table in (self._table, *self._family.following):
+                apart.append(render.alter_table(table, [words], only=True))
+
+    def _leave_not_null(self) -> None:
+        """Give children back what PostgreSQL takes from them with their parent's; their own change has the say."""
+        for table in self._family.apart:
+            held = table.column(self._new.name)
+            if held is not None and held.not_null:
+                words = f"ALTER COLUMN {quote(held.name)} SET NOT NULL"
+                self._change.after.append(render.alter_table(table, [words]))
 
     @property
     def _using(self) -> bool:
@@ -253,7 +272,7 @@ class _ColumnChange:
             statements = self._change.before if at_once else self._change.after
             statements.append(f"DROP SEQUENCE {render.sequence_sql(self._before, old)}")
         elif old.default is not None and (new.default is None or self._using):
-            self._action("DROP DEFAULT")
+            self._action("DROP DEFAULT", self._change.before)
         if old.generated and not new.generated:
             self._action("DROP EXPRESSION")
 
@@ -277,7 +296,7 @@ class _ColumnChange:
         elif self._serial_after:
             self._keep_sequence()
         elif new.default is not None and (new.default != old.default or self._using):
-            self._action(f"SET DEFAULT {render.default_sql(new)}")
+            self._action(f"SET DEFAULT {render.default_sql(new)}", self._change.after)
         if new.generated and old.generated and new.generated != old.generated:
             self._action(f"SET EXPRESSION AS ({embedded(new.generated)})")
 

@@ -98,7 +98,7 @@ def _users(
     Generated columns of the same table are among it; its constraints and indexes only with `own`, and foreign
     keys of others that refer to the column only with `own` or `keys`.
     """
-    for each in (table, *descendants(table, live)):
+    for each in (table, *_descendants(table, live)):
         for ref in live.dependents(Ref("column", column, each.schema, each.name)):
             inside = (ref.parent, ref.schema) == (each.name, each.schema)
             if _is_part(ref):
@@ -109,9 +109,8 @@ def _users(
                 yield ref
 
 
-def descendants(table: Ref, live: Snapshot) -> Iterator[Ref]:
-    """Yield the partitions of a table and what inherits from it, at all levels."""
+def _descendants(table: Ref, live: Snapshot) -> Iterator[Ref]:
     for ref in live.dependents(table):
         if ref.type == "table":
             yield ref
-            yield from descendants(ref, live)
+            yield from _descendants(ref, live)

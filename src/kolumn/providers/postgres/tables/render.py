@@ -74,9 +74,10 @@ def _is_attached(table: PostgresTable) -> bool:
     return bool(table.partition_of) and bool(keys or any(column.local for column in table.columns))
 
 
-def alter_table(table: PostgresTable, actions: Iterable[str]) -> str:
-    """Return one ALTER TABLE with all `actions`."""
-    return f"ALTER TABLE {qualified(table.schema, table.name)} " + ", ".join(actions)
+def alter_table(table: PostgresTable, actions: Iterable[str], *, only: bool = False) -> str:
+    """Return one ALTER TABLE with all `actions`, `only` without those that inherit from the table."""
+    place = qualified(table.schema, table.name)
+    return f"ALTER TABLE {'ONLY ' if only else ''}{place} " + ", ".join(actions)
 
 
 def attach_sql(table: PostgresTable) -> str:
