@@ -81,6 +81,14 @@ def end(other: Other, pid: int) -> None:
     other.execute("SELECT pg_terminate_backend(%s)", (pid,))
 
 
+def end_all(other: Other) -> None:
+    """Terminate every backend of the session under test, that of its lock too."""
+    other.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name = 'kolumn' AND datname = current_database()"
+    )
+
+
 def run_in_one(session: PostgresSession, *parts: str | Callable[[], object]) -> None:
     """Run statements in one transaction, each in a call of its own, and calls in between."""
     with session.transaction(FOREVER, ()):
