@@ -67,13 +67,19 @@ class PostgresCompiler:
         """
         standing = self._standing(operations, live)
         changing: dict[Ref, frozenset[Ref]] = {}
+        freed: dict[Ref, frozenset[Ref]] = {}
         for each in operations:
+            if isinstance(each, Alter):
+                freed[each.subject] = freed.get(each.subject, NOTHING) | each.releases
             if isinstance(each, AlterTable):
                 changing[each.subject] = changing.get(each.subject, NOTHING) | each.provides
             elif isinstance(each, Alter):
                 for name in self._names(each):
                     changing[name] = changing.get(name, NOTHING) | {_changed(name)}
-        found = [self._informed(each, standing.get(each.subject, ()), changing) for each in operations]
+        found = [
+            self._informed(each, standing.get(each.subject, ()), changing, freed.get(each.subject, NOTHING))
+            for each in operations
+        ]
         return succession.unhurried(found)
 
     def _names(self, operation: Alter) -> frozenset[Ref]:
@@ -103,13 +109,20 @@ class PostgresCompiler:
         return found
 
     def _informed(
-        self, operation: Operation, stands: Iterable[_Stand], changing: Mapping[Ref, frozenset[Ref]]
+        self,
+        operation: Operation,
+        stands: Iterable[_Stand],
+        changing: Mapping[Ref, frozenset[Ref]],
+        freed: frozenset[Ref],
     ) -> Operation:
-        """Return the operation with what it needs and sets free as far as more is known."""
+        """Return the operation with what it needs and sets free as far as more is known.
+
+        What a change of the same object sets free itself is not set free by its other operations.
+        """
         own = {operation.subject}
         match operation:
             case Drop(uses=uses):
-                more = NOTHING.union(*(each.removes | each.alters for each in stands)) - own
+                more = NOTHING.union(*(each.removes | each.alters for each in stands)) - own - freed
                 return dataclasses.replace(operation, uses=uses | more) if more - uses else operation
             case Create(uses=uses):
                 more = NOTHING.union(*(each.removes | each.alters for each in stands if each.part is None))
@@ -119,7 +132,7 @@ class PostgresCompiler:
                 return dataclasses.replace(operation, uses=uses | more, guesses=operation.guesses | more)
             case Alter():
                 releases = NOTHING.union(*(each.removes for each in stands if self._changes(operation, each)))
-                releases -= operation.releases | own
+                releases -= freed | own
                 requires = provides = NOTHING
                 if changing and not isinstance(operation, AlterTable):
                     used = self._handlers[operation.subject.type].uses(operation.after) - own

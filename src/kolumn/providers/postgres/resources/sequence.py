@@ -327,13 +327,13 @@ WHERE {{user_schemas}} AND {not_a_member("pg_class", "c.oid")}
             yield f"ALTER SEQUENCE {address} {' '.join(clauses)}"
 
     def _column_refs(self, model: Sequence) -> frozenset[Ref]:
-        """Return the table and the column that own the sequence."""
+        """Return the table, under all its names, and the column that own the sequence."""
         place = self.dialect.normal_schema(model.schema)
         found = self.normalizer.reference(model.owned_by, place) if model.owned_by else None
         if found is None:
             return frozenset()
         table = Ref("table", found.table, found.schema)
-        return frozenset({table, column_ref(table, found.columns[0])})
+        return frozenset({table, table._replace(type="relation"), column_ref(table, found.columns[0])})
 
     def _column_sql(self, model: Sequence) -> str:
         place = self.dialect.normal_schema(model.schema)

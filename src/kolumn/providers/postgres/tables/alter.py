@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.connection.server import Server
-from kolumn.providers.postgres.language import names, naming
+from kolumn.providers.postgres.language import mentions, names, naming
 from kolumn.providers.postgres.language.conversions import conversion
 from kolumn.providers.postgres.language.fragments import embedded
 from kolumn.providers.postgres.language.parameters import Parameters
@@ -270,11 +270,18 @@ class _ColumnChange:
             at_once = new.identity is not None
             self._at_once("DROP DEFAULT", at_once=at_once)
             statements = self._change.before if at_once else self._change.after
-            statements.append(f"DROP SEQUENCE {render.sequence_sql(self._before, old)}")
+            if not self._keeps_counting():
+                statements.append(f"DROP SEQUENCE {render.sequence_sql(self._before, old)}")
         elif old.default is not None and (new.default is None or self._using):
             self._action("DROP DEFAULT", self._change.before)
         if old.generated and not new.generated:
             self._action("DROP EXPRESSION")
+
+    def _keeps_counting(self) -> bool:
+        """Whether the sequence of a serial column stays, as the column's default now names it itself."""
+        own = render.sequence_sql(self._before, self._old)
+        named = mentions.sequences(self._new.default or "")
+        return any(qualified(each.schema, each.name) == own for each in named)
 
     def _at_once(self, text: str, *, at_once: bool) -> None:
         if at_once:

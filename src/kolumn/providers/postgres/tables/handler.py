@@ -255,7 +255,9 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
 
     def disturbs(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
         """Yield what must be dropped before the operation and comes back after it."""
-        yield from super().disturbs(operation, live, replaced=replaced)
+        for ref in super().disturbs(operation, live, replaced=replaced):
+            if ref.type != "sequence":  # those that stay are saved: see SequenceHandler.consolidated
+                yield ref
         yield from disturbance.of(operation, live, replaced=replaced)
 
     def consolidated(
