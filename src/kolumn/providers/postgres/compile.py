@@ -13,6 +13,7 @@ from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres import succession
 from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.grants.brought import brought
+from kolumn.providers.postgres.grants.model import GRANTED_AS
 from kolumn.providers.postgres.handler import PostgresHandler
 from kolumn.providers.postgres.online import Patience, resumed, steps
 from kolumn.sql.operations import AlterTable
@@ -60,10 +61,11 @@ class PostgresCompiler:
         return brought(operations, live, self._server, self._handlers["grant"])
 
     def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
-        """Return the operations with two things only all of them together show.
+        """Return the operations with what only all of them together show.
 
         What the catalogue says depends on something leaves before that is removed or changed, and comes back
-        after it; what is changed in place comes after what it uses is, and after columns added there.
+        after it; what is changed in place comes after what it uses is, and after columns added there; new
+        default privileges hold for what comes later.
         """
         standing = self._standing(operations, live)
         changing: dict[Ref, frozenset[Ref]] = {}
@@ -80,7 +82,7 @@ class PostgresCompiler:
             self._informed(each, standing.get(each.subject, ()), changing, freed.get(each.subject, NOTHING))
             for each in operations
         ]
-        return succession.unhurried(found)
+        return succession.unhurried(_defaults_last(found))
 
     def _names(self, operation: Alter) -> frozenset[Ref]:
         """Return under which names others may use what is changed in place."""
@@ -178,6 +180,25 @@ class PostgresCompiler:
             risks=(*operation.risks, *handler.risks(operation, live)),
             lock=handler.lock(operation, live),
         )
+
+
+def _defaults_last(operations: list[Operation]) -> list[Operation]:
+    """Return the operations with new default privileges after all that is created (see `grants.brought`)."""
+    given = [at for at, each in enumerate(operations) if each.subject.type == "default_privileges"]
+    if not given:
+        return operations
+    created = frozenset(
+        each.subject for each in operations if isinstance(each, Create) and each.subject.type in GRANTED_AS
+    )
+    found = list(operations)
+    for at in given:
+        if not isinstance(found[at], Drop):
+            found[at] = dataclasses.replace(
+                found[at],
+                requires=found[at].requires | created,
+                guesses=found[at].guesses | (created - found[at].requires),
+            )
+    return found
 
 
 def _changed(name: Ref) -> Ref:
