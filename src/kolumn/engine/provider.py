@@ -19,12 +19,16 @@ from kolumn.contract.errors import ConnectionError, KolumnError, OperationError,
 from kolumn.contract.functions import FUNCTIONS, Category
 from kolumn.contract.logs import ConfigLogger, ConnectionLogger, DispatchLogger, StateLogger
 from kolumn.contract.schema import ProviderSchema
+from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.planner import Planner
 from kolumn.engine.resource_functions import ResourceFunctions
 from kolumn.engine.session import Capabilities, Catalog, Compiler, Session
 from kolumn.engine.state import StateStore
 from kolumn.version import __version__
+
+GROUPS: tuple[type[FunctionGroup], ...] = (ResourceFunctions,)
+"""What every provider offers on a connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +71,9 @@ class BaseProvider(ABC):
             "Ping": self._ping,
             "Version": self._version,
         }
-        for function in ResourceFunctions.NAMES:
-            self._functions[function] = self._resource_function(function)
+        for group in GROUPS:
+            for function in group.METHODS:
+                self._functions[function] = self._grouped(group, function)
 
     @abstractmethod
     def handlers(self) -> Iterable[Handler[Any]]:
@@ -158,14 +163,15 @@ class BaseProvider(ABC):
             )
         return self._connection
 
-    def _resource_function(self, function: str) -> Callable[[Context, Any], Message]:
+    def _grouped(self, group: type[FunctionGroup], function: str) -> Callable[[Context, Any], Message]:
         def call(context: Context, request: Any) -> Message:
             connection, planner = self._connected(), self._planner
             assert planner is not None
-            functions = ResourceFunctions(
+            functions = group(
                 registry=self._registry,
                 session=connection.session,
                 catalog=connection.catalog,
+                compiler=connection.compiler,
                 planner=planner,
                 state=self._state,
                 safe_destroy=connection.safe_destroy,

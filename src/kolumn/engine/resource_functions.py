@@ -6,26 +6,23 @@ Creating, updating and deleting one resource is a plan of one; nothing changes a
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from kolumn.contract import messages as m
 from kolumn.contract.context import Context
-from kolumn.contract.encoding import Message
 from kolumn.contract.errors import OperationError, Problem, StateError, ValidationError
 from kolumn.contract.logs import DiscoveryLogger
 from kolumn.contract.masking import mask
 from kolumn.engine import applier
 from kolumn.engine.applier import Outcome
-from kolumn.engine.handler import Registry
+from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.journal import interruption
 from kolumn.engine.operations import Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
-from kolumn.engine.planner import Planner, find
+from kolumn.engine.planner import find
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.engine.session import Catalog, Session
-from kolumn.engine.state import StateStore
 
 SAFE_DESTROY_HINT = (
     "safe_destroy is on and this provider has no quarantine yet, so nothing is deleted. "
@@ -34,40 +31,18 @@ SAFE_DESTROY_HINT = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceFunctions:
+class ResourceFunctions(FunctionGroup):
     """The functions of tier 1 on one connection."""
 
-    NAMES: ClassVar[tuple[str, ...]] = (
-        "CreateResource",
-        "ReadResource",
-        "UpdateResource",
-        "DeleteResource",
-        "DiscoverResources",
-        "Plan",
-        "Apply",
-    )
-
-    registry: Registry
-    session: Session
-    catalog: Catalog
-    planner: Planner
-    state: StateStore
-    safe_destroy: bool
-    online: bool = False
-    """Whether changes are made so that others can work on, unless a request says so itself."""
-
-    def call(self, function: str, context: Context, request: Any) -> Message:
-        """Run the function of that name."""
-        functions: Mapping[str, Callable[[Context, Any], Message]] = {
-            "CreateResource": self.create,
-            "ReadResource": self.read,
-            "UpdateResource": self.update,
-            "DeleteResource": self.delete,
-            "DiscoverResources": self.discover,
-            "Plan": self.plan,
-            "Apply": self.apply,
-        }
-        return functions[function](context, request)
+    METHODS: ClassVar[Mapping[str, str]] = {
+        "CreateResource": "create",
+        "ReadResource": "read",
+        "UpdateResource": "update",
+        "DeleteResource": "delete",
+        "DiscoverResources": "discover",
+        "Plan": "plan",
+        "Apply": "apply",
+    }
 
     def plan(self, context: Context, request: m.PlanRequest) -> m.PlanResponse:
         """Return what Apply of the same request would do; changes nothing."""

@@ -11,6 +11,7 @@ from kolumn.contract.provider import Context
 from kolumn.engine.consequences import Brought
 from kolumn.engine.handler import Handler
 from kolumn.engine.journal import Journal
+from kolumn.engine.metadata import Metadata
 from kolumn.engine.operations import Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
 
@@ -43,6 +44,10 @@ class Session(Protocol):
     @property
     def journal(self) -> Journal | None:
         """Where steps that commit one by one are noted; None where every apply is one transaction."""
+
+    @property
+    def metadata(self) -> Metadata | None:
+        """Tables of Kolumn's own in the database; None where it can keep none."""
 
     def ping(self, context: Context) -> str:
         """Make a round trip; return what the server says it is. Raises ConnectionError."""

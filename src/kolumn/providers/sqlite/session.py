@@ -15,6 +15,7 @@ from urllib.parse import quote as percent
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ConnectionError, OperationError, PermissionError
 from kolumn.engine.journal import Journal
+from kolumn.engine.metadata import Metadata
 from kolumn.engine.operations import Create, Rename, Statement, Step
 from kolumn.engine.session import Capabilities
 from kolumn.providers.sqlite import locks
@@ -23,6 +24,7 @@ from kolumn.providers.sqlite.inspection import compile_all, violations
 from kolumn.providers.sqlite.settings import SQLiteSettings
 from kolumn.providers.sqlite.tokens import fold, quote
 from kolumn.sql.journal import TableJournal
+from kolumn.sql.metadata import TableMetadata
 
 R = TypeVar("R")
 
@@ -60,6 +62,12 @@ class SQLiteSession:
         )
         exists = Statement("SELECT 1 FROM sqlite_schema WHERE name = 'kolumn_journal'")
         self.journal: Journal | None = TableJournal(self, "kolumn_journal", parameter="?", exists=exists)
+        self.metadata: Metadata | None = TableMetadata(
+            self,
+            lambda name: f"kolumn_{name}",
+            parameter="?",
+            exists=lambda name: Statement("SELECT 1 FROM sqlite_schema WHERE name = ?", (f"kolumn_{name}",)),
+        )
 
     @property
     def file(self) -> Path:

@@ -14,11 +14,12 @@ from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError
 from kolumn.contract.logs import ConnectionLogger
 from kolumn.engine.journal import Journal
+from kolumn.engine.metadata import Metadata
 from kolumn.engine.operations import Statement, Step
 from kolumn.engine.session import Capabilities
 from kolumn.providers.postgres.connection import faults
 from kolumn.providers.postgres.connection.connections import Connections, milliseconds
-from kolumn.providers.postgres.connection.journal import postgres_journal
+from kolumn.providers.postgres.connection.metadata import postgres_journal, postgres_metadata
 from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.connection.settings import PostgresSettings
 from kolumn.providers.postgres.connection.wire import Row, exchange
@@ -73,6 +74,7 @@ class PostgresSession:
         self.queries_sent = 0
         """Queries and statements sent so far, without those that open and close transactions."""
         self.journal: Journal | None = postgres_journal(self, settings.metadata_schema)
+        self.metadata: Metadata | None = postgres_metadata(self, settings.metadata_schema)
 
     @property
     def capabilities(self) -> Capabilities:

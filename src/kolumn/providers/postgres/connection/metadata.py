@@ -1,4 +1,4 @@
-"""The journal of a PostgreSQL database: a table in the metadata schema, which comes and goes with it."""
+"""Kolumn's own tables in a PostgreSQL database: they live in the metadata schema, which comes and goes with them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from kolumn.contract.errors import PermissionError
 from kolumn.engine.operations import Statement
 from kolumn.engine.session import Session
 from kolumn.sql.journal import TableJournal
+from kolumn.sql.metadata import TableMetadata
 
 _OURS = "Notes of Kolumn, dropped when it is empty."
-"""The comment on a schema that was made for the journal: it tells so even after a crash."""
+"""The comment on a schema that was made for this: it tells so even after a crash."""
 
 _IS_LEFT = """
 SELECT 1 FROM pg_catalog.pg_namespace n
@@ -37,9 +38,8 @@ class MetadataSchema:
                 self._session.run(context, list(map(Statement, made)))
             except PermissionError as error:
                 raise PermissionError(
-                    f"{error.message} The steps of this apply are noted in schema {self._name} while it "
-                    "lasts: have it made, with the right to create tables in it, or name another with "
-                    "metadata_schema.",
+                    f"{error.message} What Kolumn notes in the database is kept in schema {self._name}: have it "
+                    "made, with the right to create tables in it, or name another with metadata_schema.",
                     code=error.code,
                     details=error.details,
                 ) from error
@@ -53,7 +53,23 @@ class MetadataSchema:
 def postgres_journal(session: Session, schema: str) -> TableJournal:
     """Return the journal kept in the table `journal` of `schema`."""
     home = MetadataSchema(session, schema)
-    exists = Statement(
-        "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = 'journal'", (schema,)
-    )
+    exists = _exists(schema, "journal")
     return TableJournal(session, f"{home.quoted}.journal", parameter="%s", exists=exists, home=home)
+
+
+def postgres_metadata(session: Session, schema: str) -> TableMetadata:
+    """Return the tables kept in `schema`."""
+    home = MetadataSchema(session, schema)
+    return TableMetadata(
+        session,
+        lambda name: f"{home.quoted}.{name}",
+        parameter="%s",
+        exists=lambda name: _exists(schema, name),
+        home=home,
+    )
+
+
+def _exists(schema: str, table: str) -> Statement:
+    return Statement(
+        "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = %s", (schema, table)
+    )

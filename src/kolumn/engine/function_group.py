@@ -1,0 +1,38 @@
+"""A group of functions of the contract that work on one connection; `BaseProvider` offers what its groups list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from kolumn.contract.context import Context
+from kolumn.contract.encoding import Message
+from kolumn.engine.handler import Registry
+from kolumn.engine.planner import Planner
+from kolumn.engine.session import Catalog, Compiler, Session
+from kolumn.engine.state import StateStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionGroup:
+    """What the functions of a group work with. Made for each call, so nothing is kept in it."""
+
+    METHODS: ClassVar[Mapping[str, str]]
+    """The methods by the names of the functions they are; each takes a context and the function's request."""
+
+    registry: Registry
+    session: Session
+    catalog: Catalog
+    compiler: Compiler
+    planner: Planner
+    state: StateStore
+    safe_destroy: bool
+    """Whether a delete must leave a way back (spec 8.3)."""
+    online: bool = False
+    """Whether changes are made so that others can work on, unless a request says so itself."""
+
+    def call(self, function: str, context: Context, request: Any) -> Message:
+        """Run the function of that name."""
+        method: Callable[[Context, Any], Message] = getattr(self, self.METHODS[function])
+        return method(context, request)

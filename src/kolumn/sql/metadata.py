@@ -1,0 +1,116 @@
+"""Kolumn's own tables in an SQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from kolumn.contract.context import Context
+from kolumn.engine.metadata import Condition, Row, Scalar, Table
+from kolumn.engine.operations import Statement
+from kolumn.engine.session import Session
+from kolumn.sql.journal import Home
+
+_TYPES = {"name": "VARCHAR(200)", "text": "TEXT", "integer": "BIGINT"}
+
+
+class TableMetadata:
+    """Tables called what `place` says for their name, quoted; `exists` is a query that returns a row if one is there.
+
+    `parameter` is how the driver writes a value's place: `?` or `%s`.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        place: Callable[[str], str],
+        *,
+        parameter: str,
+        exists: Callable[[str], Statement],
+        home: Home | None = None,
+    ) -> None:
+        self._session = session
+        self._place = place
+        self._parameter = parameter
+        self._exists = exists
+        self._home = home
+
+    def exists(self, context: Context, table: Table) -> bool:
+        """Whether the table is there."""
+        return bool(self._session.query(context, self._exists(table.name)))
+
+    def make(self, context: Context, table: Table) -> None:
+        """Make the table, and what it lives in, if they are not there."""
+        if self.exists(context, table):
+            return
+        if self._home is not None:
+            self._home.make(context)
+        lines = [
+            f"{each.name} {_TYPES[each.kind]}{' NOT NULL' if each.required else ''}" for each in table.columns
+        ]
+        lines.append(f"PRIMARY KEY ({', '.join(table.key)})")
+        text = f"CREATE TABLE IF NOT EXISTS {self._place(table.name)} ({', '.join(lines)})"
+        self._session.run(context, [Statement(text)])
+
+    def drop(self, context: Context, table: Table) -> None:
+        """Drop the table, and what it lived in if that is empty and was made for it."""
+        self._session.run(context, [Statement(f"DROP TABLE IF EXISTS {self._place(table.name)}")])
+        if self._home is not None:
+            self._home.leave(context)
+
+    def insert(self, context: Context, table: Table, rows: Sequence[Row]) -> None:
+        """Add rows."""
+        columns = [each.name for each in table.columns]
+        places = ", ".join([self._parameter] * len(columns))
+        text = f"INSERT INTO {self._escaped(table)} ({', '.join(columns)}) VALUES ({places})"
+        self._session.run(
+            context, [Statement(text, tuple(row.get(column) for column in columns)) for row in rows]
+        )
+
+    def update(self, context: Context, table: Table, values: Row, where: Sequence[Condition]) -> None:
+        """Change rows."""
+        setting = ", ".join(f"{column} = {self._parameter}" for column in values)
+        clause, parameters = self._where(where)
+        text = f"UPDATE {self._escaped(table)} SET {setting}{clause}"
+        self._session.run(context, [Statement(text, (*values.values(), *parameters))])
+
+    def delete(self, context: Context, table: Table, where: Sequence[Condition]) -> None:
+        """Remove rows."""
+        clause, parameters = self._where(where)
+        place = self._escaped(table) if parameters else self._place(table.name)
+        self._session.run(context, [Statement(f"DELETE FROM {place}{clause}", parameters)])
+
+    def select(
+        self,
+        context: Context,
+        table: Table,
+        where: Sequence[Condition] = (),
+        *,
+        order: Sequence[str] = (),
+        descending: bool = False,
+        limit: int | None = None,
+    ) -> list[dict[str, Scalar]]:
+        """Return rows."""
+        if not self.exists(context, table):
+            return []
+        columns = [each.name for each in table.columns]
+        clause, parameters = self._where(where)
+        place = self._escaped(table) if parameters else self._place(table.name)
+        text = f"SELECT {', '.join(columns)} FROM {place}{clause}"
+        if order:
+            direction = " DESC" if descending else ""
+            text += " ORDER BY " + ", ".join(f"{column}{direction}" for column in order)
+        if limit is not None:
+            text += f" LIMIT {limit}"
+        rows = self._session.query(context, Statement(text, parameters))
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    def _where(self, conditions: Sequence[Condition]) -> tuple[str, tuple[Scalar, ...]]:
+        if not conditions:
+            return "", ()
+        tests = " AND ".join(f"{each.column} {each.operator} {self._parameter}" for each in conditions)
+        return f" WHERE {tests}", tuple(each.value for each in conditions)
+
+    def _escaped(self, table: Table) -> str:
+        """Return the place for a text with parameters: a percent sign in it is doubled where that marks them."""
+        place = self._place(table.name)
+        return place.replace("%", "%%") if "%" in self._parameter else place
