@@ -35,12 +35,13 @@ class Requirement(StrEnum):
 
 
 class Tier(IntEnum):
-    """The tiers of 3.1; streaming functions stand beside them (4.3)."""
+    """The tiers of 3.1; streaming functions stand beside them (4.3), and what the specification does not know."""
 
     UNIVERSAL = 1
     CONDITIONAL = 2
     MIGRATION = 3
     STREAMING = 4
+    EXTENSION = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ _TRANSACTIONS = MappingProxyType(
         Category.TIMESERIES: Requirement.NOT_REQUIRED,
     }
 )
+_NONE = MappingProxyType(dict.fromkeys(Category, Requirement.NOT_REQUIRED))
 
 _TABLE = (
     # 3.2, for every provider
