@@ -156,6 +156,8 @@ class PlanOptions(Message, frozen=True, kw_only=True):
     """Prefer the way that lets others read and write meanwhile, where the database has one."""
     prune: bool = False
     """Delete also every live object that neither the request nor the state means."""
+    restore: bool = False
+    """Bring back also what configuration leaves alone, e.g. an owner, as the last apply left it."""
     keep_partial: bool = False
     """On failure leave what was done and say what stands, instead of undoing it."""
     lock_timeout_seconds: int = 0
@@ -437,8 +439,13 @@ class DriftRequest(Message, frozen=True, kw_only=True):
 
     resource_types: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    """Globs over the resource's name and over its object's, with and without schema."""
     include_unmanaged: bool = False
     """Report live resources that are in no state as well."""
+    schemas: tuple[str, ...] = ()
+    """Globs over the schema of the object."""
+    least_severity: str = ""
+    """Leave out findings that weigh less: `warning` or `error`; empty for none."""
 
 
 class DriftFinding(Message, frozen=True, kw_only=True):
@@ -453,6 +460,8 @@ class DriftFinding(Message, frozen=True, kw_only=True):
     state_value: Any = None
     live_value: Any = None
     severity: Severity = always(lambda: "warning")
+    sensitive: bool = False
+    """The values differ and are not told: `[REDACTED]` stands for each."""
 
 
 class DriftResponse(Message, frozen=True, kw_only=True):
@@ -470,9 +479,31 @@ class DriftResponse(Message, frozen=True, kw_only=True):
 class ValidateRequest(Message, frozen=True, kw_only=True):
     """Check `state`, or the provider's own when left out, in itself and against the database."""
 
-    state: ProviderState | None = None
+    state: JSONObject | None = None
+    """A `ProviderState`, or what is left of one: whatever is wrong with it is a finding."""
     resource_types: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+
+
+class StateEdit(Message, frozen=True, kw_only=True):
+    """One change of a state document. Edits of one response all mean the document as it was sent."""
+
+    path: Name
+    """JSON path, e.g. `$.resources[3].status`."""
+    remove: bool = False
+    value: Any = None
+    """What is there afterwards, unless it is removed."""
+
+
+class StateRepair(Message, frozen=True, kw_only=True):
+    """What to do about a fault of the state. The database is not changed by it."""
+
+    action: Literal["forget", "drop_duplicate", "digest", "adopt", "set", "upgrade", "restore"]
+    """`forget` and `drop_duplicate` remove an entry, `digest` notes what the catalogue says now, `adopt` takes
+    the live object's configuration over, `set` puts a field right, `upgrade` brings it to the known format,
+    `restore` goes back to an earlier state (the host's)."""
+    description: str = always(str)
+    edits: tuple[StateEdit, ...] = ()
 
 
 class ValidationFinding(Message, frozen=True, kw_only=True):
@@ -485,6 +516,8 @@ class ValidationFinding(Message, frozen=True, kw_only=True):
     code: Name
     message: str = always(str)
     severity: Severity = always(lambda: "error")
+    repair: StateRepair | None = None
+    """What mends it; none where somebody has to decide."""
 
 
 class ValidateResponse(Message, frozen=True, kw_only=True):

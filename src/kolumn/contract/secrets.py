@@ -10,6 +10,13 @@ from typing import Any, NoReturn, SupportsIndex
 from kolumn.contract.masking import REDACTED, register_secret
 
 _MIN_PART_LENGTH = 4
+SEAL = "kolumn_sensitive"
+"""The one key of an object that stands, in a state that is kept, for a sensitive value: a salted digest."""
+
+
+def is_sealed(value: object) -> bool:
+    """Whether `value` is such a stand-in."""
+    return isinstance(value, Mapping) and len(value) == 1 and SEAL in value
 
 
 class SecureString:

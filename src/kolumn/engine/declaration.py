@@ -28,11 +28,12 @@ import dataclasses
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from kolumn.contract.schema import AttributeSchema, AttributeType, ObjectType, ValidatorSpec, singular
 
 M = TypeVar("M")
+Guard: TypeAlias = Literal["", "integrity", "security"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class Attribute:
     """A wish of the configuration rather than a fact of the database, e.g. `renamed_from`."""
     kept: bool = False
     """Whether the database's own value stands where configuration gives none, e.g. an owner."""
+    guards: Guard = ""
+    """What it keeps: `integrity` (a constraint on the data) or `security` (who may do what); see `engine.drift`.
+
+    A model class that is one as a whole, e.g. a constraint or a grant, has it as `GUARDS`.
+    """
     grammar: str = ""
     """What a text is in the database's language, e.g. `expression`; empty for plain text.
 
@@ -64,6 +70,7 @@ def attribute(
     compare: bool = True,
     hint: bool = False,
     kept: bool = False,
+    guards: Guard = "",
     grammar: str = "",
     validators: Sequence[ValidatorSpec] = (),
 ) -> Any:
@@ -80,6 +87,7 @@ def attribute(
         validators=tuple(validators),
         hint=hint,
         kept=kept,
+        guards=guards,
         grammar=grammar,
     )
     return dataclasses.field(

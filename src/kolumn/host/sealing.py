@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 
 from kolumn.contract.schema import singular
+from kolumn.contract.secrets import SEAL, is_sealed
 from kolumn.host.attributes import steps
 
-SEAL = "kolumn_sensitive"
-"""The one key of an object that stands for a sensitive value; its value is the digest."""
+__all__ = ["HIDDEN", "SEAL", "Veil", "is_sealed", "seal", "seal_paths", "seal_texts", "shown"]
+
 HIDDEN = "(sensitive)"
 """What people see instead of a sensitive value."""
 _SHORTEST = 4
@@ -22,11 +23,6 @@ def seal(value: Any, salt: str) -> dict[str, str]:
     """Return the stand-in of a sensitive value: equal for equal values under one salt (hex)."""
     digest = hashlib.blake2b(msgspec.json.encode(value), key=bytes.fromhex(salt)[:64], digest_size=16)
     return {SEAL: digest.hexdigest()}
-
-
-def is_sealed(value: Any) -> bool:
-    """Whether `value` is such a stand-in."""
-    return isinstance(value, Mapping) and len(value) == 1 and SEAL in value
 
 
 def seal_paths(config: Mapping[str, Any], paths: Iterable[str], salt: str) -> dict[str, Any]:

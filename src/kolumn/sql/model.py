@@ -47,6 +47,7 @@ class KeyPart:
 class Constraint:
     """A constraint of a table. A provider with further kinds subclasses it (see `Table.CONSTRAINTS`)."""
 
+    GUARDS: ClassVar[str] = "integrity"
     KIND: ClassVar[str]
 
     name: str = attribute("Constraint name", default="", grammar="identifier")
@@ -140,29 +141,37 @@ class Column:
 
     name: str = attribute("Column name", validators=[NOT_EMPTY], grammar="column")
     type: str = attribute("Data type, as the database spells it", default="", grammar="type")
-    not_null: bool = attribute("Whether NULL is refused", default=False)
-    primary_key: bool = attribute("Whether this column is the primary key", default=False)
-    unique: bool = attribute("Whether values are unique", default=False)
+    not_null: bool = attribute("Whether NULL is refused", default=False, guards="integrity")
+    primary_key: bool = attribute("Whether this column is the primary key", default=False, guards="integrity")
+    unique: bool = attribute("Whether values are unique", default=False, guards="integrity")
     default: str | None = attribute("Default value as a SQL expression", default=None, grammar="default")
     generated: str = attribute("SQL expression the value is computed from", default="", grammar="expression")
     stored: bool = attribute("Whether a generated value is stored rather than computed", default=False)
     collation: str = attribute("Collation", default="", grammar="identifier")
-    check: str = attribute("SQL expression that must not be false", default="", grammar="expression")
-    references: str = attribute("Foreign key target: `table(column)`", default="", grammar="reference")
+    check: str = attribute(
+        "SQL expression that must not be false", default="", grammar="expression", guards="integrity"
+    )
+    references: str = attribute(
+        "Foreign key target: `table(column)`", default="", grammar="reference", guards="integrity"
+    )
     on_delete: str = attribute(
         "Action on delete of the target",
         default="no action",
         validators=[one_of(*ACTIONS)],
         grammar="keyword",
+        guards="integrity",
     )
     on_update: str = attribute(
         "Action on update of the target",
         default="no action",
         validators=[one_of(*ACTIONS)],
         grammar="keyword",
+        guards="integrity",
     )
-    deferrable: bool = attribute("Whether the foreign key's check can wait for the commit", default=False)
-    initially_deferred: bool = attribute("Whether it waits by default", default=False)
+    deferrable: bool = attribute(
+        "Whether the foreign key's check can wait for the commit", default=False, guards="integrity"
+    )
+    initially_deferred: bool = attribute("Whether it waits by default", default=False, guards="integrity")
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute(
         "Former name: rename instead of drop and add", default="", hint=True, grammar="identifier"
@@ -388,7 +397,7 @@ class Index:
     schema: str = attribute("Schema of the table; empty for the default one", default="", grammar="schema")
     table: str = attribute("Table the index is on", validators=[NOT_EMPTY], grammar="identifier")
     columns: tuple[KeyPart, ...] = attribute("Columns or expressions, in order", validators=[NOT_EMPTY])
-    unique: bool = attribute("Whether keys are unique", default=False)
+    unique: bool = attribute("Whether keys are unique", default=False, guards="integrity")
     where: str = attribute("Predicate of a partial index", default="", grammar="expression")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
 

@@ -237,7 +237,9 @@ class SQLiteTable(model.Table):
     uniques: tuple[SQLiteUnique, ...] = attribute("Unique constraints", default=())
     checks: tuple[SQLiteCheck, ...] = attribute("Check constraints", default=())
     foreign_keys: tuple[SQLiteForeignKey, ...] = attribute("Foreign keys", default=())
-    strict: bool = attribute("Whether values must be of their column's type (STRICT)", default=False)
+    strict: bool = attribute(
+        "Whether values must be of their column's type (STRICT)", default=False, guards="integrity"
+    )
     without_rowid: bool = attribute("Whether rows are stored by primary key (WITHOUT ROWID)", default=False)
     using: str = attribute("Module of a virtual table, e.g. `fts5`", default="")
     arguments: tuple[str, ...] = attribute("Arguments of the virtual table's module, as written", default=())

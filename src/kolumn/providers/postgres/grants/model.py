@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
@@ -64,6 +64,8 @@ _ALL_OF_COLUMN = frozenset(KINDS["column"].privileges)
 class ColumnPrivileges:
     """Privileges on single columns of a table or view."""
 
+    GUARDS: ClassVar[str] = "security"
+
     names: tuple[str, ...] = attribute("Columns", validators=[NOT_EMPTY], grammar="column")
     privileges: tuple[str, ...] = attribute(
         "What it may do with them: select, insert, update, references, or all", validators=[NOT_EMPTY]
@@ -74,6 +76,8 @@ class ColumnPrivileges:
 @dataclass(frozen=True)
 class Grant:
     """What one grantee has on one object."""
+
+    GUARDS: ClassVar[str] = "security"
 
     name: str = attribute("Name of this resource; the database has none", default="", hint=True)
     role: str = attribute(

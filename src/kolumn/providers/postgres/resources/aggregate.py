@@ -196,7 +196,9 @@ class Aggregate:
         validators=[one_of(*_PARALLEL.values())],
         grammar="keyword",
     )
-    owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
+    owner: str = attribute(
+        "Role that owns it", default="", kept=True, grammar="identifier", guards="security"
+    )
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
 

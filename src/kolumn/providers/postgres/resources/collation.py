@@ -47,7 +47,9 @@ class Collation:
         default=False,
         hint=True,
     )
-    owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
+    owner: str = attribute(
+        "Role that owns it", default="", kept=True, grammar="identifier", guards="security"
+    )
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
     is_outdated: bool = field(default=False, compare=False, kw_only=True)

@@ -49,7 +49,9 @@ class CompositeType:
     name: str = attribute("Name of the type", validators=[NOT_EMPTY], grammar="identifier")
     schema: str = attribute("Schema it is in; empty for public", default="", grammar="schema")
     attributes: tuple[CompositeAttribute, ...] = attribute("Its attributes, in order", default=())
-    owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
+    owner: str = attribute(
+        "Role that owns it", default="", kept=True, grammar="identifier", guards="security"
+    )
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
 

@@ -51,6 +51,8 @@ class DefaultPrivileges:
     comes on top of that.
     """
 
+    GUARDS: ClassVar[str] = "security"
+
     name: str = attribute("Name of this resource; the database has none", default="", hint=True)
     owner: str = attribute(
         "Role whose objects it is about, as it creates them", validators=[NOT_EMPTY], grammar="identifier"

@@ -32,6 +32,7 @@ from kolumn.sql.operations import AlterObject
 class DomainCheck:
     """A check constraint of a domain."""
 
+    GUARDS: ClassVar[str] = "integrity"
     SHORTHAND: ClassVar[str] = "expression"
 
     expression: str = attribute(
@@ -62,15 +63,18 @@ class Domain:
     schema: str = attribute("Schema it is in; empty for public", default="", grammar="schema")
     type: str = attribute("Type it is made of", validators=[NOT_EMPTY], grammar="type")
     collation: str = attribute("Collation that differs from the type's", default="", grammar="name")
-    not_null: bool = attribute("Whether NULL is refused", default=False)
+    not_null: bool = attribute("Whether NULL is refused", default=False, guards="integrity")
     not_null_name: str = attribute(
         "Name of the not-null constraint where it is not the usual one (PostgreSQL 17)",
         default="",
         grammar="identifier",
+        guards="integrity",
     )
     default: str | None = attribute("Default value as a SQL expression", default=None, grammar="default")
     checks: tuple[DomainCheck, ...] = attribute("Check constraints", default=())
-    owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
+    owner: str = attribute(
+        "Role that owns it", default="", kept=True, grammar="identifier", guards="security"
+    )
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
 

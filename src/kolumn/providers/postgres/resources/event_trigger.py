@@ -47,8 +47,11 @@ class EventTrigger:
         default="origin",
         validators=[one_of(*FIRINGS.values())],
         grammar="keyword",
+        guards="integrity",
     )
-    owner: str = attribute("Role that owns it, a superuser", default="", kept=True, grammar="identifier")
+    owner: str = attribute(
+        "Role that owns it, a superuser", default="", kept=True, grammar="identifier", guards="security"
+    )
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
 

@@ -56,7 +56,9 @@ class _Result(Signature):
     strict: bool = attribute(
         "Whether its result is NULL where an argument is, without it running", default=False
     )
-    leakproof: bool = attribute("Whether it tells nothing about its arguments but its result", default=False)
+    leakproof: bool = attribute(
+        "Whether it tells nothing about its arguments but its result", default=False, guards="security"
+    )
     parallel: str = attribute(
         "How far it fits parallel queries: unsafe, restricted or safe",
         default="unsafe",

@@ -48,7 +48,7 @@ class PostgresIndex(model.Index):
     method: str = attribute("Index method", default="btree", grammar="identifier")
     include: tuple[str, ...] = attribute("Further columns the index holds", default=(), grammar="column")
     nulls_not_distinct: bool = attribute(
-        "Whether NULLs count as equal in a unique index (PostgreSQL 15)", default=False
+        "Whether NULLs count as equal in a unique index (PostgreSQL 15)", default=False, guards="integrity"
     )
     parameters: Mapping[str, Any] = attribute("Storage parameters, e.g. fillfactor", default=NONE)
     tablespace: str = attribute("Tablespace; the database's when left out", default="", grammar="identifier")

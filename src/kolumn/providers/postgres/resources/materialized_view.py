@@ -69,7 +69,9 @@ class MaterializedView:
     parameters: Mapping[str, Any] = attribute("Storage parameters, e.g. fillfactor", default=NONE)
     tablespace: str = attribute("Tablespace; the database's when left out", default="", grammar="identifier")
     access_method: str = attribute("Table access method", default="heap", grammar="identifier")
-    owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
+    owner: str = attribute(
+        "Role that owns it", default="", kept=True, grammar="identifier", guards="security"
+    )
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
     shape: tuple[tuple[str, ...], ...] = field(default=(), compare=False, repr=False, kw_only=True)

@@ -80,7 +80,9 @@ class Operator:
     join: str = attribute("Function that estimates how many rows a join leaves", default="", grammar="name")
     hashes: bool = attribute("Whether it supports hash joins", default=False)
     merges: bool = attribute("Whether it supports merge joins", default=False)
-    owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
+    owner: str = attribute(
+        "Role that owns it", default="", kept=True, grammar="identifier", guards="security"
+    )
     comment: str = attribute("Comment", default="")
 
     def verify(self) -> Iterator[Problem]:

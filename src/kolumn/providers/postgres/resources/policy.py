@@ -28,6 +28,8 @@ _COMMANDS = {"r": "select", "a": "insert", "w": "update", "d": "delete", "*": "a
 class Policy:
     """Which rows of a table some roles may see, and which they may write."""
 
+    GUARDS: ClassVar[str] = "security"
+
     name: str = attribute("Name of the policy", validators=[NOT_EMPTY], grammar="identifier")
     table: str = attribute("Table it is on", validators=[NOT_EMPTY], grammar="identifier")
     schema: str = attribute("Schema of the table; empty for public", default="", grammar="schema")

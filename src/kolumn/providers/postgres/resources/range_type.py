@@ -46,7 +46,9 @@ class RangeType:
     multirange: str = attribute(
         "Name of the multirange type, where it is not the usual one", default="", grammar="identifier"
     )
-    owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
+    owner: str = attribute(
+        "Role that owns it", default="", kept=True, grammar="identifier", guards="security"
+    )
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
 

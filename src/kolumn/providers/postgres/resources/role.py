@@ -41,6 +41,7 @@ _FAR = re.compile(r"-infinity|\d{5,6}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?\+00")
 class Membership:
     """A role whose privileges another one may have, and how."""
 
+    GUARDS: ClassVar[str] = "security"
     SHORTHAND: ClassVar[str] = "name"
 
     name: str = attribute("Role it is a member of", validators=[NOT_EMPTY], grammar="identifier")
@@ -64,6 +65,8 @@ class DatabaseSettings:
 @dataclass(frozen=True)
 class Account:
     """What roles and users have in common."""
+
+    GUARDS: ClassVar[str] = "security"
 
     name: str = attribute("Name of the role", validators=[NOT_EMPTY], grammar="identifier")
     superuser: bool = attribute("Whether no check of privileges applies to it", default=False)

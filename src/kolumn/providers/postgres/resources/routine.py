@@ -168,7 +168,9 @@ class _Program:
     """What a routine runs, and as what."""
 
     language: str = attribute("Language of the body", default="sql", grammar="keyword")
-    security_definer: bool = attribute("Whether it runs with its owner's rights", default=False)
+    security_definer: bool = attribute(
+        "Whether it runs with its owner's rights", default=False, guards="security"
+    )
     settings: Mapping[str, Any] | None = attribute("Run-time parameters set while it runs", default=None)
     transform_types: tuple[str, ...] = attribute(
         "Types that reach its language through their transforms", default=(), grammar="argument"
@@ -188,7 +190,9 @@ class _Program:
 class _Owned:
     """What every object has."""
 
-    owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
+    owner: str = attribute(
+        "Role that owns it", default="", kept=True, grammar="identifier", guards="security"
+    )
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
 

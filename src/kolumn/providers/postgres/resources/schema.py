@@ -28,7 +28,9 @@ _SHOWN = 5
 class PostgresSchema(Schema):
     """A schema. `public` is there from the beginning: deleting it gives it back its usual owner and comment."""
 
-    owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
+    owner: str = attribute(
+        "Role that owns it", default="", kept=True, grammar="identifier", guards="security"
+    )
     comment: str | None = attribute("Comment; public has one of its own unless this is given", default=None)
 
     def verify(self) -> Iterator[Problem]:

@@ -96,7 +96,9 @@ class Sequence:
         default="",
         grammar="reference",
     )
-    owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
+    owner: str = attribute(
+        "Role that owns it", default="", kept=True, grammar="identifier", guards="security"
+    )
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
 

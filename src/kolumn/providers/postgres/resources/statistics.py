@@ -68,7 +68,9 @@ class Statistics:
             ValidatorSpec(type="range", value={"min": 0, "max": 10000}, message="must be 0 to 10000")
         ],
     )
-    owner: str = attribute("Role that owns them", default="", kept=True, grammar="identifier")
+    owner: str = attribute(
+        "Role that owns them", default="", kept=True, grammar="identifier", guards="security"
+    )
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
 

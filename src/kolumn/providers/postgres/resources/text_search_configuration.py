@@ -43,7 +43,9 @@ class TextSearchConfiguration:
     mappings: tuple[TokenMapping, ...] = attribute(
         "By type of token: the dictionaries it is looked up in", default=()
     )
-    owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
+    owner: str = attribute(
+        "Role that owns it", default="", kept=True, grammar="identifier", guards="security"
+    )
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
 

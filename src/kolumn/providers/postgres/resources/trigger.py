@@ -125,6 +125,7 @@ class PostgresTrigger(sql.Trigger):
         default="origin",
         validators=[one_of(*FIRINGS.values())],
         grammar="keyword",
+        guards="integrity",
     )
     comment: str = attribute("Comment", default="")
 

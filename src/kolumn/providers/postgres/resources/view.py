@@ -139,14 +139,19 @@ class View:
         default="",
         validators=[one_of("", "local", "cascaded")],
         grammar="keyword",
+        guards="integrity",
     )
     security_barrier: bool | str = attribute(
-        "Whether its conditions come before those of who reads it", default=False
+        "Whether its conditions come before those of who reads it", default=False, guards="security"
     )
     security_invoker: bool | str = attribute(
-        "Whether the rights of who reads it count, not its owner's (PostgreSQL 15)", default=False
+        "Whether the rights of who reads it count, not its owner's (PostgreSQL 15)",
+        default=False,
+        guards="security",
     )
-    owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
+    owner: str = attribute(
+        "Role that owns it", default="", kept=True, grammar="identifier", guards="security"
+    )
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
     shape: tuple[tuple[str, ...], ...] = field(default=(), compare=False, repr=False, kw_only=True)

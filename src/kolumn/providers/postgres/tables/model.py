@@ -226,6 +226,7 @@ class Exclusion(_IndexBacked, model.Constraint):
 class NotNull:
     """What a not-null constraint is besides its column (PostgreSQL 18)."""
 
+    GUARDS: ClassVar[str] = "integrity"
     SHORTHAND: ClassVar[str] = "name"
 
     name: str = attribute("Constraint name", default="", grammar="identifier")
@@ -277,6 +278,7 @@ class PostgresColumn(model.Column):
     not_null_constraint: NotNull | None = attribute(
         "Name and properties of the not-null constraint, where they are not the usual ones (PostgreSQL 18)",
         default=None,
+        guards="integrity",
     )
     storage: str = attribute(
         "How large values are stored; as usual for the type when left out",
@@ -411,8 +413,12 @@ class PostgresTable(model.Table):
     )
     access_method: str = attribute("Table access method", default="heap", grammar="identifier")
     tablespace: str = attribute("Tablespace; the database's when left out", default="", grammar="identifier")
-    row_level_security: bool = attribute("Whether policies decide who sees which rows", default=False)
-    force_row_level_security: bool = attribute("Whether they apply to the owner as well", default=False)
+    row_level_security: bool = attribute(
+        "Whether policies decide who sees which rows", default=False, guards="security"
+    )
+    force_row_level_security: bool = attribute(
+        "Whether they apply to the owner as well", default=False, guards="security"
+    )
     replica_identity: str = attribute(
         "What identifies rows for logical replication: the primary key by default, full rows or nothing; an "
         "index says so itself",
@@ -420,7 +426,9 @@ class PostgresTable(model.Table):
         validators=[one_of(*REPLICA_IDENTITIES)],
         grammar="keyword",
     )
-    owner: str = attribute("Role that owns it", default="", kept=True, grammar="identifier")
+    owner: str = attribute(
+        "Role that owns it", default="", kept=True, grammar="identifier", guards="security"
+    )
     handed_down: tuple[model.Constraint, ...] = dataclasses.field(default=(), compare=False, kw_only=True)
     """The constraints it has from its parents: a live table's by its own names, a wanted one's by the parent's."""
     version: int = dataclasses.field(default=0, compare=False, kw_only=True)
