@@ -33,7 +33,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 from kolumn.contract.schema import AttributeSchema, AttributeType, ObjectType, ValidatorSpec, singular
 
 M = TypeVar("M")
-Guard: TypeAlias = Literal["", "integrity", "security"]
+Guard: TypeAlias = Literal["", "integrity", "terms", "security"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Attribute:
     kept: bool = False
     """Whether the database's own value stands where configuration gives none, e.g. an owner."""
     guards: Guard = ""
-    """What it keeps: `integrity` (a constraint on the data) or `security` (who may do what); see `engine.drift`.
+    """What it keeps: `integrity` (a constraint on the data, `terms` of one) or `security` (who may do what).
 
     A model class that is one as a whole, e.g. a constraint or a grant, has it as `GUARDS`.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,10 @@ class Handler(Protocol[M]):
     @property
     def type(self) -> str:
         """Resource type without provider prefix, e.g. `table`."""
+
+    @property
+    def model(self) -> builtins.type[Any]:
+        """The declared class of its models."""
 
     @property
     def description(self) -> str:
@@ -74,6 +79,12 @@ class Handler(Protocol[M]):
         """Return what holds anyway of what the model is about, where the database lists no such object.
 
         None where nothing does: e.g. the table that a grant is on is not there.
+        """
+
+    def concealed(self, model: M) -> Mapping[str, str]:
+        """Return what a live model holds that nobody may read, by attribute, e.g. the verifier of a password.
+
+        Only its keyed digest is kept, to tell later that it is another one.
         """
 
     def normal(self, model: M) -> M:
@@ -131,6 +142,12 @@ class DeclaredHandler(Generic[M]):
                 type="string", description="Digest of the catalogue's entry", required=False, computed=True
             ),
         }
+        state["live"] = AttributeSchema(
+            type="map",
+            description="Attributes that were otherwise live than asked for when it was last applied",
+            required=False,
+            computed=True,
+        )
         return ResourceTypeDefinition(
             name=self.type,
             description=self.description,
@@ -212,6 +229,10 @@ class DeclaredHandler(Generic[M]):
     def implied(self, model: M, live: Snapshot) -> M | None:
         """Return nothing: what the database does not list is not there."""
         return None
+
+    def concealed(self, model: M) -> Mapping[str, str]:
+        """Return nothing: all that is live may be read."""
+        return {}
 
     def normal(self, model: M) -> M:
         """Return the model itself, without its hints."""

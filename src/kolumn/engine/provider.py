@@ -19,6 +19,7 @@ from kolumn.contract.errors import ConnectionError, KolumnError, OperationError,
 from kolumn.contract.functions import FUNCTIONS, Category
 from kolumn.contract.logs import ConfigLogger, ConnectionLogger, DispatchLogger, StateLogger
 from kolumn.contract.schema import ProviderSchema
+from kolumn.engine.drift import DriftFunctions
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.planner import Planner
@@ -27,7 +28,7 @@ from kolumn.engine.session import Capabilities, Catalog, Compiler, Session
 from kolumn.engine.state import StateStore
 from kolumn.version import __version__
 
-GROUPS: tuple[type[FunctionGroup], ...] = (ResourceFunctions,)
+GROUPS: tuple[type[FunctionGroup], ...] = (ResourceFunctions, DriftFunctions)
 """What every provider offers on a connection."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,6 +14,7 @@ from kolumn.contract.errors import Problem, StateError, ValidationError
 from kolumn.contract.messages import PlanResource, ProviderState, ResourceInstance
 from kolumn.contract.times import Timestamp
 from kolumn.engine.plan import ResourceChange, ResourceKey
+from kolumn.engine.remembered import CONCEALED, LIVE, conceal, remember
 from kolumn.engine.resource import Ref, Snapshot
 
 STATE_VERSION = "1.0.0"
@@ -135,6 +136,11 @@ class StateStore:
                 details={"serial": serial, "expected": self._serial},
             )
 
+    @property
+    def lineage(self) -> str:
+        """What keys the digests of this history."""
+        return self._lineage
+
     def get(self, key: ResourceKey) -> Managed | None:
         """Return what is managed under `key`, or None."""
         with self._lock:
@@ -153,10 +159,9 @@ class StateStore:
 
     def config_digest(self, resource: PlanResource) -> str:
         """Return a digest of what a request asks for, keyed so that it says nothing to others."""
-        asked = (resource.config, resource.ignore_changes, self._engine_version)
-        return hashlib.blake2b(
-            msgspec.json.encode(asked), digest_size=16, key=self._lineage.encode()[:64]
-        ).hexdigest()
+        return config_digest(
+            resource.config, resource.ignore_changes, self._engine_version, lineage=self._lineage
+        )
 
     def record(
         self,
@@ -188,10 +193,16 @@ class StateStore:
         before: ResourceInstance | None,
         now: Timestamp,
     ) -> ResourceInstance:
-        state = {"identity": change.ref.identity, "digest": live.digest(change.ref)}
+        state: dict[str, Any] = {"identity": change.ref.identity, "digest": live.digest(change.ref)}
         digest = self.config_digest(request)
-        if before is not None and before.state == state and before.metadata.get("config_digest") == digest:
+        if (
+            before is not None
+            and before.metadata.get("config_digest") == digest
+            and LIVE in before.state
+            and all(before.state.get(name) == each for name, each in state.items())
+        ):
             return before
+        state |= self._memory(change, request.config, live)
         return ResourceInstance(
             type=f"{self._provider}_{change.key.type}",
             name=change.key.name,
@@ -203,14 +214,43 @@ class StateStore:
                 "created_by": "kolumn",
                 "managed": True,
                 "config_digest": digest,
+                "digested_by": self._engine_version,
                 "ref": list(change.ref),
+                **({"ignore_changes": list(request.ignore_changes)} if request.ignore_changes else {}),
             },
             created_at=before.created_at if before is not None else now,
             updated_at=now,
         )
 
+    def _memory(self, change: ResourceChange, config: Mapping[str, Any], live: Snapshot) -> dict[str, Any]:
+        model = live.get(change.ref)
+        if model is None and change.after is not None:
+            model = change.handler.implied(change.after, live)
+        if model is None:
+            return {}
+        concealed = conceal(change.handler.concealed(model), self._lineage)
+        return {
+            LIVE: remember(config, change.handler.config(model)),
+            **({CONCEALED: concealed} if concealed else {}),
+        }
+
     def _key(self, instance: ResourceInstance) -> ResourceKey:
         return ResourceKey(instance.type.removeprefix(f"{self._provider}_"), instance.name)
+
+
+def config_digest(
+    config: Mapping[str, Any], ignore_changes: Sequence[str], engine_version: str, *, lineage: str
+) -> str:
+    """Return the digest that a state of `lineage` keeps of what one version of the engine was asked for."""
+    asked = (config, ignore_changes, engine_version)
+    key = lineage.encode()[:64]
+    return hashlib.blake2b(msgspec.json.encode(asked), digest_size=16, key=key).hexdigest()
+
+
+def managed(provider: str, instance: ResourceInstance) -> tuple[ResourceKey, Managed]:
+    """Return a resource in state as the engine uses it, with its key."""
+    key = ResourceKey(instance.type.removeprefix(f"{provider}_"), instance.name)
+    return key, _managed(key, instance)
 
 
 def _is_there(change: ResourceChange, live: Snapshot) -> bool:

@@ -141,37 +141,37 @@ class Column:
 
     name: str = attribute("Column name", validators=[NOT_EMPTY], grammar="column")
     type: str = attribute("Data type, as the database spells it", default="", grammar="type")
-    not_null: bool = attribute("Whether NULL is refused", default=False, guards="integrity")
-    primary_key: bool = attribute("Whether this column is the primary key", default=False, guards="integrity")
-    unique: bool = attribute("Whether values are unique", default=False, guards="integrity")
+    not_null: bool = attribute("Whether NULL is refused", default=False, guards="terms")
+    primary_key: bool = attribute("Whether this column is the primary key", default=False, guards="terms")
+    unique: bool = attribute("Whether values are unique", default=False, guards="terms")
     default: str | None = attribute("Default value as a SQL expression", default=None, grammar="default")
     generated: str = attribute("SQL expression the value is computed from", default="", grammar="expression")
     stored: bool = attribute("Whether a generated value is stored rather than computed", default=False)
     collation: str = attribute("Collation", default="", grammar="identifier")
     check: str = attribute(
-        "SQL expression that must not be false", default="", grammar="expression", guards="integrity"
+        "SQL expression that must not be false", default="", grammar="expression", guards="terms"
     )
     references: str = attribute(
-        "Foreign key target: `table(column)`", default="", grammar="reference", guards="integrity"
+        "Foreign key target: `table(column)`", default="", grammar="reference", guards="terms"
     )
     on_delete: str = attribute(
         "Action on delete of the target",
         default="no action",
         validators=[one_of(*ACTIONS)],
         grammar="keyword",
-        guards="integrity",
+        guards="terms",
     )
     on_update: str = attribute(
         "Action on update of the target",
         default="no action",
         validators=[one_of(*ACTIONS)],
         grammar="keyword",
-        guards="integrity",
+        guards="terms",
     )
     deferrable: bool = attribute(
-        "Whether the foreign key's check can wait for the commit", default=False, guards="integrity"
+        "Whether the foreign key's check can wait for the commit", default=False, guards="terms"
     )
-    initially_deferred: bool = attribute("Whether it waits by default", default=False, guards="integrity")
+    initially_deferred: bool = attribute("Whether it waits by default", default=False, guards="terms")
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute(
         "Former name: rename instead of drop and add", default="", hint=True, grammar="identifier"

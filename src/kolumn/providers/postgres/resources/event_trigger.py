@@ -47,7 +47,7 @@ class EventTrigger:
         default="origin",
         validators=[one_of(*FIRINGS.values())],
         grammar="keyword",
-        guards="integrity",
+        guards="terms",
     )
     owner: str = attribute(
         "Role that owns it, a superuser", default="", kept=True, grammar="identifier", guards="security"

@@ -281,6 +281,11 @@ class RoleHandler(PostgresHandler[Role]):
         built: Role = _as(self.MODEL, found)
         return built
 
+    def concealed(self, model: Account) -> Mapping[str, str]:
+        """Return the verifier of the password, where it may be read and is salted."""
+        kept = model.kept_password
+        return {"password": kept} if passwords.is_salted(kept) else {}
+
     def normal(self, model: Account) -> Role:
         """Return the normal form, of a user as well as of a role."""
         plain = _as(Role, model)

@@ -61,7 +61,7 @@ class Rule:
         default="origin",
         validators=[one_of(*FIRINGS.values())],
         grammar="keyword",
-        guards="integrity",
+        guards="terms",
     )
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")

@@ -125,7 +125,7 @@ class PostgresTrigger(sql.Trigger):
         default="origin",
         validators=[one_of(*FIRINGS.values())],
         grammar="keyword",
-        guards="integrity",
+        guards="terms",
     )
     comment: str = attribute("Comment", default="")
 

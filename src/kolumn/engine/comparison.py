@@ -1,0 +1,249 @@
+"""What the database has of managed resources, against what the state remembers of them.
+
+Both sides are what the same catalogue queries say, at the last apply and now, so a resource whose digest is the
+one in state is not looked at. The others are compared in the database's normal form, in which a part that is
+declared apart is no part of its owner, and another wording of the same is no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from kolumn.contract.context import Context
+from kolumn.contract.errors import ValidationError
+from kolumn.contract.masking import REDACTED
+from kolumn.contract.secrets import is_sealed
+from kolumn.engine.claims import Claims
+from kolumn.engine.declaration import replaced
+from kolumn.engine.differences import Difference, differences
+from kolumn.engine.handler import Handler, Registry
+from kolumn.engine.plan import ResourceKey
+from kolumn.engine.remembered import CONCEALED, conceal, recall
+from kolumn.engine.resource import Ref, Snapshot
+from kolumn.engine.rewriting import with_kept
+from kolumn.engine.session import Catalog
+from kolumn.engine.state import Managed
+
+
+class Compared(NamedTuple):
+    """One managed resource that is not exactly what the state says."""
+
+    key: ResourceKey
+    managed: Managed
+    found: Ref | None
+    """What it is in the database; None where it is gone."""
+    differences: tuple[Difference, ...] = ()
+    """None of them where only the catalogue's words changed."""
+    unknown: bool = False
+    """Whether it changed while the state does not tell what it was."""
+
+
+class _Pair(msgspec.Struct):
+    """One resource while it is compared."""
+
+    key: ResourceKey
+    managed: Managed
+    handler: Handler[Any]
+    found: Ref
+    live: Any
+    known: dict[str, Any] | None
+    """What the state remembers, with the live value in the place of each that is sealed."""
+    sealed: dict[str, Any] | None
+    """The same as it is in state."""
+    before: Any = None
+    """The model of `known`; None where it makes none."""
+
+
+class Comparison:
+    """Compares managed resources with one reading of the database. `lineage` keys digests of what is concealed."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        catalog: Catalog,
+        live: Snapshot,
+        everything: Sequence[tuple[ResourceKey, Managed]],
+        *,
+        lineage: str,
+    ) -> None:
+        self._registry = registry
+        self._catalog = catalog
+        self._live = live
+        self._everything = everything
+        self._lineage = lineage
+
+    def of(self, context: Context, chosen: Iterable[tuple[ResourceKey, Managed]]) -> Iterator[Compared]:
+        """Yield those of `chosen` whose objects are gone, or have another digest than in state.
+
+        Raises ValidationError for a type that the provider does not know.
+        """
+        pairs: list[_Pair] = []
+        for key, managed in chosen:
+            handler = self._registry.get(key.type)
+            if managed.digest and managed.digest == self._live.digest(managed.ref):
+                continue
+            found, model = self._find(handler, key, managed)
+            if found is None:
+                if model is None:
+                    yield Compared(key, managed, None)
+                continue
+            pairs.append(self._pair(handler, key, managed, found, model))
+        context.check()
+        yield from self._compare(context, pairs)
+
+    def _find(self, handler: Handler[Any], key: ResourceKey, managed: Managed) -> tuple[Ref | None, Any]:
+        """Return where a resource is and its model; no place but a model where it holds without an object."""
+        if managed.ref in self._live:
+            return managed.ref, self._live.get(managed.ref)
+        wanted = self._parsed(handler, key, recall(managed.instance) or managed.instance.config)
+        if wanted is None:
+            return None, None
+        implied = handler.implied(wanted, self._live)
+        if implied is not None and not handler.diff(implied, wanted):
+            return None, implied
+        other = handler.former(wanted)
+        if other is not None and other.type != managed.ref.type and other in self._live:
+            return other, self._live.get(other)
+        return None, None
+
+    def _pair(
+        self, handler: Handler[Any], key: ResourceKey, managed: Managed, found: Ref, model: Any
+    ) -> _Pair:
+        sealed = recall(managed.instance)
+        pair = _Pair(key, managed, handler, found, model, None, _plain(sealed))
+        if pair.sealed is None:
+            pair.before = self._asked_for(handler, key, managed, model)
+            return pair
+        pair.known = _unsealed(pair.sealed, _plain(handler.config(model)))
+        pair.before = self._parsed(handler, key, pair.known)
+        return pair
+
+    def _asked_for(self, handler: Handler[Any], key: ResourceKey, managed: Managed, model: Any) -> Any:
+        """Return what configuration says, for a state of which nothing more is known."""
+        wanted = self._parsed(handler, key, managed.instance.config)
+        if wanted is None:
+            return None
+        return with_kept(handler.completed(wanted, self._live.get), model)
+
+    def _parsed(self, handler: Handler[Any], key: ResourceKey, config: Mapping[str, Any]) -> Any:
+        try:
+            return handler.parse(config, key.name)
+        except ValidationError:
+            return None
+
+    def _compare(self, context: Context, pairs: Sequence[_Pair]) -> Iterator[Compared]:
+        if not pairs:
+            return
+        claims = self._claims()
+        for pair in pairs:
+            pair.live = claims.without(pair.handler, pair.found, pair.live)
+            if pair.before is not None:
+                pair.before = claims.without(pair.handler, pair.found, pair.before)
+        open_ = [each for each in pairs if each.before is not None and not _same(each)]
+        if open_:
+            asked = [(each.handler, each.live, each.before) for each in open_]
+            for pair, settled in zip(open_, self._catalog.settle(context, asked), strict=True):
+                pair.before = settled
+        for pair in pairs:
+            yield Compared(
+                pair.key,
+                pair.managed,
+                pair.found,
+                tuple(self._differences(pair)),
+                unknown=pair.before is None and pair.sealed is None,
+            )
+
+    def _claims(self) -> Claims:
+        """Return the parts that are resources of their own, as they are and as they were."""
+        found = []
+        for key, managed in self._everything:
+            handler = self._registry.get(key.type)
+            if handler.parts:
+                known = recall(managed.instance) or managed.instance.config
+                models = (self._live.get(managed.ref), self._parsed(handler, key, known))
+                found += [(handler, managed.ref, each) for each in models if each is not None]
+        return Claims.of(found)
+
+    def _differences(self, pair: _Pair) -> Iterator[Difference]:
+        if pair.found.type != pair.managed.ref.type:
+            yield Difference("type", pair.managed.ref.type, pair.found.type, "security")
+        live = _plain(pair.handler.config(pair.live))
+        if pair.before is None:
+            if pair.sealed is not None:
+                yield from differences(pair.handler.model, pair.sealed, live)
+        elif not _same(pair):
+            before = _plain(pair.handler.config(pair.before))
+            same = {
+                name for name in {*before, *live} if before.get(name) != live.get(name) and _alike(pair, name)
+            }
+            yield from differences(pair.handler.model, _but(before, same), _but(live, same))
+        if pair.known != pair.sealed and pair.before is not None:
+            yield from (
+                each
+                for each in differences(pair.handler.model, pair.sealed or {}, pair.known or {})
+                if each.sensitive
+            )
+        yield from self._concealed(pair)
+
+    def _concealed(self, pair: _Pair) -> Iterator[Difference]:
+        noted = pair.managed.instance.state.get(CONCEALED)
+        if not isinstance(noted, Mapping):
+            return
+        now = conceal(pair.handler.concealed(pair.live), self._lineage)
+        for name in [*noted, *(name for name in now if name not in noted)]:
+            if noted.get(name) != now.get(name):
+                yield Difference(
+                    name,
+                    REDACTED if noted.get(name) else None,
+                    REDACTED if now.get(name) else None,
+                    "security",
+                    sensitive=True,
+                )
+
+
+def _same(pair: _Pair) -> bool:
+    return bool(
+        pair.before == pair.live or pair.handler.normal(pair.before) == pair.handler.normal(pair.live)
+    )
+
+
+def _alike(pair: _Pair, name: str) -> bool:
+    """Whether one attribute by itself, written otherwise, makes no difference to the database."""
+    if not hasattr(pair.live, name):
+        return False
+    changed = replaced(pair.before, {name: getattr(pair.live, name)})
+    return bool(pair.handler.normal(changed) == pair.handler.normal(pair.before))
+
+
+def _but(config: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    left_out = frozenset(names)
+    return {name: each for name, each in config.items() if name not in left_out}
+
+
+def _plain(config: Mapping[str, Any] | None) -> Any:
+    """Return a configuration as it is after it was written and read."""
+    return None if config is None else msgspec.json.decode(msgspec.json.encode(config))
+
+
+def _unsealed(value: Any, live: Any) -> Any:
+    """Return `value` with what `live` has in the place of each stand-in of a sensitive value."""
+    if is_sealed(value):
+        return live
+    if isinstance(value, dict):
+        inside = live if isinstance(live, dict) else {}
+        found = {key: _unsealed(each, inside.get(key)) for key, each in value.items()}
+        return {key: each for key, each in found.items() if each is not None or not is_sealed(value[key])}
+    if isinstance(value, list):
+        held = live if isinstance(live, list) else []
+        return [_unsealed(each, _counterpart(held, each, at)) for at, each in enumerate(value)]
+    return value
+
+
+def _counterpart(live: list[Any], element: Any, at: int) -> Any:
+    name = element.get("name") if isinstance(element, dict) else None
+    if isinstance(name, str):
+        return next((each for each in live if isinstance(each, dict) and each.get("name") == name), None)
+    return live[at] if at < len(live) else None
