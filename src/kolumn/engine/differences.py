@@ -52,7 +52,7 @@ class Difference(NamedTuple):
 
 def differences(model: type[Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
     """Return where two configurations of `model`, as `Handler.config` writes them, differ, in their order."""
-    return list(_inside(model, before, after, "", getattr(model, "GUARDS", "")))
+    return list(_inside(model, before, after, "", _terms(getattr(model, "GUARDS", ""))))
 
 
 def _inside(
@@ -102,8 +102,16 @@ def _field(field: DeclaredField, mine: Any, theirs: Any, path: str, guards: Guar
                 sealed = _sealed(f"{path}.{key}", mine.get(key), theirs.get(key), guards)
                 yield sealed or Difference(f"{path}.{key}", mine.get(key), theirs.get(key), guards)
         return
-    shown = (_without_secrets(field, mine), _without_secrets(field, theirs))
-    yield Difference(path, *shown, inner, remark=field.name in _REMARKS)
+    before, after = (_without_secrets(field, _or_default(field, each)) for each in (mine, theirs))
+    yield Difference(path, before, after, inner, remark=field.name in _REMARKS)
+
+
+def _or_default(field: DeclaredField, value: Any) -> Any:
+    """Return what holds where nothing is said, if that is anything; `value` otherwise."""
+    if value is not None or not isinstance(field.default, str | int | float | tuple):
+        return value
+    default = list(field.default) if isinstance(field.default, tuple) else field.default
+    return default or None
 
 
 def _elements(

@@ -20,6 +20,7 @@ from kolumn.engine.dependents import with_dependents
 from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.operations import NOTHING, Drop, Operation, Risk, Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
+from kolumn.engine.remembered import recall
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rewriting import with_kept
 from kolumn.engine.session import Catalog, Compiler
@@ -56,6 +57,7 @@ class _Question(NamedTuple):
     resources: tuple[PlanResource, ...]
     prune: bool
     online: bool
+    restore: bool
     state: int
     """`StateStore.revision`."""
 
@@ -111,14 +113,15 @@ class Planner:
         *,
         prune: bool = False,
         online: bool = False,
+        restore: bool = False,
     ) -> Plan:
         """Return the plan that makes the database hold what `resources` says.
 
         The database is read once, now. With `prune` whatever nobody names is deleted; `online` asks for steps
-        that let others work on (see `Compiler.compile`). Raises ValidationError with every fault of every
-        resource.
+        that let others work on (see `Compiler.compile`); with `restore` what configuration leaves alone becomes
+        what it was after the last apply. Raises ValidationError with every fault of every resource.
         """
-        question = _Question(tuple(resources), prune, online, self._state.revision)
+        question = _Question(tuple(resources), prune, online, restore, self._state.revision)
         context.check()
         live = self._catalog.scan(context)
         last, self._last = self._last, None
@@ -135,7 +138,7 @@ class Planner:
             item.unchanged = self._is_unchanged(item, live)
         if not question.prune and not problems and all(item.unchanged for item in items):
             return Plan(changes=tuple(_unchanged(item) for item in items))
-        claims = self._resolve(items, live, problems)
+        claims = self._resolve(items, live, problems, restore=question.restore)
         if question.prune:
             items += self._pruned(items, live)
         context.check()
@@ -202,7 +205,9 @@ class Planner:
         item.ref = managed.ref
         return True
 
-    def _resolve(self, items: list[_Item], live: Snapshot, problems: list[Problem]) -> Claims:
+    def _resolve(
+        self, items: list[_Item], live: Snapshot, problems: list[Problem], *, restore: bool
+    ) -> Claims:
         """Build the models, wanted and live, of every item; return the parts that some of them are.
 
         Raises ValidationError with all faults, those in `problems` first.
@@ -218,6 +223,8 @@ class Planner:
             except ValidationError as error:
                 problems += _placed(error, item.request)
                 continue
+            if restore:
+                item.wanted = _restored(item)
             item.ref = item.handler.ref(item.wanted)
         claimed: dict[Ref, _Item] = {}
         for item in items:
@@ -511,6 +518,17 @@ def _asked_for(items: Iterable[_Item], live: Snapshot) -> Callable[[Ref], Any]:
         return with_kept(wanted, live.get(ref))
 
     return model
+
+
+def _restored(item: _Item) -> Any:
+    """Return what is wanted with what configuration leaves alone as the last apply left it."""
+    known = recall(item.managed.instance) if item.managed is not None else None
+    if known is None:
+        return item.wanted
+    try:
+        return with_kept(item.wanted, item.handler.parse(known, item.request.name))
+    except ValidationError:  # a value is sealed; what is asked for has it
+        return item.wanted
 
 
 def _ignoring(item: _Item, wanted: Any, live: Any) -> Any:

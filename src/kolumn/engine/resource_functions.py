@@ -91,7 +91,11 @@ class ResourceFunctions(FunctionGroup):
 
     def _planned(self, context: Context, resources: Sequence[m.PlanResource], options: m.PlanOptions) -> Plan:
         return self.planner.plan(
-            context, resources, prune=options.prune, online=self.online or options.online
+            context,
+            resources,
+            prune=options.prune,
+            online=self.online or options.online,
+            restore=options.restore,
         )
 
     def _record(self, plan: Plan, request: m.PlanRequest, live: Snapshot, outcome: Outcome) -> None:

@@ -141,18 +141,18 @@ class Column:
 
     name: str = attribute("Column name", validators=[NOT_EMPTY], grammar="column")
     type: str = attribute("Data type, as the database spells it", default="", grammar="type")
-    not_null: bool = attribute("Whether NULL is refused", default=False, guards="terms")
-    primary_key: bool = attribute("Whether this column is the primary key", default=False, guards="terms")
-    unique: bool = attribute("Whether values are unique", default=False, guards="terms")
+    not_null: bool = attribute("Whether NULL is refused", default=False, guards="integrity")
+    primary_key: bool = attribute("Whether this column is the primary key", default=False, guards="integrity")
+    unique: bool = attribute("Whether values are unique", default=False, guards="integrity")
     default: str | None = attribute("Default value as a SQL expression", default=None, grammar="default")
     generated: str = attribute("SQL expression the value is computed from", default="", grammar="expression")
     stored: bool = attribute("Whether a generated value is stored rather than computed", default=False)
     collation: str = attribute("Collation", default="", grammar="identifier")
     check: str = attribute(
-        "SQL expression that must not be false", default="", grammar="expression", guards="terms"
+        "SQL expression that must not be false", default="", grammar="expression", guards="integrity"
     )
     references: str = attribute(
-        "Foreign key target: `table(column)`", default="", grammar="reference", guards="terms"
+        "Foreign key target: `table(column)`", default="", grammar="reference", guards="integrity"
     )
     on_delete: str = attribute(
         "Action on delete of the target",
