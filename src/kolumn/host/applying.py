@@ -221,6 +221,13 @@ def _sealed(resource: ResourceConfig, project: Project, salt: str) -> dict[str, 
     return dict(seal_texts(config, project.secrets, salt))
 
 
+def _seal_memory(state: dict[str, Any], paths: Iterable[str], salt: str) -> None:
+    """Seal what a provider remembers of sensitive attributes of the live object."""
+    if isinstance(state.get("live"), dict):
+        there = {name: each for name, each in state["live"].items() if each is not None}
+        state["live"] = {**state["live"], **seal_paths(there, paths, salt)}
+
+
 def _seal_state(raw: msgspec.Raw, provider: str, project: Project, salt: str) -> msgspec.Raw:
     """Return a provider's state with sensitive values sealed; untouched when the project has none."""
     paths = {each.address: each.sensitive for each in project.resources if each.sensitive}
@@ -231,6 +238,7 @@ def _seal_state(raw: msgspec.Raw, provider: str, project: Project, salt: str) ->
         address = address_of(prefixed_type(provider, entry["type"]), entry["name"])
         if address in paths:
             entry["config"] = seal_paths(entry.get("config", {}), paths[address], salt)
+            _seal_memory(entry.get("state", {}), paths[address], salt)
         entry["config"] = seal_texts(entry.get("config", {}), project.secrets, salt)
         entry["state"] = seal_texts(entry.get("state", {}), project.secrets, salt)
     return msgspec.Raw(msgspec.json.encode(document))

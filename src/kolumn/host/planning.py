@@ -31,6 +31,8 @@ class Options:
     """Delete live objects that neither configuration nor state names."""
     refresh_only: bool = False
     """Bring the state in line with the databases, change nothing there."""
+    restore: bool = False
+    """Bring back also what the configuration leaves alone, as the last apply left it."""
     online: bool = False
     lock_timeout: float = 0.0
     """Seconds to wait for locks, of the project and in the databases."""
@@ -147,6 +149,7 @@ def _ask_one(
         options=m.PlanOptions(
             detail=True,
             online=options.online,
+            restore=options.restore,
             prune=options.prune,
             lock_timeout_seconds=math.ceil(options.lock_timeout),
         ),

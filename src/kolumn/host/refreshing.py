@@ -18,6 +18,9 @@ from kolumn.host.results import Applied, Change, Difference, Result, Review
 from kolumn.host.sealing import Veil, seal_texts, shown
 from kolumn.host.state import Managed, State
 
+_OF_APPLY = frozenset({"config_digest", "digested_by", "ignore_changes"})
+"""Metadata that an apply leaves and that no longer holds for a configuration read from the database."""
+
 
 def plan_refresh(project: Project, state: State, fleet: Fleet, options: Options) -> ProjectPlan:
     """Return what a refresh finds, and the state it would leave.
@@ -43,13 +46,16 @@ def plan_refresh(project: Project, state: State, fleet: Fleet, options: Options)
             if options.targets and not any(covers(target, address) for target in options.targets):
                 kept.append(entry)
                 continue
+            if entry.get("status", "active") != "active":
+                kept.append(entry)
+                continue
             identity = str(entry.get("state", {}).get("identity", entry["name"]))
             found = live.get((_found_as(provider, entry), identity))
             if found is None:
                 changes.append(_change(address, type_, provider, "forget", "it is gone from the database"))
                 continue
             kept.append(entry)
-            if dict(found.state) == entry.get("state"):
+            if all(entry.get("state", {}).get(name) == each for name, each in found.state.items()):
                 unchanged += 1
                 continue
             changes.append(
@@ -65,8 +71,10 @@ def plan_refresh(project: Project, state: State, fleet: Fleet, options: Options)
             kept[-1] = {
                 **entry,
                 "config": seal_texts(found.config, project.secrets, state.salt),
-                "state": found.state,
-                "metadata": {"created_by": "kolumn", "managed": True},
+                "state": {**found.state, "live": {}},
+                "metadata": {
+                    name: each for name, each in entry.get("metadata", {}).items() if name not in _OF_APPLY
+                },
                 "updated_at": str(Timestamp.utc_now()),
             }
         if any(change.provider == provider for change in changes):

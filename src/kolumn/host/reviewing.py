@@ -14,7 +14,7 @@ from kolumn.host.providers import PlanReply
 from kolumn.host.requests import Key, Requests
 from kolumn.host.results import Action, Change, Difference, OutputChange
 from kolumn.host.sealing import HIDDEN, SEAL, Veil, hidden, is_sealed, sealed_paths, shown, texts_at
-from kolumn.host.state import OutputRecord
+from kolumn.host.state import Instance, OutputRecord
 
 
 def changes(
@@ -101,13 +101,16 @@ def _reason(action: Action, address: str, requests: Requests, pruned: bool) -> s
 def _sensitive(address: str, requests: Requests) -> list[tuple[str, ...]]:
     """Return what is sensitive of a resource, now or when it was last applied, as steps in one spelling."""
     resource = requests.configured.get(address)
-    paths = set(resource.sensitive) if resource is not None else set()
     entry = requests.managed.get(address)
-    if entry is not None and SEAL.encode() in bytes(entry[1].config):
-        paths.update(sealed_paths(entry[1].read_config()))
-    if not paths:
-        return []
-    return [same_steps(path) for path in sorted(paths)]
+    return sensitive_steps(resource.sensitive if resource is not None else (), entry[1] if entry else None)
+
+
+def sensitive_steps(paths: Iterable[str], entry: Instance | None) -> list[tuple[str, ...]]:
+    """Return `paths` and what is sealed in a state's entry, as steps in one spelling."""
+    found = set(paths)
+    if entry is not None and SEAL.encode() in bytes(entry.config):
+        found.update(sealed_paths(entry.read_config()))
+    return [same_steps(path) for path in sorted(found)]
 
 
 def _parts(

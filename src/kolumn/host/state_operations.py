@@ -165,15 +165,15 @@ def pull(backend: Backend) -> dict[str, Any]:
 
 def restore(backend: Backend, serial: int) -> Entry:
     """Make the state of an earlier serial the latest one again; databases stay. Raises StateError."""
-    latest = backend.read()
-    if latest is None:
+    written = backend.history()
+    if not written:
         raise no_state()
     body = backend.read_serial(serial).body
     state = states.decode(body)
     return backend.write(
         body,
         lineage=state.lineage,
-        parent=latest.entry.serial,
+        parent=written[0].serial,
         reason=f"state restore {serial}",
         force=True,
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kolumn.host.results import Applied, Change, OutputValue, Review
+
+if TYPE_CHECKING:
+    from kolumn.host.drift import Drift
 
 
 def review_document(review: Review) -> dict[str, Any]:
@@ -105,6 +108,15 @@ def applied_document(applied: Applied) -> dict[str, Any]:
             "problems": [problem.to_json() for problem in applied.error.problems],
         }
     return document
+
+
+def drift_document(drift: Drift) -> dict[str, Any]:
+    """Return what was found of drift."""
+    return {
+        "drifted": bool(drift.findings),
+        "checked": drift.checked,
+        "findings": [{"address": address, **plain(finding)} for address, finding in drift.findings],
+    }
 
 
 def outputs_document(outputs: tuple[OutputValue, ...]) -> dict[str, Any]:

@@ -60,12 +60,15 @@ class Backend(Protocol):
         """Where the state is, for people."""
         ...
 
-    def read(self) -> Stored | None:
-        """Return the latest state, None when nothing was ever written. Raises StateError."""
+    def read(self, *, trusting: bool = False) -> Stored | None:
+        """Return the latest state, None when nothing was ever written.
+
+        Raises StateError `state_tampered` for one that is not what was written, unless `trusting`.
+        """
         ...
 
-    def read_serial(self, serial: int) -> Stored:
-        """Return an earlier state. Raises StateError `unknown_serial` when it is not kept."""
+    def read_serial(self, serial: int, *, trusting: bool = False) -> Stored:
+        """Return an earlier state. Raises StateError as `read` does, and `unknown_serial` when it is not kept."""
         ...
 
     def write(self, body: bytes, *, lineage: str, parent: int, reason: str, force: bool = False) -> Entry:

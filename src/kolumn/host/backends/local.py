@@ -1,17 +1,21 @@
 """State in `.kolumn/state.db`, a SQLite file in the project folder, readable by its owner only.
 
 Every write is one transaction that adds a row with the whole state; earlier rows are the history. The
-latest row is kept plain so that reading it costs nothing; the ones before are compressed.
+latest row is kept plain so that reading it costs nothing; the ones before are compressed. Each row has a checksum
+of all it says, so that a state that was edited by hand or cut off is found before anything runs. Files from
+before there were checksums (format 1) are read as they are, and get them with the next write.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from kolumn.contract.errors import PermissionError, StateError
 from kolumn.contract.times import Timestamp
@@ -21,7 +25,7 @@ from kolumn.host.identity import user_at_host
 FOLDER = ".kolumn"
 KEPT = 100
 """How many states the history holds."""
-_FORMAT = 1
+_FORMAT = 2
 _BUSY_SECONDS = 10.0
 _TABLE = """
 CREATE TABLE IF NOT EXISTS state (
@@ -32,10 +36,13 @@ CREATE TABLE IF NOT EXISTS state (
   reason TEXT NOT NULL,
   size INTEGER NOT NULL,
   encoding TEXT NOT NULL,
-  body BLOB NOT NULL
+  body BLOB NOT NULL,
+  checksum TEXT
 )
 """
 _COLUMNS = "serial, lineage, written_at, writer, reason, size"
+_CHECKED = 2
+"""The format from which on every row that is written has a checksum."""
 
 
 class LocalBackend:
@@ -50,31 +57,48 @@ class LocalBackend:
         """The path of the state file."""
         return str(self._file)
 
-    def read(self) -> Stored | None:
+    def read(self, *, trusting: bool = False) -> Stored | None:
         """Return the latest state, None when nothing was ever written. Raises StateError."""
-        if not self._file.exists():
-            return None
-        with self._open() as database:
-            row = database.execute(
-                f"SELECT {_COLUMNS}, encoding, body FROM state ORDER BY serial DESC LIMIT 1"
-            ).fetchone()
-        return _stored(row) if row else None
+        return self._read("ORDER BY serial DESC LIMIT 1", (), trusting=trusting)
 
-    def read_serial(self, serial: int) -> Stored:
+    def read_serial(self, serial: int, *, trusting: bool = False) -> Stored:
         """Return an earlier state. Raises StateError `unknown_serial` when it is not kept."""
-        row = None
-        if self._file.exists():
-            with self._open() as database:
-                row = database.execute(
-                    f"SELECT {_COLUMNS}, encoding, body FROM state WHERE serial = ?",
-                    (serial,),
-                ).fetchone()
-        if row is None:
+        stored = self._read("WHERE serial = ?", (serial,), trusting=trusting)
+        if stored is None:
             raise StateError(
                 f"There is no state with serial {serial}. `kolumn state history` lists those that are kept.",
                 code="unknown_serial",
             )
-        return _stored(row)
+        return stored
+
+    def _read(self, which: str, parameters: tuple[int, ...], *, trusting: bool) -> Stored | None:
+        if not self._file.exists():
+            return None
+        with self._open() as database:
+            checked = _format(database) >= _CHECKED
+            row = database.execute(
+                f"SELECT {_COLUMNS}, encoding, body, {'checksum' if checked else 'NULL'}, "
+                f"(SELECT max(serial) FROM state) FROM state {which}",
+                parameters,
+            ).fetchone()
+        if row is None:
+            return None
+        *head, encoding, body, checksum, latest = row
+        required = checked and row[0] == latest
+        try:
+            stored = _stored(head, encoding, body)
+            fault = "" if checksum is None and not required else _fault(stored, checksum)
+        except (ValueError, TypeError, zlib.error) as error:
+            stored, fault = None, f"it cannot be read ({error})"
+        if stored is not None and (trusting or not fault):
+            return stored
+        raise StateError(
+            f"The state of serial {head[0]} in {self._file} is not what Kolumn wrote: {fault}. Somebody edited the "
+            "file, or it was cut off. `kolumn state repair` shows what is wrong with it; `kolumn state history` and "
+            "`kolumn state restore` bring an earlier one back.",
+            code="state_tampered",
+            details={"serial": head[0], "fault": fault},
+        )
 
     def write(self, body: bytes, *, lineage: str, parent: int, reason: str, force: bool = False) -> Entry:
         """Store the state that follows `parent`; see `Backend.write`."""
@@ -83,6 +107,8 @@ class LocalBackend:
         with self._open() as database:
             database.execute("BEGIN IMMEDIATE")
             database.execute(_TABLE)
+            if 0 < _format(database) < _CHECKED:
+                database.execute("ALTER TABLE state ADD COLUMN checksum TEXT")
             database.execute(f"PRAGMA user_version = {_FORMAT}")
             latest = database.execute(
                 "SELECT serial, lineage, encoding, body FROM state ORDER BY serial DESC LIMIT 1"
@@ -92,10 +118,10 @@ class LocalBackend:
                 if latest[2] == "plain":
                     database.execute(
                         "UPDATE state SET encoding = 'zlib', body = ? WHERE serial = ?",
-                        (zlib.compress(latest[3], 1), latest[0]),
+                        (zlib.compress(_bytes(latest[3]), 1), latest[0]),
                     )
             database.execute(
-                "INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, 'plain', ?)",
+                "INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, 'plain', ?, ?)",
                 (
                     entry.serial,
                     lineage,
@@ -104,6 +130,7 @@ class LocalBackend:
                     reason,
                     entry.size,
                     body,
+                    _checksum(entry, body),
                 ),
             )
             database.execute("DELETE FROM state WHERE serial <= ?", (entry.serial - KEPT,))
@@ -116,7 +143,14 @@ class LocalBackend:
             return ()
         with self._open() as database:
             rows = database.execute(f"SELECT {_COLUMNS} FROM state ORDER BY serial DESC").fetchall()
-        return tuple(_entry(row) for row in rows)
+        try:
+            return tuple(_entry(row) for row in rows)
+        except (ValueError, TypeError) as error:
+            raise StateError(
+                f"The history in {self._file} is not what Kolumn wrote: {error}. Move the file away and restore a "
+                "copy of it.",
+                code="state_tampered",
+            ) from error
 
     def lock(
         self, holder: Holder, wait: float, checkpoint: Callable[[], None] = lambda: None
@@ -165,7 +199,7 @@ class LocalBackend:
             with closing(
                 sqlite3.connect(self._file, timeout=_BUSY_SECONDS, isolation_level=None)
             ) as database:
-                version = database.execute("PRAGMA user_version").fetchone()[0]
+                version = _format(database)
                 if version > _FORMAT:
                     raise StateError(
                         f"{self._file} was written by a newer version of Kolumn (format {version}). "
@@ -196,6 +230,32 @@ def _entry(row: tuple[int, str, str, str, str, int]) -> Entry:
     return Entry(serial, lineage, Timestamp.parse(written_at), writer, reason, size)
 
 
-def _stored(row: tuple[int, str, str, str, str, int, str, bytes]) -> Stored:
-    *entry, encoding, body = row
-    return Stored(_entry((*entry,)), zlib.decompress(body) if encoding == "zlib" else body)  # type: ignore[arg-type]
+def _stored(head: Sequence[Any], encoding: str, body: bytes | str) -> Stored:
+    held = _bytes(body)
+    return Stored(_entry((*head,)), zlib.decompress(held) if encoding == "zlib" else held)
+
+
+def _bytes(body: bytes | str) -> bytes:
+    """Return the content of a row; who edits one by hand leaves a text."""
+    return body.encode() if isinstance(body, str) else body
+
+
+def _format(database: sqlite3.Connection) -> int:
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _checksum(entry: Entry, body: bytes) -> str:
+    """Return the checksum of a row: of its content and of what is said about it."""
+    said = (entry.serial, entry.lineage, str(entry.written_at), entry.writer, entry.reason, entry.size)
+    checksum = hashlib.sha256("\0".join(map(str, said)).encode())
+    checksum.update(b"\0" + body)
+    return checksum.hexdigest()
+
+
+def _fault(stored: Stored, checksum: str | None) -> str:
+    """Return why a row is not what was written; empty if it is."""
+    if len(stored.body) != stored.entry.size:
+        return f"it has {len(stored.body)} bytes instead of {stored.entry.size}"
+    if checksum is None:
+        return "its checksum is missing"
+    return "" if checksum == _checksum(stored.entry, stored.body) else "its checksum does not match"
