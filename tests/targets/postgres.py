@@ -496,7 +496,6 @@ def _target(version: int) -> Target:
         refused=frozenset(),
         missing=frozenset(
             {
-                "ValidateState",
                 "GetAuditLog",
                 "BeginTransaction",
                 "CommitTransaction",

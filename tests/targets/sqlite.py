@@ -225,7 +225,6 @@ SQLITE = Target(
     refused=frozenset({"function", "sequence", "user", "role", "grant"}),
     missing=frozenset(
         {
-            "ValidateState",
             "GetAuditLog",
             "BeginTransaction",
             "CommitTransaction",

@@ -26,9 +26,10 @@ from kolumn.engine.planner import Planner
 from kolumn.engine.resource_functions import ResourceFunctions
 from kolumn.engine.session import Capabilities, Catalog, Compiler, Session
 from kolumn.engine.state import StateStore
+from kolumn.engine.state_validation import ValidationFunctions
 from kolumn.version import __version__
 
-GROUPS: tuple[type[FunctionGroup], ...] = (ResourceFunctions, DriftFunctions)
+GROUPS: tuple[type[FunctionGroup], ...] = (ResourceFunctions, DriftFunctions, ValidationFunctions)
 """What every provider offers on a connection."""
 
 

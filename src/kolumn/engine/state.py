@@ -137,6 +137,16 @@ class StateStore:
             )
 
     @property
+    def provider(self) -> str:
+        """The provider whose state it is."""
+        return self._provider
+
+    @property
+    def engine_version(self) -> str:
+        """The version of Kolumn that makes the digests."""
+        return self._engine_version
+
+    @property
     def lineage(self) -> str:
         """What keys the digests of this history."""
         return self._lineage
