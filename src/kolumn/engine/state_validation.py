@@ -6,6 +6,7 @@ keeps the state can apply it without knowing more; none of them changes the data
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -153,20 +154,22 @@ class ValidationFunctions(FunctionGroup):
         )
 
     def _references(self, placed: Sequence[Placed], live: Snapshot) -> Iterator[m.ValidationFinding]:
-        """Yield what resources refer to and what is neither in state nor in the database."""
-        known: set[tuple[str, str, str]] = set()
+        """Yield what resources refer to and what is neither in state nor in the database.
+
+        A name that may be one of several types, or was read out of a text, may as well be the database's own.
+        """
+        types = frozenset(self.registry.types())
+        known: set[Ref] = {each.managed.ref for each in placed}
         for each in placed:
-            known.add(_bare(each.managed.ref))
             if each.model is not None:
-                known.update(map(_bare, each.handler.aliases(each.model)))
-        known.update(map(_bare, live.refs()))
-        names = {name for name, _, _ in known}
+                known |= each.handler.aliases(each.model)
         for each in placed:
             if each.model is None or each.managed.ref not in live:
                 continue
             created = each.handler.created(each.model)
+            named = Counter(ref[1:] for ref in created.uses)
             for ref in sorted(created.uses - created.guesses):
-                if _bare(ref) in known or (ref.name in names and not ref.schema):
+                if ref.type not in types or named[ref[1:]] > 1 or ref in known or ref in live:
                     continue
                 words = (
                     f"{each.managed.ref} refers to {ref}, which is neither in the state nor in the database"
@@ -200,11 +203,6 @@ def _adopt(edits: tuple[m.StateEdit, ...]) -> m.StateRepair:
         description="the state takes over what is live; the next plan compares that with the configuration",
         edits=edits,
     )
-
-
-def _bare(ref: Ref) -> tuple[str, str, str]:
-    """Return a reference without its type: what a text names may be an enum as well as a domain."""
-    return (ref.name, ref.schema, ref.parent)
 
 
 def _place(path: str) -> tuple[Any, ...]:

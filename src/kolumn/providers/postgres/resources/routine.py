@@ -445,8 +445,9 @@ class RoutineHandler(PostgresHandler[R]):
         return super().uses(model) | self._types(model) | self._mentioned(model) | {language}
 
     def guesses(self, model: R) -> frozenset[Ref]:
-        """Return what was read out of defaults and of a body."""
-        return self._mentioned(model) - self._types(model)
+        """Return what was read out of defaults and of a body, and the extension its language may come from."""
+        language = Ref("extension", model.language.lower())
+        return (self._mentioned(model) - self._types(model)) | {language}
 
     def types(self, model: R) -> Iterator[str]:
         """Yield the types the routine is declared with."""
