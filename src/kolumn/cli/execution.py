@@ -41,13 +41,20 @@ def carry_out(
 
 
 def _confirmed(plan: ProjectPlan, console: Console) -> bool:
+    return confirmed(
+        console,
+        "Delete all of this?" if plan.review.destroy else "Carry out this plan?",
+        "Review with `kolumn plan`, then run it again with --auto-approve, or apply a plan saved with "
+        "`kolumn plan --out FILE`.",
+    )
+
+
+def confirmed(console: Console, what: str, otherwise: str) -> bool:
+    """Ask a person; only `yes` is a yes. Raises ValidationError with what to do where there is nobody to ask."""
     if not console.interactive:
         raise ValidationError(
-            "There is nobody to ask: this is no terminal. Review with `kolumn plan`, then run it again with "
-            "--auto-approve, or apply a plan saved with `kolumn plan --out FILE`.",
-            code="not_confirmed",
+            f"There is nobody to ask: this is no terminal. {otherwise}", code="not_confirmed"
         )
-    what = "Delete all of this?" if plan.review.destroy else "Carry out this plan?"
     asking.set()
     try:
         console.out.flush()

@@ -92,6 +92,10 @@ class Client:
         """Compare the database with the state. Raises ValidationError `unsupported_function`."""
         return self._call("DetectDrift", request, m.DriftResponse)
 
+    def validate(self, request: m.ValidateRequest) -> m.ValidateResponse:
+        """Check a state, as it is stored, in itself and against the database."""
+        return self._call("ValidateState", request, m.ValidateResponse)
+
     def version(self) -> m.VersionResponse:
         """Return the provider's version."""
         return self._call("Version", m.VersionRequest(), m.VersionResponse)

@@ -11,6 +11,8 @@ from kolumn.cli import options
 from kolumn.cli.console import Console
 from kolumn.contract.context import Context
 
+FAULTS = 2
+
 if TYPE_CHECKING:
     from kolumn.host.backends import Entry
     from kolumn.host.state_operations import Listed
@@ -29,6 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "  kolumn state pull >state.json           and push, perhaps edited: kolumn state push state.json\n"
         "  kolumn state history\n"
         "  kolumn state restore 12\n"
+        "  kolumn state validate                   is it sound, and true of the databases?\n"
+        "  kolumn state repair --dry-run           what would mend it\n\n"
+        "exit codes: 0 done, 1 error; `validate`: 2 when it found faults, `repair`: 2 when some are left\n"
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     one = actions.add_parser("list", help="managed resources")
@@ -48,6 +53,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("history", help="the writes that are kept")
     one = actions.add_parser("restore", help="make an earlier state the latest one again")
     one.add_argument("serial", type=int, metavar="SERIAL")
+    one = actions.add_parser("validate", help="check the state in itself and against the databases")
+    options.add_variable_options(one)
+    one = actions.add_parser("repair", help="mend what validate finds, as a new serial")
+    options.add_variable_options(one)
+    one.add_argument("--auto-approve", action="store_true", help="do not ask")
+    one.add_argument("--dry-run", action="store_true", help="only show what would be done")
     for each in actions.choices.values():
         options.add_global_options(each, inherited=True)
         options.add_lock_timeout(each, inherited=True)
@@ -60,6 +71,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         if arguments.action in ("mv", "rm", "push", "restore"):
             with workspace.locked(arguments.lock_timeout):
                 return _change(workspace, arguments, console)
+        if arguments.action == "validate":
+            return _validate(workspace, console)
+        if arguments.action == "repair":
+            with workspace.locked(arguments.lock_timeout):
+                return _repair(workspace, arguments, console)
         return _look(workspace, arguments, console)
 
 
@@ -117,6 +133,61 @@ def _change(workspace: Workspace, arguments: argparse.Namespace, console: Consol
     else:
         console.print(said)
     return 0
+
+
+def _validate(workspace: Workspace, console: Console) -> int:
+    from kolumn.cli.render.validation import validated_document, validated_text
+    from kolumn.host.state_validation import validate
+
+    found = validate(workspace)
+    if console.json:
+        console.document(validated_document(found))
+    else:
+        console.print(validated_text(found, console.style))
+    return 0 if found.valid else FAULTS
+
+
+def _repair(workspace: Workspace, arguments: argparse.Namespace, console: Console) -> int:
+    from kolumn.cli.execution import confirmed
+    from kolumn.cli.render.validation import finding_document, findings_lines
+    from kolumn.host.state_validation import carry_out, plan_repair
+
+    repair = plan_repair(workspace)
+    faults = [each for each in repair.left if each.is_fault]
+    if not console.json:
+        for line in findings_lines((*repair.repaired, *faults), console.style):
+            console.print(line)
+        if faults:
+            console.print(
+                f"\n{len(faults)} of these cannot be mended by themselves; `kolumn state history` lists"
+            )
+            console.print("earlier states, `kolumn state restore` brings one of them back.")
+    serial = repair.before.serial
+    if repair.changes and not arguments.dry_run:
+        if not arguments.auto_approve and not confirmed(
+            console, "Mend this?", "Review with --dry-run, then run it again with --auto-approve."
+        ):
+            console.print("Nothing was changed.")
+            return 1
+        serial = carry_out(workspace, repair).serial
+    if console.json:
+        console.document(
+            {
+                "serial": serial,
+                "dry_run": arguments.dry_run,
+                "repaired": [finding_document(each) for each in repair.repaired],
+                "left": [finding_document(each) for each in repair.left],
+            }
+        )
+    elif not repair.changes:
+        console.print("There is nothing to mend." if not faults else "")
+    elif arguments.dry_run:
+        console.print(f"\n{len(repair.repaired)} would be mended; nothing was written.")
+    else:
+        console.print(
+            f"\n{len(repair.repaired)} mended as serial {serial}; serial {repair.before.serial} is kept."
+        )
+    return FAULTS if faults else 0
 
 
 def read_file(path: Path) -> bytes:
