@@ -1,0 +1,1 @@
+"""Drift injected by hand: every attribute of every resource type, by SQL that knows nothing of Kolumn."""
