@@ -18,10 +18,10 @@ from kolumn.contract.masking import REDACTED
 from kolumn.contract.secrets import is_sealed
 from kolumn.engine.claims import Claims
 from kolumn.engine.declaration import replaced
-from kolumn.engine.differences import Difference, differences
+from kolumn.engine.differences import Difference, differences, with_value
 from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.plan import ResourceKey
-from kolumn.engine.remembered import CONCEALED, conceal, recall
+from kolumn.engine.remembered import CONCEALED, LIVE, conceal, recall
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rewriting import with_kept
 from kolumn.engine.session import Catalog
@@ -169,17 +169,20 @@ class Comparison:
 
     def _differences(self, pair: _Pair) -> Iterator[Difference]:
         if pair.found.type != pair.managed.ref.type:
-            yield Difference("type", pair.managed.ref.type, pair.found.type, "security")
+            yield Difference(("type",), pair.managed.ref.type, pair.found.type, "security")
         live = _plain(pair.handler.config(pair.live))
         if pair.before is None:
             if pair.sealed is not None:
                 yield from differences(pair.handler.model, pair.sealed, live)
         elif not _same(pair):
             before = _plain(pair.handler.config(pair.before))
-            same = {
-                name for name in {*before, *live} if before.get(name) != live.get(name) and _alike(pair, name)
-            }
-            yield from differences(pair.handler.model, _but(before, same), _but(live, same))
+            differing = [name for name in {*before, *live} if before.get(name) != live.get(name)]
+            same = {name for name in differing if _alike(pair, name)}
+            yield from (
+                each
+                for each in differences(pair.handler.model, _but(before, same), _but(live, same))
+                if len(each.steps) == 1 or not self._implied(pair, each, before, live)
+            )
         if pair.known != pair.sealed and pair.before is not None:
             yield from (
                 each
@@ -188,15 +191,28 @@ class Comparison:
             )
         yield from self._concealed(pair)
 
+    def _implied(self, pair: _Pair, difference: Difference, before: Any, live: Any) -> bool:
+        """Whether one difference is none by itself: a column of a primary key is not null, said or not."""
+        for model, config, value in (
+            (pair.before, before, difference.after),
+            (pair.live, live, difference.before),
+        ):
+            changed = with_value(pair.handler.model, config, difference.steps, value)
+            made = None if changed is None else self._parsed(pair.handler, pair.key, changed)
+            if made is not None and pair.handler.normal(made) == pair.handler.normal(model):
+                return True
+        return False
+
     def _concealed(self, pair: _Pair) -> Iterator[Difference]:
-        noted = pair.managed.instance.state.get(CONCEALED)
+        state = pair.managed.instance.state
+        noted = state.get(CONCEALED, {} if LIVE in state else None)
         if not isinstance(noted, Mapping):
             return
         now = conceal(pair.handler.concealed(pair.live), self._lineage)
         for name in [*noted, *(name for name in now if name not in noted)]:
             if noted.get(name) != now.get(name):
                 yield Difference(
-                    name,
+                    (name,),
                     REDACTED if noted.get(name) else None,
                     REDACTED if now.get(name) else None,
                     "security",

@@ -22,12 +22,18 @@ _REMARKS = frozenset({"comment"})
 class Difference(NamedTuple):
     """One attribute that differs; None where it is absent."""
 
-    path: str
+    steps: tuple[str, ...]
+    """The way to the attribute, step by step: names may have dots."""
     before: Any
     after: Any
     guards: Guard = ""
     sensitive: bool = False
     remark: bool = False
+
+    @property
+    def path(self) -> str:
+        """The way as one text, as in plans."""
+        return ".".join(self.steps)
 
     @property
     def kind(self) -> Kind:
@@ -52,25 +58,31 @@ class Difference(NamedTuple):
 
 def differences(model: type[Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
     """Return where two configurations of `model`, as `Handler.config` writes them, differ, in their order."""
-    return list(_inside(model, before, after, "", _terms(getattr(model, "GUARDS", ""))))
+    return list(_inside(model, before, after, (), _terms(getattr(model, "GUARDS", ""))))
 
 
 def _inside(
-    model: type[Any], before: Mapping[str, Any], after: Mapping[str, Any], path: str, guards: Guard
+    model: type[Any],
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    path: tuple[str, ...],
+    guards: Guard,
 ) -> Iterator[Difference]:
     fields = {each.name: each for each in declared_fields(model)}
     for key in [*before, *(key for key in after if key not in before)]:
         mine, theirs = before.get(key), after.get(key)
         if mine == theirs:
             continue
-        field, where = fields.get(key), f"{path}.{key}" if path else key
+        field, where = fields.get(key), (*path, key)
         if field is None:
             yield Difference(where, mine, theirs, guards)
         else:
             yield from _field(field, mine, theirs, where, guards)
 
 
-def _field(field: DeclaredField, mine: Any, theirs: Any, path: str, guards: Guard) -> Iterator[Difference]:
+def _field(
+    field: DeclaredField, mine: Any, theirs: Any, path: tuple[str, ...], guards: Guard
+) -> Iterator[Difference]:
     guards = field.about.guards or guards
     inner: Guard = getattr(field.element, "GUARDS", "") or guards
     if field.about.sensitive:
@@ -99,8 +111,8 @@ def _field(field: DeclaredField, mine: Any, theirs: Any, path: str, guards: Guar
     if field.kind == "mapping" and isinstance(mine, Mapping) and isinstance(theirs, Mapping):
         for key in [*mine, *(key for key in theirs if key not in mine)]:
             if mine.get(key) != theirs.get(key):
-                sealed = _sealed(f"{path}.{key}", mine.get(key), theirs.get(key), guards)
-                yield sealed or Difference(f"{path}.{key}", mine.get(key), theirs.get(key), guards)
+                sealed = _sealed((*path, key), mine.get(key), theirs.get(key), guards)
+                yield sealed or Difference((*path, key), mine.get(key), theirs.get(key), guards)
         return
     before, after = (_without_secrets(field, _or_default(field, each)) for each in (mine, theirs))
     yield Difference(path, before, after, inner, remark=field.name in _REMARKS)
@@ -115,17 +127,21 @@ def _or_default(field: DeclaredField, value: Any) -> Any:
 
 
 def _elements(
-    field: DeclaredField, mine: Mapping[str, Any], theirs: Mapping[str, Any], path: str, guards: Guard
+    field: DeclaredField,
+    mine: Mapping[str, Any],
+    theirs: Mapping[str, Any],
+    path: tuple[str, ...],
+    guards: Guard,
 ) -> Iterator[Difference]:
     for name in [*mine, *(name for name in theirs if name not in mine)]:
         one, other = mine.get(name), theirs.get(name)
         if one == other:
             continue
         if one is None or other is None:
-            where = f"{path}.{name}"
+            where = (*path, name)
             yield Difference(where, _without_secrets(field, one), _without_secrets(field, other), guards)
         else:
-            yield from _inside(field.element, one, other, f"{path}.{name}", _terms(guards))
+            yield from _inside(field.element, one, other, (*path, name), _terms(guards))
 
 
 def _terms(guards: Guard) -> Guard:
@@ -133,7 +149,7 @@ def _terms(guards: Guard) -> Guard:
     return "terms" if guards == "integrity" else guards
 
 
-def _sealed(path: str, mine: Any, theirs: Any, guards: Guard) -> Difference | None:
+def _sealed(path: tuple[str, ...], mine: Any, theirs: Any, guards: Guard) -> Difference | None:
     """Return the difference between a stand-in and a live value: whether it is one, who has the salt can say."""
     return Difference(path, mine, theirs, guards, sensitive=True) if is_sealed(mine) else None
 
@@ -183,3 +199,42 @@ def _hidden(model: type[Any], value: Any) -> Any:
         else _without_secrets(fields[key], each)
         for key, each in value.items()
     }
+
+
+def with_value(
+    model: type[Any], config: Mapping[str, Any], steps: Sequence[str], value: Any
+) -> dict[str, Any] | None:
+    """Return a configuration of `model` with another value at a difference; None removes what is there.
+
+    None where the configuration has nothing that the steps lead through.
+    """
+    head, rest = steps[0], steps[1:]
+    field = next((each for each in declared_fields(model) if each.name == head), None)
+    held = config.get(head)
+    made: Any = value
+    if rest:
+        if field is not None and field.kind == "model" and held is not None:
+            inside = _expanded(field.element, held)
+            made = None if inside is None else with_value(field.element, inside, rest, value)
+        elif field is not None and field.kind == "models":
+            made = _with_element(field, held, rest, value)
+        elif isinstance(held, Mapping):
+            made = {key: each for key, each in {**held, rest[0]: value}.items() if each is not None}
+        else:
+            return None
+        if made is None:
+            return None
+    return {key: each for key, each in {**config, head: made}.items() if each is not None}
+
+
+def _with_element(field: DeclaredField, held: Any, steps: Sequence[str], value: Any) -> list[Any] | None:
+    named = _named(field.element, held)
+    if named is None:
+        return None
+    name, rest = steps[0], steps[1:]
+    made: Any = value
+    if rest:
+        made = with_value(field.element, named[name], rest, value) if name in named else None
+        if made is None:
+            return None
+    return [each for each in {**named, name: made}.values() if each is not None]

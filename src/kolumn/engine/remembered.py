@@ -15,7 +15,10 @@ from kolumn.contract.messages import ResourceInstance
 LIVE = "live"
 """In the state of an instance: attributes that were otherwise live than asked for; None for absent ones."""
 CONCEALED = "concealed"
-"""In the state of an instance: keyed digests of live values that are never read, e.g. of a password."""
+"""In the state of an instance: keyed digests of live values that are never read, e.g. of a password.
+
+None where they are not known, as after the host took over what it read.
+"""
 
 
 def remember(config: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:

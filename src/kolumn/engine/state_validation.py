@@ -145,7 +145,12 @@ class ValidationFunctions(FunctionGroup):
         instance, path = placed.managed.instance, placed.path
         metadata = {name: each for name, each in instance.metadata.items() if name not in _OF_APPLY}
         config = placed.handler.config(live.get(ref))
-        state = {"identity": ref.identity, "digest": live.digest(ref), LIVE: {}}
+        state: dict[str, Any] = {
+            "identity": ref.identity,
+            "digest": live.digest(ref),
+            LIVE: {},
+            CONCEALED: None,
+        }
         return (
             m.StateEdit(path=f"{path}.config", value=config),
             m.StateEdit(path=f"{path}.state", value=state),

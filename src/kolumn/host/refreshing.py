@@ -71,7 +71,7 @@ def plan_refresh(project: Project, state: State, fleet: Fleet, options: Options)
             kept[-1] = {
                 **entry,
                 "config": seal_texts(found.config, project.secrets, state.salt),
-                "state": {**found.state, "live": {}},
+                "state": {**found.state, "live": {}, "concealed": None},
                 "metadata": {
                     name: each for name, each in entry.get("metadata", {}).items() if name not in _OF_APPLY
                 },
