@@ -204,7 +204,7 @@ def tamperings() -> Iterator[Tampering]:
         (f"{head} AFTER UPDATE OF title ON book {when} {body}", "events"),
         (f"{head} AFTER UPDATE OF price ON book {body}", "when"),
         (f"{head} AFTER UPDATE OF price ON book {when} BEGIN SELECT 1; END", "body"),
-        (f"{head} AFTER UPDATE OF price ON book FOR EACH ROW {when} {body}", ""),
+        (f"{head} AFTER UPDATE OF price ON book FOR EACH ROW {when} {body}", "for_each_row"),
         ("DROP TRIGGER book_priced", "-"),
     )
 
@@ -216,7 +216,7 @@ NOT_CHANGED = frozenset(
         # part of what identifies the object, so another value is another object
         "*.name", "*.schema", "*.table",
         # wishes of the configuration, and how a statement is written, which is no difference
-        "*.renamed_from", "*.statement", "*.quoting", "table.layout", "trigger.for_each_row",
+        "*.renamed_from", "*.statement", "*.quoting", "table.layout",
         # SQLite has no comments
         "table.comment",
         # belongs to the connection: what is attached is what its settings say

@@ -205,3 +205,76 @@ def test_a_killed_writer_leaves_a_whole_state(tmp_path: Path) -> None:
         assert latest.entry.serial in (acknowledged, acknowledged + 1)
         assert latest.body.startswith(b'{"n":%d,' % latest.entry.serial)
         assert latest.entry.size == len(latest.body)
+
+
+def tampered(backend: LocalBackend, change: str, *parameters: object) -> StateError:
+    with sqlite3.connect(backend.location) as database:
+        database.execute(change, parameters)
+    database.close()
+    with pytest.raises(StateError) as caught:
+        backend.read()
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ("UPDATE state SET body = replace(CAST(body AS TEXT), 'users', 'userz')", "checksum does not match"),
+        ("UPDATE state SET body = substr(body, 1, 5)", "bytes instead of"),
+        ("UPDATE state SET lineage = 'b'", "checksum does not match"),
+        ("UPDATE state SET reason = 'nothing'", "checksum does not match"),
+        ("UPDATE state SET checksum = NULL", "checksum is missing"),
+        ("UPDATE state SET written_at = 'today'", "cannot be read"),
+        ("UPDATE state SET encoding = 'zlib'", "cannot be read"),
+    ],
+)
+def test_a_state_that_was_edited_is_named(tmp_path: Path, change: str, fault: str) -> None:
+    backend = LocalBackend(tmp_path)
+    backend.write(b'{"table":"users"}', lineage="a", parent=0, reason="apply")
+
+    error = tampered(backend, change)
+
+    assert error.code == "state_tampered"
+    assert fault in error.message
+    assert "serial 1" in error.message
+
+
+def test_an_edited_state_is_read_by_who_trusts_it_and_earlier_ones_by_all(tmp_path: Path) -> None:
+    backend = LocalBackend(tmp_path)
+    backend.write(b'{"n":1}', lineage="a", parent=0, reason="apply")
+    backend.write(b'{"n":2}', lineage="a", parent=1, reason="apply")
+
+    tampered(backend, "UPDATE state SET body = '{\"n\":9}' WHERE serial = 2")
+
+    trusted = backend.read(trusting=True)
+    assert trusted is not None
+    assert trusted.body == b'{"n":9}'
+    assert backend.read_serial(1).body == b'{"n":1}'
+    backend.write(b'{"n":3}', lineage="a", parent=2, reason="state repair")
+    latest = backend.read()
+    assert latest is not None
+    assert latest.body == b'{"n":3}'
+
+
+def test_a_file_from_before_there_were_checksums_is_read_and_gets_them(tmp_path: Path) -> None:
+    (tmp_path / ".kolumn").mkdir()
+    with sqlite3.connect(tmp_path / ".kolumn" / "state.db") as database:
+        database.execute(
+            "CREATE TABLE state (serial INTEGER PRIMARY KEY, lineage TEXT NOT NULL, written_at TEXT NOT NULL, "
+            "writer TEXT NOT NULL, reason TEXT NOT NULL, size INTEGER NOT NULL, encoding TEXT NOT NULL, "
+            "body BLOB NOT NULL)"
+        )
+        database.execute(
+            "INSERT INTO state VALUES (1, 'a', '2026-01-01T00:00:00Z', 'u@h', 'apply', 7, 'plain', ?)", (b'{"n":1}',)
+        )
+        database.execute("PRAGMA user_version = 1")
+    database.close()
+    backend = LocalBackend(tmp_path)
+    latest = backend.read()
+    assert latest is not None
+    assert (latest.entry.serial, latest.body) == (1, b'{"n":1}')
+
+    backend.write(b'{"n":2}', lineage="a", parent=1, reason="apply")
+
+    assert backend.read_serial(1).body == b'{"n":1}'
+    assert tampered(backend, "UPDATE state SET body = '{\"n\":9}' WHERE serial = 2").code == "state_tampered"
