@@ -55,7 +55,10 @@ def test_what_drifted_is_told_and_changes_nothing(applied: ProjectFolder) -> Non
 
 def test_filters(applied: ProjectFolder) -> None:
     applied.sql(CHANGES)
-    users, index = ("sqlite_table.users", "added", "columns.age"), ("sqlite_index.posts_by_author", "removed", "")
+    users, index = (
+        ("sqlite_table.users", "added", "columns.age"),
+        ("sqlite_index.posts_by_author", "removed", ""),
+    )
     assert found(applied) == [index, users]
     assert found(applied, "--unmanaged") == [index, users, ("sqlite_table.strange", "unmanaged", "")]
     assert found(applied, "--severity", "error") == [index]
@@ -119,13 +122,24 @@ def test_adopt_takes_reality_into_state_and_the_plan_sees_it(applied: ProjectFol
     assert plan["summary"]["update"] == 1
     applied.sql("ALTER TABLE users ADD COLUMN more TEXT")
     assert found(applied) == [("sqlite_table.users", "added", "columns.more")]
-    applied.write(USERS.replace('column "email"', 'column "age" {\n type = "INTEGER"\n}\ncolumn "more" {\n type = "TEXT"\n}\ncolumn "email"') + POSTS)
+    applied.write(
+        USERS.replace(
+            'column "email"',
+            'column "age" {\n type = "INTEGER"\n}\ncolumn "more" {\n type = "TEXT"\n}\ncolumn "email"',
+        )
+        + POSTS
+    )
     applied.apply()
     assert found(applied) == []
 
 
 def test_what_configuration_ignores_is_no_drift(project: ProjectFolder) -> None:
-    project.write(USERS.replace('create "sqlite_table" "users" {', 'create "sqlite_table" "users" {\n lifecycle {\n ignore_changes = ["column.age"]\n }'))
+    project.write(
+        USERS.replace(
+            'create "sqlite_table" "users" {',
+            'create "sqlite_table" "users" {\n lifecycle {\n ignore_changes = ["column.age"]\n }',
+        )
+    )
     project.apply()
     project.sql("ALTER TABLE users ADD COLUMN age INTEGER")
     assert found(project) == []
@@ -148,7 +162,9 @@ def test_sensitive_values_differ_unseen(project: ProjectFolder) -> None:
 
     project.sql("ALTER TABLE vault RENAME COLUMN n TO m")
     told = {(kind, path) for _, kind, path in found(project)}
-    assert told == {("removed", "columns.n"), ("added", "columns.m")}, "what is sealed is compared all the same"
+    assert told == {("removed", "columns.n"), ("added", "columns.m")}, (
+        "what is sealed is compared all the same"
+    )
 
     project.sql("DROP TABLE vault; CREATE TABLE vault (code TEXT DEFAULT 'Another-tiger-43', n INTEGER)")
     ran = project.run("drift", "--json")

@@ -91,7 +91,10 @@ FAULTS: list[tuple[str, Change]] = [
     ("invalid_structure", lambda state: first(state)["state"].update(live=5)),
     ("unknown_type", lambda state: first(state).update(type="nonsense")),
     ("duplicate_resource", lambda state: state["resources"].append(copy.deepcopy(first(state)))),
-    ("duplicate_object", lambda state: state["resources"].append({**copy.deepcopy(first(state)), "name": "twin"})),
+    (
+        "duplicate_object",
+        lambda state: state["resources"].append({**copy.deepcopy(first(state)), "name": "twin"}),
+    ),
     ("invalid_status", lambda state: first(state).update(status="lost")),
     ("invalid_config", lambda state: first(state).update(config="none")),
     ("invalid_reference", lambda state: first(state)["metadata"].update(ref="x")),
@@ -195,7 +198,13 @@ def test_filters(target: Target, client: Client, state: Any) -> None:
 
 
 _SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(-5, 5), st.text(max_size=6), st.just([]), st.just({}), st.just(["x"])
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 5),
+    st.text(max_size=6),
+    st.just([]),
+    st.just({}),
+    st.just(["x"]),
 )
 
 
@@ -204,7 +213,11 @@ def corruption(draw: st.DrawFn) -> list[tuple[str, Any, Any]]:
     """One to four corruptions: what is done, where (drawn as numbers), and with what."""
     kinds = st.sampled_from(["drop", "put", "twice", "foreign"])
     return draw(
-        st.lists(st.tuples(kinds, st.lists(st.integers(0, 50), min_size=3, max_size=3), _SCALARS), min_size=1, max_size=4)
+        st.lists(
+            st.tuples(kinds, st.lists(st.integers(0, 50), min_size=3, max_size=3), _SCALARS),
+            min_size=1,
+            max_size=4,
+        )
     )
 
 
@@ -259,5 +272,3 @@ def test_whatever_was_done_to_a_state_the_repair_is_valid(
     assert validated(client, mended)["findings"] == [], corruptions
     with Client(load(target.provider)) as heir:
         heir.done("SetState", {"state": mended})
-
-

@@ -265,7 +265,8 @@ def test_a_file_from_before_there_were_checksums_is_read_and_gets_them(tmp_path:
             "body BLOB NOT NULL)"
         )
         database.execute(
-            "INSERT INTO state VALUES (1, 'a', '2026-01-01T00:00:00Z', 'u@h', 'apply', 7, 'plain', ?)", (b'{"n":1}',)
+            "INSERT INTO state VALUES (1, 'a', '2026-01-01T00:00:00Z', 'u@h', 'apply', 7, 'plain', ?)",
+            (b'{"n":1}',),
         )
         database.execute("PRAGMA user_version = 1")
     database.close()

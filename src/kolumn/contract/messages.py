@@ -11,6 +11,8 @@ Extensions, which a client that does not ask for them never sees:
 * `PlanResponse.steps` and `.fingerprint`, sent when `options.detail` is true;
 * `ApplyResponse.steps` and `.state`, sent when `options.detail` is true;
 * the action `unchanged` in `PlannedResource` and `ApplyResult`: the resource is already as wanted;
+* `PlanOptions.restore`: what configuration leaves alone becomes what the last apply left;
+* `DriftFinding.sensitive`, `DriftRequest.schemas` and `.least_severity`, `ValidationFinding.repair`;
 * an empty `resource_type` in `DiscoverResourcesRequest`: every registered type in one catalogue read.
 
 Defined here because the specification only names them: drift, validation, audit, transaction and outbox

@@ -17,7 +17,6 @@ from kolumn.contract.errors import ValidationError
 from kolumn.contract.masking import REDACTED
 from kolumn.contract.secrets import is_sealed
 from kolumn.engine.claims import Claims
-from kolumn.engine.declaration import replaced
 from kolumn.engine.differences import Difference, differences, with_value
 from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.plan import ResourceKey
@@ -177,11 +176,15 @@ class Comparison:
         elif not _same(pair):
             before = _plain(pair.handler.config(pair.before))
             differing = [name for name in {*before, *live} if before.get(name) != live.get(name)]
-            same = {name for name in differing if _alike(pair, name)}
+            same = {
+                name
+                for name in differing
+                if self._is_none(pair, (name,), (before.get(name), live.get(name)), before, live)
+            }
             yield from (
                 each
                 for each in differences(pair.handler.model, _but(before, same), _but(live, same))
-                if len(each.steps) == 1 or not self._implied(pair, each, before, live)
+                if not self._is_none(pair, each.steps, (each.before, each.after), before, live)
             )
         if pair.known != pair.sealed and pair.before is not None:
             yield from (
@@ -191,13 +194,20 @@ class Comparison:
             )
         yield from self._concealed(pair)
 
-    def _implied(self, pair: _Pair, difference: Difference, before: Any, live: Any) -> bool:
-        """Whether one difference is none by itself: a column of a primary key is not null, said or not."""
-        for model, config, value in (
-            (pair.before, before, difference.after),
-            (pair.live, live, difference.before),
-        ):
-            changed = with_value(pair.handler.model, config, difference.steps, value)
+    def _is_none(
+        self,
+        pair: _Pair,
+        steps: Sequence[str],
+        values: tuple[Any, Any],
+        before: Mapping[str, Any],
+        live: Mapping[str, Any],
+    ) -> bool:
+        """Whether one difference is none by itself, e.g. another order of columns.
+
+        Another one may be all there is to it: that a column of a primary key is not null goes without saying.
+        """
+        for model, config, value in ((pair.before, before, values[1]), (pair.live, live, values[0])):
+            changed = with_value(pair.handler.model, config, steps, value)
             made = None if changed is None else self._parsed(pair.handler, pair.key, changed)
             if made is not None and pair.handler.normal(made) == pair.handler.normal(model):
                 return True
@@ -224,14 +234,6 @@ def _same(pair: _Pair) -> bool:
     return bool(
         pair.before == pair.live or pair.handler.normal(pair.before) == pair.handler.normal(pair.live)
     )
-
-
-def _alike(pair: _Pair, name: str) -> bool:
-    """Whether one attribute by itself, written otherwise, makes no difference to the database."""
-    if not hasattr(pair.live, name):
-        return False
-    changed = replaced(pair.before, {name: getattr(pair.live, name)})
-    return bool(pair.handler.normal(changed) == pair.handler.normal(pair.before))
 
 
 def _but(config: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
