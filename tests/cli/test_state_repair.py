@@ -25,7 +25,9 @@ def edit(project: ProjectFolder, change: Callable[[Any], object], *, honest: boo
     pulled = json.loads(project.ok("state", "pull").out)
     change(pulled["state"])
     if honest:
-        project.ok("state", "push", "-", stdin=json.dumps(pulled))
+        file = project.folder.parent / "edited.json"
+        file.write_text(json.dumps(pulled))
+        project.ok("state", "push", str(file))
         return
     with closing(sqlite3.connect(project.folder / ".kolumn" / "state.db")) as database:
         database.execute(
