@@ -113,12 +113,10 @@ class Structure:
         self._find("wrong_provider", words, path, type_, name, repair=repair)
 
     def _metadata(self, metadata: object) -> None:
-        if metadata is None:
-            metadata = {}
         if not isinstance(metadata, Mapping):
             self._find(
                 "invalid_structure",
-                "the metadata of the state is no object",
+                "the metadata of the state is not there, or no object",
                 "$.metadata",
                 repair=_set("it begins anew", ("$.metadata", {})),
             )
@@ -219,18 +217,15 @@ class Structure:
         parts: dict[str, Mapping[str, Any]] = {}
         for field in ("config", "state", "metadata"):
             value = entry.get(field)
-            if value is not None and not isinstance(value, Mapping):
-                repair = None  # a configuration comes from the database, if there is one
-                if field != "config":
-                    repair = _set("what it held is read anew", (f"{path}.{field}", {}))
-                    self._find(
-                        "invalid_structure",
-                        f"{field} is no object",
-                        f"{path}.{field}",
-                        type_,
-                        name,
-                        repair=repair,
-                    )
+            if value is not None and not isinstance(value, Mapping) and field != "config":
+                self._find(
+                    "invalid_structure",
+                    f"{field} is no object",
+                    f"{path}.{field}",
+                    type_,
+                    name,
+                    repair=_set("what it held is read anew", (f"{path}.{field}", {})),
+                )
             parts[field] = value if isinstance(value, Mapping) else {}
         instance = ResourceInstance(
             type=f"{self._provider}_{key.type}",
@@ -239,6 +234,8 @@ class Structure:
             **parts,  # type: ignore[arg-type]
         )
         placed = self._place(at, key, handler, instance)
+        if not isinstance(entry.get("config"), Mapping):
+            placed = placed._replace(model=None, readable=False)  # it comes from the database, if at all
         self.placed.append(placed)
         self._notes(placed, type_)
         if status == "quarantined":
