@@ -16,6 +16,7 @@ from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.fragments import commands_fault, embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.normal import normal_statement
+from kolumn.providers.postgres.readable import readable
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.trigger import FIRINGS, firing_words
 from kolumn.providers.postgres.server import Server
@@ -115,9 +116,9 @@ WHERE r.rulename <> '_RETURN' AND {{user_schemas}} AND {not_a_member("pg_class",
             schema=self.dialect.normal_schema(row.schema),
             table=row.table,
             event=EVENTS[row.event],
-            where=where,
+            where=readable(where),
             instead=row.instead,
-            actions=actions,
+            actions=tuple(map(readable, actions)),
             enabled=FIRINGS[row.enabled],
             comment=row.comment,
         )

@@ -17,6 +17,7 @@ from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.names import NAME, object_name, spelled
+from kolumn.providers.postgres.readable import readable
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.routine import conflict
 from kolumn.providers.postgres.server import Server
@@ -376,7 +377,7 @@ def _condition(definition: str, tokens: list[Token]) -> str:
     for at in range(begin + 1, len(tokens)):
         depth += (tokens[at].word == "(") - (tokens[at].word == ")")
         if depth == 0:
-            return definition[tokens[begin + 1].end : tokens[at].start].strip()
+            return readable(definition[tokens[begin + 1].end : tokens[at].start].strip())
     raise AssertionError(definition)
 
 

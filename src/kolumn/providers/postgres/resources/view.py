@@ -17,6 +17,7 @@ from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.fragments import embedded
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.queries import common_table_names, extends
+from kolumn.providers.postgres.readable import readable
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tokens import literal, quote
@@ -94,7 +95,7 @@ class ViewRow(NamedTuple):
 
 def written(query: str) -> str:
     """Return a query of the catalogue as configuration has it: a line break in place of its semicolon."""
-    return query.rstrip().removesuffix(";").rstrip() + "\n"
+    return readable(query.rstrip().removesuffix(";").rstrip()) + "\n"
 
 
 @dataclass(frozen=True)
