@@ -1,10 +1,10 @@
 """PostgreSQL's own wording without the parentheses that nobody would write.
 
-The server spells a query out with one pair for every operator and join: `WHERE ((a > 1) AND (b = 2))`. Its pretty
-form has fewer, but what is made from that is not always the same: it drops those that tell `a AND (b AND c)`
-from `a AND b AND c`. Here only pairs go that leave no trace in what PostgreSQL reads: those around a whole
-condition, column or choice, around what binds tighter than the AND or OR beside it, and around the left side of
-joins.
+The server spells a query out with one pair for every operator and join: `WHERE ((a > 1) AND (b = 2))`. Its
+pretty form has fewer, but what is made from that is not always the same: it drops those that tell
+`a AND (b AND c)` from `a AND b AND c`. Here only pairs go that leave no trace in what PostgreSQL reads: those
+around a whole condition, column or choice, around what binds tighter than the AND or OR beside it, and around
+the left side of joins.
 """
 
 from __future__ import annotations
@@ -12,11 +12,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+from kolumn.providers.postgres.respelling import respelled
 from kolumn.providers.postgres.tokens import QUOTED, WORD, Token, closing, tokenize
 
 _CLAUSES = frozenset(
     {
-        *("where", "group", "having", "window", "order", "limit", "offset", "fetch", "for", "union", "except"),
+        *(
+            "where",
+            "group",
+            "having",
+            "window",
+            "order",
+            "limit",
+            "offset",
+            "fetch",
+            "for",
+            "union",
+            "except",
+        ),
         *("intersect", "returning", "with", "on", "when"),
     }
 )
@@ -30,6 +43,7 @@ _QUERIES = frozenset({"select", "values", "with", "table", "insert", "update", "
 @lru_cache(maxsize=8192)
 def readable(text: str) -> str:
     """Return a query, a command or an expression of the catalogue without needless parentheses."""
+    text = respelled(text)
     tokens = tokenize(text)
     ends = closing(tokens)
     needless: set[int] = set()
