@@ -23,8 +23,9 @@ from kolumn.config import (
     locate,
     write_project,
 )
-from kolumn.config.cache import FILE, FOLDER
+from kolumn.config.cache import FILE, FOLDER, read, write
 from kolumn.config.diagnostics import Source
+from kolumn.config.evaluation import evaluate_fully
 from kolumn.config.parser import parse
 from kolumn.contract.errors import ValidationError
 
@@ -378,6 +379,36 @@ def test_a_hit_parses_nothing_and_is_equal(cached):
     assert second == first
     assert locate(configuration, "sqlite_table.t", "column.id.type").line == 6
     assert stat.S_IMODE((cached / FOLDER / FILE).stat().st_mode) == 0o600
+
+
+literals = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**80), 2**80)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=("Cs",), exclude_characters="$%"), max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(names.map("a_{}".format), literals, max_size=4))
+def test_what_is_as_it_was_written_is_kept_without_a_second_look(attributes):
+    with tempfile.TemporaryDirectory() as written:
+        folder = Path(written)
+        blocks = {"create": {"sqlite_table": {"t": attributes}}}
+        (folder / "main.kl.json").write_text(json.dumps(blocks))
+        configuration = load(folder, environ={})
+        evaluated = evaluate_fully(configuration)
+        assert evaluated.literal
+        write(configuration, evaluated.project, literal=True)
+        kept = read(configuration)
+        assert kept == evaluated.project
+        assert repr(kept) == repr(evaluated.project)
+
+
+def test_what_is_computed_is_not_literal(cached):
+    assert not evaluate_fully(load(cached, environ={})).literal
 
 
 def test_every_input_counts(cached):

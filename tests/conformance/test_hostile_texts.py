@@ -10,9 +10,12 @@ import pytest
 
 from kolumn.contract.errors import KolumnError
 from tests.client import Client, wanted
+from tests.command import SOAK
 from tests.targets import TARGETS, Sample, Settings, Target
 
 CANARY = "canary"
+
+IN_SOAK = (pytest.mark.soak, pytest.mark.skipif(not SOAK, reason="KOLUMN_SOAK is not set; run `make soak`"))
 
 HOSTILE = (
     f'x"; DROP TABLE {CANARY}; --',
@@ -56,18 +59,35 @@ def replaced(config: Any, path: tuple[Any, ...], text: str) -> Any:
     return changed
 
 
+def places(sample: Sample) -> Iterator[tuple[Mapping[str, Any], tuple[Any, ...]]]:
+    """Yield every place of a text in the configurations of a sample, with a configuration that has it."""
+    seen = set()
+    for config in (sample.config, sample.changed):
+        for path in paths(config):
+            if path not in seen:
+                seen.add(path)
+                yield config, path
+
+
+def chosen(target: Target, at: int, *, every: bool) -> tuple[str, ...]:
+    """Return the texts for the place of that number: all, or as many as the target has time for, in turn."""
+    if every or target.hostile is None:
+        return HOSTILE
+    return tuple(HOSTILE[(at * target.hostile + each) % len(HOSTILE)] for each in range(target.hostile))
+
+
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=IN_SOAK)])
 @pytest.mark.parametrize(("target", "sample"), CASES)
 def test_no_text_breaks_out_of_its_place(
-    target: Target, sample: Sample, settings: Settings, connect: Callable[[Settings], Client]
+    target: Target, sample: Sample, every: bool, settings: Settings, connect: Callable[[Settings], Client]
 ) -> None:
     target.execute(settings, f"CREATE TABLE {CANARY} (id INTEGER)")
     client = connect(settings)
     if sample.needs:
         client.apply(*(wanted(each.type, each.name, each.config) for each in sample.needs))
-    config = dict(sample.config)
-    taken = 0
-    for path in paths(config):
-        for text in HOSTILE:
+    named = 0
+    for at, (config, path) in enumerate(places(sample)):
+        for text in chosen(target, at, every=every):
             resource = wanted(sample.type, sample.name, replaced(config, path, text))
             try:
                 reply = client.call("Apply", {"resources": [resource]})
@@ -75,9 +95,8 @@ def test_no_text_breaks_out_of_its_place(
                 assert error.code != "internal_error", (path, text, error.message)
                 continue
             if reply["success"]:
-                taken += 1
+                named += path == ("name",)
                 client.apply(wanted(sample.type, sample.name, {}, "delete"))
-        tables = client.done("DiscoverResources", {"resource_type": "table"})["resources"]
-        assert CANARY in {each["name"] for each in tables}, path
-    if any(path == ("name",) for path in paths(config)):
-        assert taken, "not even a name with quotes in it is taken"
+        target.execute(settings, f"SELECT id FROM {CANARY}")  # fails where it is gone
+    if "name" in sample.config and sample.quotable:
+        assert named, "not even a name with quotes in it is taken"

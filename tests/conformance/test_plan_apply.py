@@ -248,9 +248,9 @@ def test_what_exists_is_adopted(
     plan = newcomer.plan(*resources)
     assert plan["execution_order"] == []
     for sample in target.samples:
-        assert any(
-            sample.identity in warning and "adopt" in warning for warning in plan["warnings"]
-        ), sample.name
+        assert any(sample.identity in warning and "adopt" in warning for warning in plan["warnings"]), (
+            sample.name
+        )
     applied = newcomer.apply(*resources)
     assert applied["summary"]["unchanged"] == len(resources)
     assert target.dump(settings) == before

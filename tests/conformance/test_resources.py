@@ -81,7 +81,9 @@ def test_life_of_a_resource(target: Target, sample: Sample, settings: Settings, 
     assert read["state"]["identity"] == created["resource_id"]
     assert says({**silent, **read["state"]}, sample.config, target.worded), read["state"]
 
-    found = client.done("DiscoverResources", {"resource_type": sample.type, "filters": {"name": sample.identity}})
+    found = client.done(
+        "DiscoverResources", {"resource_type": sample.type, "filters": {"name": sample.identity}}
+    )
     assert [each["name"] for each in found["resources"]] == [created["resource_id"]]
     (only,) = found["resources"]
     assert set(only) == {"type", "name", "config", "state"}
@@ -132,9 +134,7 @@ def test_what_others_made_is_read_alike(
 ) -> None:
     for each in (*sample.needs, sample):
         create(client, each)
-    stranger = connect(settings).done(
-        "ReadResource", {"resource_type": sample.type, "name": sample.identity}
-    )
+    stranger = connect(settings).done("ReadResource", {"resource_type": sample.type, "name": sample.identity})
     assert stranger == client.done("ReadResource", key(sample))
 
 

@@ -107,3 +107,20 @@ def test_steps_are_shown_without_secrets(target: Target, client: Client) -> None
     assert plan["steps"]
     assert PLANTED not in json.dumps(plan["steps"])
     assert PLANTED not in json.dumps(plan.get("warnings", []))
+
+
+def test_sensitive_attributes_come_out_nowhere(target: Target, client: Client, log: io.StringIO) -> None:
+    for definition in client.provider.schema().resource_types:
+        for name, attribute in definition.config_schema.attributes.items():
+            if not attribute.sensitive:
+                continue
+            sample = target.sample(definition.name)
+            resource = wanted(sample.type, sample.name, {**sample.config, name: PLANTED})
+            answers = [client.plan(resource, detail=True)["steps"], client.apply(resource)]
+            answers.append(client.done("DiscoverResources", {"resource_type": sample.type}))
+            broken = {**sample.config, name: PLANTED, "no_such_one": 1}
+            refused = client.refused("Apply", {"resources": [wanted(sample.type, sample.name, broken)]})
+            assert PLANTED not in json.dumps(answers), f"{sample.type}.{name}"
+            assert PLANTED not in told(refused), f"{sample.type}.{name}"
+            client.apply(wanted(sample.type, sample.name, {}, "delete"))
+    assert PLANTED not in log.getvalue()

@@ -271,7 +271,7 @@ _POLICY = _sample(
     uses=(_BOOK,),
 )
 _SCHEMA = _sample("schema", {"name": "archive"}, {"comment": "What is kept"})
-_EXTENSION = _sample("extension", {"name": "citext"}, {"comment": "Text in any case"})
+_EXTENSION = _sample("extension", {"name": "citext"}, {"comment": "Text in any case"}, quotable=False)
 _ENUM = _sample(
     "enum",
     {"name": "mood", "values": ["sad", "happy"]},
@@ -333,6 +333,7 @@ _OPERATOR = _sample(
     needs=(_FUNCTION,),
     uses=(_FUNCTION,),
     called="~~~(integer, integer)",
+    quotable=False,
 )
 _ROLE = _sample(
     "role",
@@ -508,6 +509,7 @@ def _target(version: int) -> Target:
                 "OutboxCleanupRetention",
             }
         ),
+        hostile=2,
         given=frozenset({("extension", "plpgsql"), ("schema", "public"), ("user", "postgres")}),
         worded=frozenset(
             {"definition", "expression", "when", "where", "using", "default", "generated", "check", "actions"}

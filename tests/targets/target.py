@@ -27,6 +27,8 @@ class Sample:
     uses: tuple[Sample, ...] = ()
     """Those of `needs` that the database itself ties it to, so that the order follows without being told."""
 
+    quotable: bool = True
+    """Whether its name may be any text."""
     listed: bool = True
     """Whether it is among everything that is discovered, and not only where its type is asked for."""
     called: str = ""
@@ -85,6 +87,8 @@ class Target:
     """Type and identity of what an empty database has, told only where its type is asked for."""
     worded: frozenset[str] = frozenset()
     """Attributes whose texts the database spells in its own way."""
+    hostile: int | None = None
+    """How many hostile texts each place gets outside a soak run; None for all."""
     missing_types: frozenset[str] = frozenset()
     """Resource types its category must have and it does not have yet. Shrinks likewise."""
     secrets: Mapping[str, Any] = field(default_factory=dict)

@@ -71,7 +71,7 @@ def load_project(
 
     evaluated = evaluate_fully(configuration, discover)
     if cache and evaluated.pure and fit_to_keep(evaluated.project):
-        write(configuration, evaluated.project)
+        write(configuration, evaluated.project, literal=evaluated.literal)
     return configuration, evaluated.project
 
 
@@ -93,8 +93,11 @@ def read(configuration: Configuration) -> Project | None:
         return None
 
 
-def write(configuration: Configuration, project: Project) -> None:
-    """Keep a project; does nothing when the folder cannot be written or the data does not fit JSON."""
+def write(configuration: Configuration, project: Project, *, literal: bool = False) -> None:
+    """Keep a project; does nothing when the folder cannot be written or the data does not fit JSON.
+
+    What was computed is read back to see whether it fits; what is `literal` always does.
+    """
     import msgspec
 
     folders = configuration.loaded.folders
@@ -105,7 +108,7 @@ def write(configuration: Configuration, project: Project) -> None:
             _FORMAT, tuple(map(str, folders)), digest(configuration.folder, configuration.arguments, folders)
         )
         data = msgspec.json.encode(head) + b"\n" + msgspec.json.encode(project)
-        if msgspec.json.decode(data.partition(b"\n")[2], type=Project) != project:
+        if not literal and msgspec.json.decode(data.partition(b"\n")[2], type=Project) != project:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         import tempfile  # slow to import, and most commands only read

@@ -36,6 +36,8 @@ class Evaluated:
 
     project: Project
     pure: bool
+    literal: bool
+    """Whether everything in it is as it was written: texts, finite numbers, and lists and maps of them."""
 
 
 def evaluate(configuration: Configuration, discover: Discover | None = None) -> Project:
@@ -108,7 +110,8 @@ def _evaluate(configuration: Configuration, discover: Discover | None) -> Evalua
         str(configuration.folder), providers, tuple(resources), outputs, tuple(moved), secrets, **settings
     )
     pure = not (session.impure or session.discovered or secrets or root.module.discovered)
-    return Evaluated(project, pure and not any(scope.module.discovered for scope in _every_scope(root)))
+    pure = pure and not any(scope.module.discovered for scope in _every_scope(root))
+    return Evaluated(project, pure, literal=not session.computed)
 
 
 def _every_scope(scope: Scope) -> Iterator[Scope]:
@@ -151,6 +154,7 @@ def _entry(session: Session, frame: Frame, name: str, node: Value, declared: Dec
     """Evaluate one attribute of a block; a fault is reported and leaves None."""
     if not isinstance(node, Expression):
         return node
+    session.computed = True
     try:
         return entry(name, node, frame)
     except Fault as fault:

@@ -32,6 +32,8 @@ class Session:
         self.impure: set[str] = set()
         self.secrets: list[str] = []
         self.discovered = False
+        self.computed = False
+        """Whether anything was more than what is written."""
         self.provider_addresses: frozenset[str] = frozenset()
         self._known: dict[tuple[Any, ...], tuple[Any, frozenset[str]]] = {}
         self._active: dict[tuple[Any, ...], str] = {}
@@ -54,6 +56,7 @@ class Session:
         into: Frame | None,
     ) -> Any:
         """Compute something the first time; later return it. Its dependencies go into the frame `into`."""
+        self.computed = True
         found = self._known.get(key)
         if found is None:
             if key in self._active:

@@ -126,6 +126,13 @@ def declared_fields(model: type[Any]) -> tuple[DeclaredField, ...]:
     return _DECLARED[model]
 
 
+def sensitive_fields(model: type[Any]) -> frozenset[str]:
+    """Return the names of the fields of `model` whose values are never shown."""
+    if not dataclasses.is_dataclass(model):
+        return frozenset()
+    return frozenset(each.name for each in declared_fields(model) if each.about.sensitive)
+
+
 def _read_fields(model: type[Any]) -> Iterable[DeclaredField]:
     hints = get_type_hints(model)
     for each in dataclasses.fields(model):

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from kolumn.contract.masking import REDACTED
 from kolumn.engine.changes import attribute_changes
+from kolumn.engine.declaration import sensitive_fields
 from kolumn.engine.handler import Handler
 from kolumn.engine.operations import Step
 from kolumn.engine.resource import Ref
@@ -50,16 +52,22 @@ class ResourceChange(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the database had it before."""
 
     def attributes(self) -> dict[str, dict[str, Any]]:
-        """Return what changes, by attribute path: `{"before": ..., "after": ...}`."""
+        """Return what changes, by attribute path: `{"before": ..., "after": ...}`; no secrets are told."""
         if self.action == "unchanged":
             return {}
         before = self.handler.config(self.before) if self.before is not None else {}
         if self.after is None:
-            return attribute_changes(before, {})
+            return _redacted(attribute_changes(before, {}), self.before)
         after = self.after if self.before is None else with_kept(self.after, self.before)
-        return attribute_changes(
-            before, self.handler.config(after), self.handler.former_names(after) if before else {}
-        )
+        former = self.handler.former_names(after) if before else {}
+        return _redacted(attribute_changes(before, self.handler.config(after), former), after)
+
+
+def _redacted(changes: dict[str, dict[str, Any]], model: Any) -> dict[str, dict[str, Any]]:
+    """Return the changes without the values of attributes the model declares as sensitive."""
+    for name in sensitive_fields(type(model)).intersection(changes):
+        changes[name] = {key: None if value is None else REDACTED for key, value in changes[name].items()}
+    return changes
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

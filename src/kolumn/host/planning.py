@@ -83,10 +83,9 @@ def plan(configuration: Configuration, state: State, fleet: Fleet, options: Opti
     answers = _ask_all(order, requests, configuration, fleet, options)
     counted = [name for answer in answers for name in answer.unmanaged or ()]
     warnings = [warning for answer in answers for warning in answer.warnings]
-    if options.targets:
-        outputs = dict(state.outputs)
-    else:
-        outputs = {} if options.destroy else _output_records(project, state)
+    outputs = (
+        dict(state.outputs) if options.targets else {} if options.destroy else _output_records(project, state)
+    )
     review = Review(
         changes=tuple(change for answer in answers for change in answer.changes),
         unchanged=sum(answer.unchanged for answer in answers),

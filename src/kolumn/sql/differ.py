@@ -131,6 +131,8 @@ class _TableDiff:
         self._subject = subject
         self._found: list[AlterTable] = []
         self._added: list[Column] = []
+        self._altered: dict[Constraint, Constraint] = {}
+        """Constraints that change in place, under their new names, and what they become, in normal form."""
 
     def operations(self) -> list[AlterTable]:
         self._rename_columns()
@@ -150,6 +152,7 @@ class _TableDiff:
             self._alter_columns()
             self._add_columns(generated=True)
             self._drop_columns()
+            self._alter_constraints(self._altered)
             self._add_constraints(wanted)
             self._alter_table(now, wanted)
 
@@ -187,7 +190,7 @@ class _TableDiff:
             normal = self._normalizer.constraint(self._now, constraint)
             if normal in held and normal not in kept and normal not in altered and constraint not in doomed:
                 self._emit(drop_constraint(self._now, constraint, self._normalizer, self._subject))
-        self._alter_constraints(altered)
+        self._rename_constraints(altered)
 
     def _alterations(self, now: Table, wanted: Table) -> dict[Constraint, Constraint]:
         """Return the constraints that can become wanted ones in place, both in normal form.
@@ -216,24 +219,44 @@ class _TableDiff:
                 del found[before]
         return found
 
-    def _alter_constraints(self, altered: dict[Constraint, Constraint]) -> None:
-        wanted = {self._normalizer.constraint(self._wanted, each): each for each in self._wanted.constraints()}
+    def _rename_constraints(self, altered: dict[Constraint, Constraint]) -> None:
+        """Give altered constraints their names, which others may leave or take; the rest comes after columns.
+
+        What they only lose they lose now, as a column may wait for that.
+        """
         for old in dict.fromkeys(self._now.constraints()):
             normal = self._normalizer.constraint(self._now, old)
-            if normal not in altered:
+            after = altered.get(normal)
+            if after is None:
                 continue
-            after = altered[normal]
-            new = wanted[after]
-            self._emit(
-                AlterConstraint(
-                    subject=self._subject,
-                    before=self._now,
-                    after=self._now.without_constraint(old).with_constraint(new),
-                    old=old,
-                    new=new,
-                    fields=self._normalizer.alterable(normal, after),
-                )
+            named = dataclasses.replace(old, name=after.name)
+            if old.name != after.name:
+                self._alter_constraint(old, named, ("name",))
+            if self._normalizer.loosens(normal, after):
+                self._alter_constraints({named: after})
+            else:
+                self._altered[named] = after
+
+    def _alter_constraints(self, altered: dict[Constraint, Constraint]) -> None:
+        wanted = {
+            self._normalizer.constraint(self._wanted, each): each for each in self._wanted.constraints()
+        }
+        for old, after in altered.items():
+            fields = self._normalizer.alterable(self._normalizer.constraint(self._now, old), after)
+            if fields:
+                self._alter_constraint(old, wanted[after], fields)
+
+    def _alter_constraint(self, old: Constraint, new: Constraint, fields: tuple[str, ...]) -> None:
+        self._emit(
+            AlterConstraint(
+                subject=self._subject,
+                before=self._now,
+                after=self._now.without_constraint(old).with_constraint(new),
+                old=old,
+                new=new,
+                fields=fields,
             )
+        )
 
     def _going_with_columns(self, rekeyed: bool) -> set[Constraint]:
         """Return what needs no drop of its own: constraints written at dropped columns and nowhere else."""

@@ -94,6 +94,10 @@ class Normalizer:
         """
         return ()
 
+    def loosens(self, before: Constraint, after: Constraint) -> bool:
+        """Whether a change in place takes something from a constraint that its columns may have to wait for."""
+        return False
+
     def trigger(self, trigger: T) -> T:
         """Return the normal form of a trigger: the order of its events says nothing."""
         normal = self.model(trigger)

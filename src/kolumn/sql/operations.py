@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from kolumn.engine.declaration import sensitive_fields
 from kolumn.engine.operations import Alter, Operation
 from kolumn.sql import risks
 from kolumn.sql.model import Column, Constraint, Table
@@ -274,10 +275,13 @@ def constraint_words(constraint: Constraint) -> str:
 
 def change_words(before: object, after: object, fields: Iterable[str]) -> Iterator[str]:
     """Yield what becomes of each field, for people: `type text -> integer`, `not null`, `no default`."""
+    secret = sensitive_fields(type(after))
     for field in fields:
         old, new = getattr(before, field, None), getattr(after, field, None)
         name = field.replace("_", " ")
-        if field == "not_null":
+        if field in secret:
+            yield name
+        elif field == "not_null":
             yield "not null" if new else "nullable"
         elif isinstance(new, bool):
             yield name if new else name.removeprefix("not ") if name.startswith("not ") else f"not {name}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from kolumn.providers.postgres.session import PostgresSession
+from kolumn.providers.postgres.connection.session import PostgresSession
 from tests.providers.postgres.sessions import Other, opened
 from tests.servers import postgres
 

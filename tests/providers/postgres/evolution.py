@@ -6,14 +6,16 @@ import contextlib
 import difflib
 from typing import Any
 
-from tests.providers.postgres.databases import database, imported, statements as script
+from tests.providers.postgres.databases import database, imported
+from tests.providers.postgres.databases import statements as script
 from tests.servers import postgres
 
 
-def evolve(server: postgres.Server, before: str, after: str) -> Any:
+def evolve(server: postgres.Server, before: str, after: str, look: str = "") -> Any:
     """Load `before` and `after` into a database each and lead the first to the second; return the plan.
 
     Both dumps are then equal, owners, grants and comments included, and a second plan has nothing to do.
+    `look` is a query whose rows are then in the plan as `rows`.
     """
     with contextlib.ExitStack() as stack:
         one, other = (stack.enter_context(database(server, script)) for script in (before, after))
@@ -26,8 +28,10 @@ def evolve(server: postgres.Server, before: str, after: str) -> Any:
             again = client.plan(*resources, detail=True, prune=True)
             assert not again.get("steps"), script(again)
         have, want = one.dump(), other.dump()
-        assert have == want, "\n".join(difflib.unified_diff(have.split("\n"), want.split("\n"), lineterm="", n=1))
-        return plan
+        assert have == want, "\n".join(
+            difflib.unified_diff(have.split("\n"), want.split("\n"), lineterm="", n=1)
+        )
+        return {**plan, "rows": one.rows(look)} if look else plan
 
 
 def both_ways(server: postgres.Server, before: str, after: str) -> tuple[Any, Any]:

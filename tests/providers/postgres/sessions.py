@@ -14,8 +14,8 @@ from kolumn.contract.context import Context
 from kolumn.contract.logs import subscribe
 from kolumn.engine.operations import Create, Statement, Step
 from kolumn.engine.resource import Ref
-from kolumn.providers.postgres.session import PostgresSession
-from kolumn.providers.postgres.settings import parse_settings
+from kolumn.providers.postgres.connection.session import PostgresSession
+from kolumn.providers.postgres.connection.settings import parse_settings
 
 Other: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 """Somebody else who is connected to the same database."""

@@ -41,9 +41,7 @@ COLUMNS = {
         "CREATE TABLE c7 (a int)",
         "CREATE FUNCTION c7_next() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TABLE c7 (a int DEFAULT c7_next())",
     ),
-    "not null": Case(
-        "CREATE TABLE c8 (a int NOT NULL, b int)", "CREATE TABLE c8 (a int, b int NOT NULL)"
-    ),
+    "not null": Case("CREATE TABLE c8 (a int NOT NULL, b int)", "CREATE TABLE c8 (a int, b int NOT NULL)"),
     "collations": Case(
         'CREATE TABLE c9 (a text, b text COLLATE "C", c text COLLATE "POSIX")',
         'CREATE TABLE c9 (a text COLLATE "C", b text, c text COLLATE "C")',
@@ -127,7 +125,7 @@ CONSTRAINTS = {
         "CREATE TABLE k3 (a int PRIMARY KEY WITH (fillfactor = 70), b int, c int, d int, "
         "UNIQUE (b) INCLUDE (c) DEFERRABLE, CONSTRAINT k3_d UNIQUE (d)); "
         "COMMENT ON CONSTRAINT k3_pkey ON k3 IS 'the key'; ALTER TABLE k3 CLUSTER ON k3_d",
-        "CREATE TABLE k3 (a int PRIMARY KEY INCLUDE (b), b int, c int, d int NOT NULL, "
+        "CREATE TABLE k3 (a int, PRIMARY KEY (a) INCLUDE (b), b int, c int, d int NOT NULL, "
         "UNIQUE (b) DEFERRABLE INITIALLY DEFERRED, CONSTRAINT k3_d UNIQUE (d) WITH (fillfactor = 50)); "
         "COMMENT ON CONSTRAINT k3_d ON k3 IS 'd'; ALTER TABLE k3 REPLICA IDENTITY USING INDEX k3_d",
     ),

@@ -11,9 +11,9 @@ from kolumn.contract.errors import (
 )
 from kolumn.contract.masking import REDACTED
 from kolumn.contract.secrets import SecureString
-from kolumn.providers.postgres.confidential import RolePassword, confidential
-from kolumn.providers.postgres.session import PostgresSession
-from kolumn.providers.postgres.settings import parse_settings
+from kolumn.providers.postgres.connection.confidential import RolePassword, confidential
+from kolumn.providers.postgres.connection.session import PostgresSession
+from kolumn.providers.postgres.connection.settings import parse_settings
 from tests.providers.postgres.sessions import (
     FOREVER,
     Other,

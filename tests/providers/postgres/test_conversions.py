@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from kolumn.providers.postgres.conversions import Conversion, conversion
-from kolumn.providers.postgres.tokens import quote
+from kolumn.providers.postgres.language.conversions import Conversion, conversion
+from kolumn.providers.postgres.language.tokens import quote
 from tests.command import SOAK
 from tests.providers.postgres.sandbox import Sandbox
 from tests.servers.postgres import Server
@@ -165,6 +165,8 @@ def test_what_is_copied_and_what_needs_using(sandbox: Sandbox, before: str) -> N
         if since_18(before, after) and sandbox.version < 18:
             continue
         assert given == ("copied" if ours.rewrites else "stays"), (before, after)
+        if sandbox.version < 15 and ('"char"' in before + after or (before, after) == ("path", "point")):
+            continue  # "char" was a string type then, and that cast was there only to fail
         assert (plain != "refused") == (not ours.through), (before, after)
         assert (cast != "refused") == (len(ours.through) < 2), (before, after)
 
@@ -280,6 +282,8 @@ def test_nothing_fails_or_is_lost_unsaid(sandbox: Sandbox, before: str) -> None:
 
     What is read from its text need not be written alike: there only what fails is looked at.
     """
+    if before == "numeric(8,-2)" and sandbox.version < 15:
+        pytest.skip("a scale below 0 came with version 15")
     known = {after: conversion(before, after) for after in TARGETS}
     asked = [after for after, each in known.items() if not (each.fails and each.loses)]
     usings = [known[after].using("c") or "c" for after in asked]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kolumn.providers.postgres.dialect import PostgresDialect
-from kolumn.providers.postgres.mentions import Name
-from kolumn.providers.postgres.tokens import quote
+from kolumn.providers.postgres.language.dialect import PostgresDialect
+from kolumn.providers.postgres.language.mentions import Name
+from kolumn.providers.postgres.language.tokens import quote
 from kolumn.sql.dialect import Relation
 from kolumn.sql.model import Column
 from tests.providers.postgres.sandbox import Sandbox, opened

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from kolumn.contract.errors import ConnectionError, KolumnError, OperationError, PermissionError
-from kolumn.providers.postgres.session import PostgresSession
+from kolumn.providers.postgres.connection.session import PostgresSession
 from tests.providers.postgres.sessions import FOREVER, Other, S, backend, in_thread, opened, run_in_one
 from tests.servers.postgres import Server
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kolumn.providers.postgres.arguments import Argument, identity, parse_arguments
-from kolumn.providers.postgres.fragments import (
+from kolumn.providers.postgres.language.arguments import Argument, identity, parse_arguments
+from kolumn.providers.postgres.language.fragments import (
     body_fault,
     commands_fault,
     embedded,
@@ -19,7 +19,7 @@ from kolumn.providers.postgres.fragments import (
     sql_body_fault,
     type_fault,
 )
-from kolumn.providers.postgres.tokens import dollar
+from kolumn.providers.postgres.language.tokens import dollar
 from tests.providers.postgres.sandbox import Sandbox, opened
 from tests.servers.postgres import Server
 

@@ -12,8 +12,8 @@ from kolumn.contract.errors import (
     ConnectionError,
     OperationError,
 )
-from kolumn.providers.postgres import wire
-from kolumn.providers.postgres.session import PostgresSession
+from kolumn.providers.postgres.connection import wire
+from kolumn.providers.postgres.connection.session import PostgresSession
 from tests.providers.postgres.network import link
 from tests.providers.postgres.sessions import (
     FOREVER,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kolumn.providers.postgres.session import PostgresSession
+from kolumn.providers.postgres.connection.session import PostgresSession
 from tests.providers.postgres.sessions import (
     FOREVER,
     Other,

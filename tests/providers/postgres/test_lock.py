@@ -12,7 +12,7 @@ from kolumn.contract.errors import (
     OperationError,
     StateError,
 )
-from kolumn.providers.postgres.session import PostgresSession
+from kolumn.providers.postgres.connection.session import PostgresSession
 from tests.providers.postgres.sessions import (
     FOREVER,
     Other,

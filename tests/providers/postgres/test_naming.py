@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kolumn.providers.postgres import naming
-from kolumn.providers.postgres.dialect import PostgresDialect
-from kolumn.providers.postgres.tokens import quote
+from kolumn.providers.postgres.language import naming
+from kolumn.providers.postgres.language.dialect import PostgresDialect
+from kolumn.providers.postgres.language.tokens import quote
 from kolumn.sql.model import Check, ForeignKey, KeyPart, PrimaryKey, Unique
 from tests.providers.postgres.sandbox import Sandbox, opened
 from tests.servers.postgres import Server

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kolumn.providers.postgres.keywords import UNRESERVED
-from kolumn.providers.postgres.normal import normal_expression, normal_statement
-from kolumn.providers.postgres.tokens import literal, quote, tokenize
+from kolumn.providers.postgres.language.keywords import UNRESERVED
+from kolumn.providers.postgres.language.normal import normal_expression, normal_statement
+from kolumn.providers.postgres.language.tokens import literal, quote, tokenize
 from tests.providers.postgres.sandbox import Sandbox, opened
 from tests.servers.postgres import Server
 

@@ -23,7 +23,8 @@ def policy(name: str, **config: Any) -> Any:
 
 def listed(made: Database) -> list[tuple[Any, ...]]:
     return made.rows(
-        "SELECT policyname::text, permissive, roles::text[], cmd, qual, with_check FROM pg_policies ORDER BY 1"
+        "SELECT policyname::text, permissive, roles::text[], cmd, qual, with_check "
+        "FROM pg_policies ORDER BY 1"
     )
 
 
@@ -38,9 +39,10 @@ def test_policies_come_back_from_an_import(server: postgres.Server) -> None:
             f"CREATE POLICY a {on}",
             f"CREATE POLICY b {on} AS RESTRICTIVE FOR SELECT TO {app}, {other} USING (id > 0)",
             f"CREATE POLICY c {on} FOR INSERT TO CURRENT_USER WITH CHECK (mine(owner))",
-            f"CREATE POLICY d {on} FOR UPDATE USING (EXISTS (SELECT FROM friends f WHERE f.name = owner)) WITH CHECK (true)",
+            f"CREATE POLICY d {on} FOR UPDATE "
+            "USING (EXISTS (SELECT FROM friends f WHERE f.name = owner)) WITH CHECK (true)",
             f"CREATE POLICY e {on} FOR DELETE USING (title ~ 'x''y\\z')",
-            f"CREATE POLICY \"F f\"\"f\" {on} USING (owner = CURRENT_USER)",
+            f'CREATE POLICY "F f""f" {on} USING (owner = CURRENT_USER)',
             f"COMMENT ON POLICY a {on} IS 'says nothing'",
         )
         with full.kolumn() as client:
@@ -88,7 +90,9 @@ def test_policies_change_in_place_where_they_can(
 def test_other_spellings_of_a_condition_are_no_change(server: postgres.Server) -> None:
     with database(server, *TABLE) as made, made.kolumn() as client:
         apply(client, policy("p", using="id>1 and title is not null", command="ALL", roles=["public"]))
-        other = policy("p", using="((id > 1) AND (title IS NOT NULL)) -- so it is", roles=["public", "public"])
+        other = policy(
+            "p", using="((id > 1) AND (title IS NOT NULL)) -- so it is", roles=["public", "public"]
+        )
         assert not client.plan(other, detail=True).get("steps")
 
 
@@ -138,7 +142,12 @@ def test_policies_come_after_what_their_conditions_use(server: postgres.Server) 
 
 def test_nothing_breaks_out_of_a_condition(server: postgres.Server) -> None:
     with database(server, *TABLE) as made, made.kolumn() as client:
-        for text in ("true); DROP TABLE friends; --", "true) WITH CHECK (true", "1 = 1 -- x\n) ; SELECT (1", "'"):
+        for text in (
+            "true); DROP TABLE friends; --",
+            "true) WITH CHECK (true",
+            "1 = 1 -- x\n) ; SELECT (1",
+            "'",
+        ):
             error = client.refused("Plan", {"resources": [policy("p", using=text)]})
             assert isinstance(error, ValidationError)
             assert error.problems[0].path == "using"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.client import wanted
-from tests.providers.postgres.databases import Database, apply, database, imported, roles, statements
+from tests.providers.postgres.databases import apply, database, imported, roles, statements
 from tests.servers import postgres
 
 TABLES = (
@@ -34,7 +34,8 @@ def test_publications_come_back_from_an_import(server: postgres.Server) -> None:
         full.run(
             "CREATE PUBLICATION nothing",
             "CREATE PUBLICATION everything FOR ALL TABLES WITH (publish = 'insert')",
-            'CREATE PUBLICATION "so me" FOR TABLE films, shop."Or ders", parts WITH (publish_via_partition_root)',
+            'CREATE PUBLICATION "so me" FOR TABLE films, shop."Or ders", parts '
+            "WITH (publish_via_partition_root)",
             "COMMENT ON PUBLICATION nothing IS 'yet'",
             "CREATE PUBLICATION silent WITH (publish = '')",
         )
@@ -74,7 +75,6 @@ def test_tables_and_schemas_come_and_go_in_place(server: postgres.Server) -> Non
         first = made.one(number)
         for shape in (*shapes, *reversed(shapes)):
             apply(client, publication(**shape))
-            (found,) = imported(client, "publication")
             with database(server, *TABLES) as other, other.kolumn() as second:
                 apply(second, publication(**shape))
                 assert other.dump() == made.dump()

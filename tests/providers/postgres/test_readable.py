@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kolumn.providers.postgres.readable import readable
+from kolumn.providers.postgres.language.readable import readable
 from tests.providers.postgres.sessions import Other
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kolumn.providers.postgres.normal import normal_expression
-from kolumn.providers.postgres.renaming import with_column_renamed
-from kolumn.providers.postgres.tokens import quote
+from kolumn.providers.postgres.language.normal import normal_expression
+from kolumn.providers.postgres.language.renaming import with_column_renamed
+from kolumn.providers.postgres.language.tokens import quote
 from tests.providers.postgres.sandbox import Sandbox, opened
 from tests.servers.postgres import Server
 

@@ -12,7 +12,16 @@ from psycopg import sql
 
 from kolumn.contract.errors import OperationError, PermissionError, ValidationError
 from tests.client import Client, wanted
-from tests.providers.postgres.databases import Database, apply, database, drop_roles, imported, roles, statements
+from tests.command import run
+from tests.providers.postgres.databases import (
+    Database,
+    apply,
+    database,
+    drop_roles,
+    imported,
+    roles,
+    statements,
+)
 from tests.servers import postgres
 
 SECRET = "correct horse battery staple"
@@ -73,8 +82,9 @@ def test_every_attribute_becomes_any_other_and_comes_back_from_an_import(
         before = described(server, name)
         apply(client, full)
         (flags,) = made.rows(
-            "SELECT rolsuper, rolcreatedb, rolcreaterole, NOT rolinherit, rolcanlogin, rolreplication, rolbypassrls, "
-            f"rolconnlimit = 7, rolvaliduntil = '2031-02-03 02:05:06.7Z' FROM pg_roles WHERE rolname = '{name}'"
+            "SELECT rolsuper, rolcreatedb, rolcreaterole, NOT rolinherit, rolcanlogin, rolreplication, "
+            "rolbypassrls, rolconnlimit = 7, rolvaliduntil = '2031-02-03 02:05:06.7Z' "
+            f"FROM pg_roles WHERE rolname = '{name}'"
         )
         assert all(flags)
         after = described(server, name)
@@ -177,13 +187,15 @@ def test_a_role_that_may_log_in_is_a_user(server: postgres.Server, made: Databas
         assert made.one(f"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{name}'") is False
 
 
-def test_roles_are_renamed_with_what_they_own_and_have(server: postgres.Server, made: Database, name: str) -> None:
+def test_roles_are_renamed_with_what_they_own_and_have(
+    server: postgres.Server, made: Database, name: str
+) -> None:
     new = f"{name}_new"
     made.run(
         f"CREATE ROLE {name} LOGIN",
         "CREATE TABLE films (id integer)",
         f"GRANT SELECT ON films TO {name}",
-        f"CREATE TYPE mood AS ENUM ('happy')",
+        "CREATE TYPE mood AS ENUM ('happy')",
         f"ALTER TYPE mood OWNER TO {name}",
         f"CREATE POLICY own ON films TO {name} USING (true)",
     )
@@ -198,7 +210,9 @@ def test_roles_are_renamed_with_what_they_own_and_have(server: postgres.Server, 
         drop_roles(server, new)
 
 
-def test_roles_do_not_count_in_an_import_or_when_pruning(server: postgres.Server, made: Database, name: str) -> None:
+def test_roles_do_not_count_in_an_import_or_when_pruning(
+    server: postgres.Server, made: Database, name: str
+) -> None:
     made.run(f"CREATE ROLE {name}")
     with made.kolumn() as client:
         assert imported(client) == []
@@ -221,27 +235,30 @@ def test_a_password_lets_its_user_in_and_is_seen_nowhere(
 
     with made.kolumn() as client:
         config = {"password": SECRET, "member_of": [postgres.PASSWORD_ROLE]}
-        made.run(f"DO $$BEGIN CREATE ROLE {postgres.PASSWORD_ROLE}; EXCEPTION WHEN duplicate_object THEN END$$")
+        made.run(
+            f"DO $$BEGIN CREATE ROLE {postgres.PASSWORD_ROLE}; EXCEPTION WHEN duplicate_object THEN END$$"
+        )
         user = wanted("user", name, {"name": name, **config})
         plan = client.plan(user, detail=True)
-        assert SECRET not in json.dumps([step for step in plan["steps"]])
-        answer = apply(client, user)
+        assert SECRET not in json.dumps(plan)
+        apply(client, user)
         login(SECRET)
         with pytest.raises(psycopg.OperationalError):
             login("another one")
-        assert SECRET not in json.dumps(answer["steps"])
         found = client.done("ReadResource", {"resource_type": "user", "name": name})
         assert SECRET not in json.dumps(found)
         assert "SCRAM" not in json.dumps(found)
         again = {**user, "config": {**user["config"], "password": SECRET + "!"}}
-        apply(client, again)
+        assert SECRET not in json.dumps(apply(client, again))
         login(SECRET + "!")
     assert server.log is not None
     text = server.log.read_text(errors="replace")
     assert SECRET not in text
 
 
-def test_a_password_is_left_alone_where_it_is_not_given(server: postgres.Server, made: Database, name: str) -> None:
+def test_a_password_is_left_alone_where_it_is_not_given(
+    server: postgres.Server, made: Database, name: str
+) -> None:
     with made.kolumn() as client:
         apply(client, wanted("user", name, {"name": name, "password": SECRET}))
         before = kept(made, name)
@@ -252,7 +269,9 @@ def test_a_password_is_left_alone_where_it_is_not_given(server: postgres.Server,
 
 
 @pytest.mark.parametrize("encryption", ["scram-sha-256", "md5"])
-@pytest.mark.parametrize("password", [SECRET, "ﬁ ª\u00ad", "пароль", "\u0627 \u0628", "a\u0627", "\U0001f511" * 3])
+@pytest.mark.parametrize(
+    "password", [SECRET, "ﬁ ª\u00ad", "пароль", "\u0627 \u0628", "a\u0627", "\U0001f511" * 3]
+)
 def test_superusers_compare_what_the_server_keeps(
     server: postgres.Server, made: Database, name: str, encryption: str, password: str
 ) -> None:
@@ -264,7 +283,9 @@ def test_superusers_compare_what_the_server_keeps(
         )
     before = kept(made, name)
     with made.kolumn() as client:
-        assert not client.plan(wanted("user", name, {"name": name, "password": password}), detail=True).get("steps")
+        assert not client.plan(wanted("user", name, {"name": name, "password": password}), detail=True).get(
+            "steps"
+        )
         other = wanted("user", name, {"name": name, "password": password + "x"})
         assert len(client.plan(other, detail=True)["steps"]) == 1
         verifier = wanted("user", name, {"name": name, "password": before})
@@ -316,9 +337,11 @@ def test_what_the_state_keeps_tells_nothing_of_a_password(
         assert verifier not in shown
 
 
-def test_a_role_with_something_left_is_not_dropped(server: postgres.Server, made: Database, name: str) -> None:
+def test_a_role_with_something_left_is_not_dropped(
+    server: postgres.Server, made: Database, name: str
+) -> None:
     made.run(f"CREATE ROLE {name}", "CREATE TABLE films (id integer)", f"GRANT SELECT ON films TO {name}")
-    made.run(f"CREATE TABLE theirs (id integer)", f"ALTER TABLE theirs OWNER TO {name}")
+    made.run("CREATE TABLE theirs (id integer)", f"ALTER TABLE theirs OWNER TO {name}")
     with made.kolumn() as client:
         apply(client, role(name))
         error = client.refused("DeleteResource", {"resource_type": "role", "name": name})
@@ -327,19 +350,32 @@ def test_a_role_with_something_left_is_not_dropped(server: postgres.Server, made
         assert "privileges for table films" in error.message
         assert "owner of table theirs" in error.message
         # With all that stands in the way gone in the same plan, it works.
-        gone = [{**each, "action": "delete", "config": {}} for each in imported(client) if each["resource_type"] == "grant"]
+        gone = [
+            {**each, "action": "delete", "config": {}}
+            for each in imported(client)
+            if each["resource_type"] == "grant"
+        ]
         (table,) = (each for each in imported(client, "table") if each["name"] == "theirs")
-        gone += [{**table, "action": "delete", "config": {}}, {**role(name), "action": "delete", "config": {}}]
+        gone += [
+            {**table, "action": "delete", "config": {}},
+            {**role(name), "action": "delete", "config": {}},
+        ]
         apply(client, *gone)
 
 
-def test_new_roles_come_before_what_they_own_and_have(server: postgres.Server, made: Database, name: str) -> None:
+def test_new_roles_come_before_what_they_own_and_have(
+    server: postgres.Server, made: Database, name: str
+) -> None:
     with made.kolumn() as client:
         wants = [
             wanted("grant", "a", {"role": name, "object": "films", "privileges": ["select"]}),
             wanted("table", "films", {"columns": {"id": "integer"}, "owner": name}),
             wanted("policy", "p", {"table": "films", "roles": [name], "using": "true"}),
-            wanted("default_privileges", "d", {"owner": name, "on": "tables", "role": "public", "privileges": ["select"]}),
+            wanted(
+                "default_privileges",
+                "d",
+                {"owner": name, "on": "tables", "role": "public", "privileges": ["select"]},
+            ),
             role(name),
         ]
         apply(client, *wants)
@@ -396,12 +432,16 @@ def test_who_may_not_create_roles_is_told_so(server: postgres.Server, made: Data
             assert "create role" in error.message
 
 
-@pytest.mark.parametrize("odd", ['quo"te', "semi;colon", "Ünï cødé", "select", "%s", "current_user", "PUBLIC", "\\"])
+@pytest.mark.parametrize(
+    "odd", ['quo"te', "semi;colon", "Ünï cødé", "select", "%s", "current_user", "PUBLIC", "\\"]
+)
 def test_odd_names(server: postgres.Server, made: Database, odd: str) -> None:
     name, other = f"{odd}{server.version}", f"{odd}{server.version}x"
     settings = {"app.odd": odd, "search_path": '"' + odd.replace('"', '""') + '"'}
     wants = [
-        wanted("user", "one", {"name": name, "password": odd + "%s", "member_of": [other], "settings": settings}),
+        wanted(
+            "user", "one", {"name": name, "password": odd + "%s", "member_of": [other], "settings": settings}
+        ),
         role(other, comment=odd),
     ]
     try:
@@ -411,6 +451,49 @@ def test_odd_names(server: postgres.Server, made: Database, odd: str) -> None:
             assert found["config"]["member_of"] == [other]
             assert found["config"]["settings"] == settings
             apply(client, *({**each, "action": "delete", "config": {}} for each in wants))
-            assert made.one("SELECT count(*) FROM pg_roles WHERE rolname LIKE '%" + f"{server.version}x'") == 0
+            assert (
+                made.one("SELECT count(*) FROM pg_roles WHERE rolname LIKE '%" + f"{server.version}x'") == 0
+            )
     finally:
         drop_roles(server, name, other)
+
+
+def test_the_command_shows_and_keeps_no_password(
+    server: postgres.Server, made: Database, name: str, tmp_path: Path
+) -> None:
+    """Written in the clear in a file of the configuration, it is nowhere else."""
+    configuration = tmp_path / "main.kl"
+    variables = {"KOLUMN_POSTGRES_URL": made.url, "KOLUMN_SAFE_DESTROY": "false", "KOLUMN_LOG": "debug"}
+    said = []
+
+    def kolumn(*words: str, code: int = 0) -> None:
+        done = run(tmp_path, *words, variables=variables)
+        assert done.returncode == code, done.stderr
+        said.append(done.stdout + done.stderr)
+
+    for password in (SECRET, f"{SECRET} again"):
+        configuration.write_text(
+            f'create postgres_user "somebody" {{\n  name = "{name}"\n  password = "{password}"\n}}\n'
+        )
+        kolumn("plan", "--json")
+        kolumn("plan", "--out", "saved.plan")
+        kolumn("show", "saved.plan")
+        kolumn("apply", "saved.plan")
+        kolumn("plan", "--detailed-exitcode")
+    kolumn("plan", "--refresh-only")
+    kolumn("state", "show", "postgres_user.somebody")
+    kolumn("import", "postgres", "--out", "imported", "--type", "postgres_user")
+    configuration.write_text(
+        configuration.read_text().replace("password", "connection_limit = 1\n  password")
+    )
+    configuration.write_text(configuration.read_text().replace("}", '  member_of = ["no such role"]\n}'))
+    kolumn("apply", "--auto-approve", code=1)
+    kolumn("destroy", "--auto-approve")
+    shown = "\n".join(said)
+    assert SECRET not in shown
+    assert "SCRAM-SHA-256$" not in shown
+    files = [each for each in tmp_path.rglob("*") if each.is_file() and each != configuration]
+    assert len(files) > 3
+    for each in files:
+        assert SECRET.encode() not in each.read_bytes(), each
+        assert b"SCRAM-SHA-256$" not in each.read_bytes(), each

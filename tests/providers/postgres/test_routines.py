@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from kolumn.contract.errors import ValidationError
-from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.handler import PostgresHandler
+from kolumn.providers.postgres.language.dialect import PostgresDialect
 from kolumn.providers.postgres.resources.aggregate import AggregateHandler
 from kolumn.providers.postgres.resources.function import FunctionHandler
 from kolumn.providers.postgres.resources.procedure import ProcedureHandler
@@ -25,7 +25,9 @@ def test_attributes_of_functions_change_in_place(server: postgres.Server) -> Non
         shared = f"""GRANT CREATE ON SCHEMA public TO {owner}; CREATE SCHEMA app;
 CREATE FUNCTION hint(internal) RETURNS internal LANGUAGE internal STRICT AS 'generate_series_int4_support';
 """
-        before = shared + """
+        before = (
+            shared
+            + """
 CREATE FUNCTION a(n integer) RETURNS integer LANGUAGE plpgsql AS $$BEGIN RETURN 1; END$$;
 CREATE FUNCTION b(n integer, m text = 'x') RETURNS SETOF integer LANGUAGE plpgsql COST 7 ROWS 9
     SET work_mem = '1MB' SET search_path = public, "Odd" AS $$BEGIN RETURN NEXT 1; END$$;
@@ -37,7 +39,10 @@ CREATE FUNCTION s(integer, integer) RETURNS SETOF integer LANGUAGE internal STRI
 CREATE PROCEDURE p(n integer) LANGUAGE plpgsql AS $$BEGIN END$$;
 CREATE PROCEDURE q(INOUT n integer) LANGUAGE sql AS 'SELECT 1';
 """
-        after = shared + f"""
+        )
+        after = (
+            shared
+            + f"""
 CREATE FUNCTION a(n integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE STRICT SECURITY DEFINER LEAKPROOF
     PARALLEL SAFE COST 0.5 SET search_path = '' AS $$BEGIN RETURN 1; END$$;
 ALTER FUNCTION a(integer) OWNER TO {owner};
@@ -55,6 +60,7 @@ CREATE PROCEDURE p(n integer DEFAULT 1) LANGUAGE plpgsql SECURITY DEFINER SET wo
 COMMENT ON PROCEDURE p(integer) IS 'a procedure';
 CREATE PROCEDURE q(INOUT n integer) LANGUAGE sql BEGIN ATOMIC SELECT 2; END;
 """
+        )
         forth = evolve(server, before, after)
         assert not any(step.startswith(("drop", "create")) for step in words(forth)), words(forth)
         said = "\n".join(statements(forth))
@@ -62,7 +68,9 @@ CREATE PROCEDURE q(INOUT n integer) LANGUAGE sql BEGIN ATOMIC SELECT 2; END;
         assert "CREATE OR REPLACE FUNCTION public.a(" not in said, "the body need not be given again"
         back = evolve(server, after, before)
         anew = [step for step in words(back) if step.startswith("drop")]
-        assert anew == ["drop function c(integer, integer)", "drop procedure p(integer)"], "defaults and names go"
+        assert anew == ["drop function c(integer, integer)", "drop procedure p(integer)"], (
+            "defaults and names go"
+        )
 
 
 def test_what_create_or_replace_refuses_is_created_anew(server: postgres.Server) -> None:
@@ -143,7 +151,10 @@ def test_spellings_of_a_function_are_one(server: postgres.Server) -> None:
             "function",
             "f",
             {
-                "arguments": [{"name": "a", "type": "INT4"}, {"name": "m", "type": "public.mood", "default": "'glad'"}],
+                "arguments": [
+                    {"name": "a", "type": "INT4"},
+                    {"name": "m", "type": "public.mood", "default": "'glad'"},
+                ],
                 "returns": "SETOF varchar(10)",
                 "language": "SQL",
                 "volatility": "IMMUTABLE",
@@ -174,7 +185,11 @@ def test_spellings_of_a_function_are_one(server: postgres.Server) -> None:
 def test_an_overload_is_one_resource_each(server: postgres.Server) -> None:
     with database(server) as made, made.kolumn() as client:
         resources = [
-            wanted("function", f"area{at}", {"name": "area", "arguments": types, "returns": "int", "body": "SELECT 1"})
+            wanted(
+                "function",
+                f"area{at}",
+                {"name": "area", "arguments": types, "returns": "int", "body": "SELECT 1"},
+            )
             for at, types in enumerate(([], ["int"], ["int", "text"], ["varchar(3)"]))
         ]
         apply(client, *resources)
@@ -182,28 +197,38 @@ def test_an_overload_is_one_resource_each(server: postgres.Server) -> None:
         assert identities == {"area()", "area(integer)", "area(integer, text)", "area(character varying)"}
         clash = client.refused(
             "Plan",
-            {"resources": [*resources, wanted("function", "z", {**resources[1]["config"], "arguments": ["int4"]})]},
+            {
+                "resources": [
+                    *resources,
+                    wanted("function", "z", {**resources[1]["config"], "arguments": ["int4"]}),
+                ]
+            },
         )
         assert clash.problems[0].code == "duplicate_object"
 
 
 def test_a_renamed_function_keeps_what_uses_it(server: postgres.Server) -> None:
-    with database(
-        server,
-        "CREATE FUNCTION old() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
-        "CREATE TABLE t (a integer)",
-        "CREATE TRIGGER x AFTER INSERT ON t EXECUTE FUNCTION old()",
-        "CREATE FUNCTION happened() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
-        "CREATE EVENT TRIGGER e ON sql_drop EXECUTE FUNCTION happened()",
-        "CREATE FUNCTION number(a integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 1'",
-        "CREATE VIEW v AS SELECT number(a) AS n FROM t",
-    ) as made, made.kolumn() as client:
+    with (
+        database(
+            server,
+            "CREATE FUNCTION old() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+            "CREATE TABLE t (a integer)",
+            "CREATE TRIGGER x AFTER INSERT ON t EXECUTE FUNCTION old()",
+            "CREATE FUNCTION happened() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
+            "CREATE EVENT TRIGGER e ON sql_drop EXECUTE FUNCTION happened()",
+            "CREATE FUNCTION number(a integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 1'",
+            "CREATE VIEW v AS SELECT number(a) AS n FROM t",
+        ) as made,
+        made.kolumn() as client,
+    ):
         resources = {each["name"]: each for each in imported(client)}
         new = []
         for name, config in ((name, each["config"]) for name, each in resources.items()):
             text = repr(config)
-            changed = eval(  # noqa: S307 - our own configuration, with other names in it
-                text.replace("'old'", "'new'").replace("happened", "occurred").replace("number(", "numeral(")
+            changed = eval(
+                text.replace("'old'", "'new'")
+                .replace("happened", "occurred")
+                .replace("number(", "numeral(")
                 .replace("'number'", "'numeral'")
             )
             if changed != config and resources[name]["resource_type"] == "function":
@@ -229,7 +254,9 @@ CREATE FUNCTION gather(text[], text, VARIADIC text[]) RETURNS text[] LANGUAGE sq
 CREATE FUNCTION final(integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT $1';
 CREATE FUNCTION final_extra(integer, integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT $1';
 """
-        before = shared + """
+        before = (
+            shared
+            + """
 CREATE AGGREGATE total(integer) (SFUNC = app.keep, STYPE = integer, INITCOND = '0');
 CREATE AGGREGATE total("the values" text, VARIADIC text[]) (SFUNC = gather, STYPE = text[]);
 CREATE AGGREGATE app.moving(integer) (SFUNC = int4pl, STYPE = integer, SSPACE = 100, COMBINEFUNC = int4pl,
@@ -244,7 +271,10 @@ CREATE AGGREGATE nothing(*) (SFUNC = int8inc, STYPE = bigint, INITCOND = '0');
 COMMENT ON AGGREGATE nothing(*) IS 'counts';
 CREATE VIEW v AS SELECT total(a) AS t FROM (VALUES (1)) AS x (a);
 """
-        after = shared + f"""
+        )
+        after = (
+            shared
+            + f"""
 CREATE AGGREGATE total(integer) (SFUNC = app.keep, STYPE = integer, FINALFUNC = as_text, INITCOND = '1');
 COMMENT ON AGGREGATE total(integer) IS 'as text';
 CREATE AGGREGATE total("the values" text, VARIADIC text[]) (SFUNC = gather, STYPE = text[], INITCOND = '{{}}',
@@ -258,6 +288,7 @@ CREATE AGGREGATE percentile(float8 ORDER BY anyelement) (SFUNC = ordered_set_tra
 CREATE AGGREGATE nothing(*) (SFUNC = int8inc, STYPE = bigint, INITCOND = '5');
 CREATE VIEW v AS SELECT total(a) AS t FROM (VALUES (1)) AS x (a);
 """
+        )
         for plan in both_ways(server, before, after):
             dropped = {step for step in words(plan) if step.startswith("drop aggregate")}
             assert dropped <= {"drop aggregate total(integer)", 'drop aggregate "ranks("any")"'}
@@ -282,9 +313,17 @@ FUNCTION = {"returns": "int", "body": "SELECT 1"}
         ({**FUNCTION, "body": "BEGIN ATOMIC SELECT 1; END; DROP TABLE x; SELECT 1"}, "body", "after its END"),
         ({**FUNCTION, "body": "RETURN 1 +"}, "", ""),
         ({**FUNCTION, "arguments": ["int, b int"]}, "arguments[0].type", "goes on"),
-        ({**FUNCTION, "arguments": [{"type": "int", "default": "1) --"}]}, "arguments[0].default", "without ("),
+        (
+            {**FUNCTION, "arguments": [{"type": "int", "default": "1) --"}]},
+            "arguments[0].default",
+            "without (",
+        ),
         ({**FUNCTION, "arguments": [{"type": "int", "default": "1"}, "int"]}, "arguments", "has no default"),
-        ({**FUNCTION, "arguments": [{"type": "int", "mode": "sideways"}]}, "arguments[0].mode", "must be one of"),
+        (
+            {**FUNCTION, "arguments": [{"type": "int", "mode": "sideways"}]},
+            "arguments[0].mode",
+            "must be one of",
+        ),
         ({**FUNCTION, "returns_table": {"a": "int"}}, "returns_table", "said twice"),
         ({**FUNCTION, "language": "c"}, "body", "has no body"),
         ({**FUNCTION, "object_file": "x"}, "object_file", "language c"),
@@ -297,7 +336,9 @@ FUNCTION = {"returns": "int", "body": "SELECT 1"}
 )
 def test_faults_of_functions(config: dict[str, object], path: str, said: str) -> None:
     if not path:
-        FunctionHandler(DIALECT).parse(config, "f")  # a syntax error the server finds: it breaks out of nothing
+        FunctionHandler(DIALECT).parse(
+            config, "f"
+        )  # a syntax error the server finds: it breaks out of nothing
         return
     found = parsed(FunctionHandler(DIALECT), config)
     assert any(where == path and said in message for where, message in found), found
@@ -318,11 +359,25 @@ def test_no_text_gets_out_of_its_place(server: postgres.Server) -> None:
     with database(server, "CREATE TABLE victim ()") as made, made.kolumn() as client:
         apply(
             client,
-            wanted("function", "f", {"name": 'f";x', "returns": "void", "body": evil, "comment": evil,
-                                     "arguments": [{"name": 'a"b', "type": "text"}], "language": "plpgsql",
-                                     "settings": {"app.x": evil}}),
+            wanted(
+                "function",
+                "f",
+                {
+                    "name": 'f";x',
+                    "returns": "void",
+                    "body": evil,
+                    "comment": evil,
+                    "arguments": [{"name": 'a"b', "type": "text"}],
+                    "language": "plpgsql",
+                    "settings": {"app.x": evil},
+                },
+            ),
             wanted("function", "t", {"returns": "trigger", "language": "plpgsql", "body": evil}),
-            wanted("trigger", 't"; x', {"table": "victim", "events": ["insert"], "function": "t", "arguments": [evil]}),
+            wanted(
+                "trigger",
+                't"; x',
+                {"table": "victim", "events": ["insert"], "function": "t", "arguments": [evil]},
+            ),
             wanted("view", 'v"; x', {"definition": "SELECT 1", "column_names": [evil[:60]], "comment": evil}),
         )
         assert made.one("SELECT prosrc FROM pg_proc WHERE proname = 'f\";x'") == evil

@@ -17,9 +17,9 @@ from kolumn.contract.errors import (
     PermissionError,
     ValidationError,
 )
-from kolumn.providers.postgres import connections
-from kolumn.providers.postgres.session import PostgresSession
-from kolumn.providers.postgres.settings import parse_settings
+from kolumn.providers.postgres.connection import connections
+from kolumn.providers.postgres.connection.session import PostgresSession
+from kolumn.providers.postgres.connection.settings import parse_settings
 from tests.providers.postgres.network import link
 from tests.providers.postgres.sessions import (
     FOREVER,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kolumn.contract.errors import ValidationError
 from kolumn.contract.secrets import SecureString
-from kolumn.providers.postgres.settings import PostgresSettings, parse_settings
+from kolumn.providers.postgres.connection.settings import PostgresSettings, parse_settings
 
 LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGSERVICE", "PGAPPNAME")
 TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1, max_size=20)

@@ -58,7 +58,9 @@ def test_a_tower_of_six_storeys_comes_back_after_its_ground_has_changed(server: 
         before, after = tower("integer", owner, reader), tower("bigint", owner, reader)
         for answer in both_ways(server, before, after):
             done = words(answer)
-            change = next(at for at, step in enumerate(done) if step.startswith("alter column id of table base"))
+            change = next(
+                at for at, step in enumerate(done) if step.startswith("alter column id of table base")
+            )
             storeys = ("view one", "materialized_view app.two", "view five", "materialized_view six")
             for storey in storeys:
                 assert done.index(f"drop {storey}") < change < done.index(f"create {storey}")
@@ -76,7 +78,7 @@ def test_a_storey_in_between_changes(server: postgres.Server) -> None:
             ("price * 2 AS twice", "price * 3::bigint AS twice"),
             ("price * 2 AS twice", "(price * 2)::integer AS twice"),
             ("sum(twice) AS total", "max(twice) AS total"),
-            ("two.id AS \"Id\", one.twice", "two.id AS \"Id\", one.twice, one.how"),
+            ('two.id AS "Id", one.twice', 'two.id AS "Id", one.twice, one.how'),
             ("app.four(minimum integer DEFAULT 3)", "app.four(smallest integer DEFAULT 4)"),
             ("LANGUAGE sql STABLE", "LANGUAGE sql IMMUTABLE"),
         ):
@@ -89,7 +91,9 @@ def test_a_storey_in_between_changes(server: postgres.Server) -> None:
 
 def test_views_over_views_of_several_schemas_whatever_their_names(server: postgres.Server) -> None:
     def script(step: str) -> str:
-        chain = "".join(f"CREATE SCHEMA s{at};" for at in range(5)) + f"CREATE TABLE s0.z (n integer, m {step});"
+        chain = (
+            "".join(f"CREATE SCHEMA s{at};" for at in range(5)) + f"CREATE TABLE s0.z (n integer, m {step});"
+        )
         below = "s0.z"
         for at, name in enumerate(("y", "x", "b", "a", "aa", "zz")):
             chain += f"CREATE VIEW s{(at * 3) % 5}.{name} AS SELECT n, m FROM {below};"
@@ -140,7 +144,9 @@ CREATE RULE also AS ON INSERT TO counted DO INSTEAD INSERT INTO things (n) VALUE
     for answer in both_ways(server, script("a"), script("b")):
         done = words(answer)
         assert "drop function checked(integer)" in done
-        assert not any("table things" in step and ("drop table" in step or "create table" in step) for step in done)
+        assert not any(
+            "table things" in step and ("drop table" in step or "create table" in step) for step in done
+        )
         assert not any("domain small" in step and step.startswith(("drop", "create")) for step in done)
 
 
@@ -218,12 +224,15 @@ def test_an_unmanaged_view_comes_back_as_well(server: postgres.Server) -> None:
     from tests.client import wanted
     from tests.providers.postgres.databases import apply, database
 
-    with database(
-        server,
-        "CREATE TABLE t (a integer)",
-        "CREATE VIEW somebodys AS SELECT a FROM t",
-        "COMMENT ON VIEW somebodys IS 'mine'",
-    ) as made, made.kolumn() as client:
+    with (
+        database(
+            server,
+            "CREATE TABLE t (a integer)",
+            "CREATE VIEW somebodys AS SELECT a FROM t",
+            "COMMENT ON VIEW somebodys IS 'mine'",
+        ) as made,
+        made.kolumn() as client,
+    ):
         before = made.dump()
         apply(client, wanted("table", "t", {"columns": {"a": "bigint"}}))
         assert made.dump() == before.replace("a integer", "a bigint")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from kolumn.contract.errors import ValidationError
-from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.handler import PostgresHandler
+from kolumn.providers.postgres.language.dialect import PostgresDialect
 from kolumn.providers.postgres.resources.event_trigger import EventTriggerHandler
 from kolumn.providers.postgres.resources.rule import RuleHandler
 from kolumn.providers.postgres.resources.trigger import TriggerHandler
@@ -33,7 +33,9 @@ CREATE VIEW v AS SELECT id, title FROM film;
 
 
 def test_triggers_of_every_kind(server: postgres.Server) -> None:
-    script = BASE + """
+    script = (
+        BASE
+        + """
 CREATE TRIGGER a BEFORE INSERT OR UPDATE OR DELETE ON film FOR EACH ROW EXECUTE FUNCTION touch();
 CREATE TRIGGER b AFTER UPDATE OF title, length ON film FOR EACH ROW
     WHEN (OLD.title IS DISTINCT FROM NEW.title AND (NEW.length > 1 OR positive(NEW.id))) EXECUTE FUNCTION touch();
@@ -54,13 +56,16 @@ CREATE TRIGGER j AFTER INSERT ON parts FOR EACH ROW EXECUTE FUNCTION touch();
 CREATE TRIGGER k AFTER INSERT ON parts_1 FOR EACH ROW EXECUTE FUNCTION touch();
 ALTER TABLE film DISABLE TRIGGER a, ENABLE REPLICA TRIGGER b, ENABLE ALWAYS TRIGGER c;
 """
+    )
     evolve(server, BASE, script)
     evolve(server, "", script)
     evolve(server, script, BASE)
 
 
 def test_triggers_change_in_place(server: postgres.Server) -> None:
-    before = BASE + """
+    before = (
+        BASE
+        + """
 CREATE TRIGGER a BEFORE INSERT ON film FOR EACH ROW EXECUTE FUNCTION touch();
 COMMENT ON TRIGGER a ON film IS 'kept';
 CREATE TRIGGER b AFTER UPDATE OF title ON film FOR EACH ROW WHEN (NEW.id > 1) EXECUTE FUNCTION touch('x');
@@ -70,7 +75,10 @@ CREATE TRIGGER e AFTER INSERT ON film EXECUTE FUNCTION touch();
 CREATE TRIGGER f AFTER INSERT ON parts FOR EACH ROW EXECUTE FUNCTION touch();
 ALTER TABLE film DISABLE TRIGGER c, ENABLE ALWAYS TRIGGER e;
 """
-    after = BASE + """
+    )
+    after = (
+        BASE
+        + """
 CREATE TRIGGER a AFTER UPDATE OR DELETE ON film FOR EACH ROW EXECUTE FUNCTION app."Log it"('now');
 COMMENT ON TRIGGER a ON film IS 'kept';
 CREATE TRIGGER b AFTER UPDATE OF length, title ON film FOR EACH ROW EXECUTE FUNCTION touch('x', 'y');
@@ -81,6 +89,7 @@ CREATE TRIGGER e AFTER INSERT ON film FOR EACH ROW EXECUTE FUNCTION touch();
 CREATE TRIGGER f BEFORE INSERT ON parts FOR EACH ROW WHEN (NEW.n > 1) EXECUTE FUNCTION touch();
 ALTER TABLE film DISABLE TRIGGER d, ENABLE REPLICA TRIGGER a, ENABLE ALWAYS TRIGGER e;
 """
+    )
     for plan in both_ways(server, before, after):
         assert all(step.startswith("alter trigger") for step in words(plan)), words(plan)
 
@@ -103,7 +112,10 @@ def test_triggers_follow_tables_and_columns(server: postgres.Server) -> None:
     both_ways(server, BASE + trigger.format("length"), added + trigger.format("rating"))
     longer = BASE.replace("length integer", "length bigint")
     for plan in both_ways(server, BASE + trigger.format("length"), longer + trigger.format("length")):
-        assert [step for step in words(plan) if "trigger" in step] == ["drop trigger film.a", "create trigger film.a"]
+        assert [step for step in words(plan) if "trigger" in step] == [
+            "drop trigger film.a",
+            "create trigger film.a",
+        ]
 
 
 def test_a_renamed_trigger(server: postgres.Server) -> None:
@@ -145,7 +157,9 @@ def test_another_wording_of_a_condition_is_no_change(server: postgres.Server) ->
 
 
 def test_rules_of_every_kind(server: postgres.Server) -> None:
-    script = BASE + """
+    script = (
+        BASE
+        + """
 CREATE RULE none AS ON DELETE TO film DO INSTEAD NOTHING;
 CREATE RULE also AS ON UPDATE TO film WHERE OLD.length < NEW.length AND (OLD.id = 1 OR OLD.title ~ 'do (x)')
     DO ALSO INSERT INTO app."Odd Table" ("when", "a b") VALUES (NEW.id, 'x;y)');
@@ -158,10 +172,15 @@ CREATE RULE "Odd; Rule" AS ON INSERT TO app."Odd Table" DO INSTEAD WITH x AS (SE
 COMMENT ON RULE "Odd; Rule" ON app."Odd Table" IS 'odd';
 ALTER TABLE film DISABLE RULE none, ENABLE REPLICA RULE also;
 """
+    )
     evolve(server, "", script)
     evolve(server, script, BASE)
-    other = script.replace("DO INSTEAD NOTHING", "DO INSTEAD SELECT 1").replace("OLD.length < NEW.length", "OLD.id = 3")
-    other = other.replace("NOTIFY told", "NOTIFY heard").replace("DISABLE RULE none", "ENABLE ALWAYS RULE none")
+    other = script.replace("DO INSTEAD NOTHING", "DO INSTEAD SELECT 1").replace(
+        "OLD.length < NEW.length", "OLD.id = 3"
+    )
+    other = other.replace("NOTIFY told", "NOTIFY heard").replace(
+        "DISABLE RULE none", "ENABLE ALWAYS RULE none"
+    )
     other = other.replace("AS ON UPDATE TO v", "AS ON DELETE TO v").replace("IS 'odd'", "IS 'even'")
     for plan in both_ways(server, script, other):
         assert all(step.startswith("alter rule") for step in words(plan)), words(plan)
@@ -175,14 +194,19 @@ CREATE SCHEMA app;
 CREATE FUNCTION fired() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
 CREATE FUNCTION app."Refuses"() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no tables here'; END$$;
 """
-        before = base + """
+        before = (
+            base
+            + """
 CREATE EVENT TRIGGER a ON ddl_command_start EXECUTE FUNCTION fired();
 CREATE EVENT TRIGGER b ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE') EXECUTE FUNCTION fired();
 COMMENT ON EVENT TRIGGER b IS 'before';
 CREATE EVENT TRIGGER c ON sql_drop EXECUTE FUNCTION fired();
 ALTER EVENT TRIGGER c DISABLE;
 """
-        after = base + f"""
+        )
+        after = (
+            base
+            + f"""
 CREATE TABLE t (a integer); CREATE VIEW v AS SELECT a FROM t;
 CREATE EVENT TRIGGER a ON ddl_command_start WHEN TAG IN ('CREATE TABLE', 'CREATE VIEW', 'DROP TABLE', 'DROP VIEW')
     EXECUTE FUNCTION app."Refuses"();
@@ -192,6 +216,7 @@ CREATE EVENT TRIGGER c ON table_rewrite EXECUTE FUNCTION fired();
 ALTER EVENT TRIGGER c ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER c IS 'after';
 """
+        )
         forth, back = both_ways(server, before, after)
         assert words(forth)[-1].startswith("create event_trigger"), "what refuses tables comes after them"
         assert words(back)[0].startswith("drop event_trigger"), "and goes before they do"
@@ -225,7 +250,9 @@ TRIGGER = {"table": "t", "events": ["insert"], "function": "f"}
     ],
 )
 def test_faults_of_triggers(config: dict[str, object], path: str, said: str) -> None:
-    assert any(where == path and said in message for where, message in faults(TriggerHandler(DIALECT), config))
+    assert any(
+        where == path and said in message for where, message in faults(TriggerHandler(DIALECT), config)
+    )
 
 
 @pytest.mark.parametrize(
@@ -244,7 +271,10 @@ def test_faults_of_rules(config: dict[str, object], path: str) -> None:
 
 
 def test_faults_of_event_triggers() -> None:
-    assert [path for path, _ in faults(EventTriggerHandler(DIALECT), {"event": "insert"})] == ["event", "function"]
+    assert [path for path, _ in faults(EventTriggerHandler(DIALECT), {"event": "insert"})] == [
+        "event",
+        "function",
+    ]
 
 
 def test_locks_are_told(server: postgres.Server) -> None:
@@ -253,7 +283,14 @@ def test_locks_are_told(server: postgres.Server) -> None:
             change = wanted("trigger", "a", {"table": "film", "events": ["delete"], "function": "touch"})
             (step,) = client.plan(change, detail=True)["steps"]
             assert step["lock"] == "SHARE ROW EXCLUSIVE on film"
-            (step,) = client.plan(wanted("rule", "r", {"table": "film", "event": "delete"}), detail=True)["steps"]
+            (step,) = client.plan(wanted("rule", "r", {"table": "film", "event": "delete"}), detail=True)[
+                "steps"
+            ]
             assert step["lock"] == "ACCESS EXCLUSIVE on film"
             held = imported(client, "trigger")
-            assert held[0]["config"] == {"name": "a", "table": "film", "events": ["insert"], "function": "touch"}
+            assert held[0]["config"] == {
+                "name": "a",
+                "table": "film",
+                "events": ["insert"],
+                "function": "touch",
+            }

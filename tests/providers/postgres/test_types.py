@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kolumn.providers.postgres.tokens import literal
-from kolumn.providers.postgres.types import BUILT_IN, normal_type, parse_type, serial_of
+from kolumn.providers.postgres.language.tokens import literal
+from kolumn.providers.postgres.language.types import BUILT_IN, normal_type, parse_type, serial_of
 from tests.providers.postgres.sandbox import Sandbox, opened
 from tests.servers.postgres import Server
 
@@ -59,6 +59,8 @@ other.price | other."price"[] | /* c */ int -- x
 
 @pytest.mark.parametrize("text", re.findall(r"[^|\s][^|\n]*", SPELLINGS))
 def test_types_are_spelled_as_the_server_does(sandbox: Sandbox, text: str) -> None:
+    if "-2" in text and sandbox.version < 15:
+        pytest.skip("a scale below 0 came with version 15")
     theirs = spelled(sandbox, text)
     assert normal_type(text) == normal_type(theirs)
     shown = theirs.replace("public.", "") if theirs != "public.text" else theirs

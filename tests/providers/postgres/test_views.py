@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kolumn.contract.errors import ValidationError
-from kolumn.providers.postgres.queries import common_table_names, extends
+from kolumn.providers.postgres.language.queries import common_table_names, extends
 from tests.client import wanted
 from tests.providers.postgres.databases import apply, database, imported, roles, statements
 from tests.providers.postgres.evolution import both_ways, evolve, risks, words
@@ -21,7 +21,9 @@ CREATE SEQUENCE numbers;
 def test_attributes_change_in_place(server: postgres.Server) -> None:
     with roles(server, "owner") as (owner,):
         invoker = server.version >= 15
-        before = BASE + f"""
+        before = (
+            BASE
+            + f"""
 GRANT CREATE ON SCHEMA public TO {owner};
 CREATE VIEW plain AS SELECT id, title FROM film;
 CREATE VIEW checked AS SELECT id, title FROM film WHERE id > 1 WITH LOCAL CHECK OPTION;
@@ -35,7 +37,10 @@ CREATE MATERIALIZED VIEW kept WITH (fillfactor = 50) AS SELECT id, title FROM fi
 ALTER MATERIALIZED VIEW kept ALTER title SET STATISTICS 10, ALTER title SET STORAGE EXTERNAL;
 COMMENT ON COLUMN kept.id IS 'kept';
 """
-        after = BASE + f"""
+        )
+        after = (
+            BASE
+            + f"""
 GRANT CREATE ON SCHEMA public TO {owner};
 CREATE VIEW plain WITH (security_barrier = true) AS SELECT id, title FROM film WITH CASCADED CHECK OPTION;
 COMMENT ON VIEW plain IS 'after';
@@ -52,6 +57,7 @@ ALTER MATERIALIZED VIEW kept ALTER id SET STATISTICS 0, ALTER title SET COMPRESS
 COMMENT ON COLUMN kept.title IS 'title'; COMMENT ON MATERIALIZED VIEW kept IS 'all';
 ALTER MATERIALIZED VIEW kept OWNER TO {owner};
 """
+        )
         for answer in both_ways(server, before, after):
             assert not any(step.startswith(("drop", "create")) for step in words(answer)), words(answer)
 
@@ -85,19 +91,23 @@ def test_queries_with_other_columns_are_created_anew(server: postgres.Server) ->
 
 def test_the_server_says_which_columns_a_query_has(server: postgres.Server) -> None:
     """Another way to write the same columns is a replacement; another collation is not."""
-    with database(server, BASE, "CREATE VIEW v AS SELECT id, title FROM film", "CREATE VIEW top AS SELECT * FROM v") as made:
-        with made.kolumn() as client:
-            for query, replaced in (
-                ("WITH f AS (SELECT * FROM film) SELECT f.id, f.title FROM f", True),
-                ("TABLE actor", False),
-                ("SELECT id, title COLLATE \"C\" AS title FROM film", False),
-                ("SELECT a.id, name COLLATE \"default\" AS title FROM actor a", True),
-                ("VALUES (1, 'x'::text)", False),
-            ):
-                answer = client.plan(wanted("view", "v", {"definition": query}), detail=True)
-                done = " ".join(statements(answer))
-                assert ("CREATE OR REPLACE" in done) is replaced, (query, done)
-                assert ("DROP VIEW public.top" in done) is not replaced
+    with (
+        database(
+            server, BASE, "CREATE VIEW v AS SELECT id, title FROM film", "CREATE VIEW top AS SELECT * FROM v"
+        ) as made,
+        made.kolumn() as client,
+    ):
+        for query, replaced in (
+            ("WITH f AS (SELECT * FROM film) SELECT f.id, f.title FROM f", True),
+            ("TABLE actor", False),
+            ('SELECT id, title COLLATE "C" AS title FROM film', False),
+            ('SELECT a.id, name COLLATE "default" AS title FROM actor a', True),
+            ("VALUES (1, 'x'::text)", False),
+        ):
+            answer = client.plan(wanted("view", "v", {"definition": query}), detail=True)
+            done = " ".join(statements(answer))
+            assert ("CREATE OR REPLACE" in done) is replaced, (query, done)
+            assert ("DROP VIEW public.top" in done) is not replaced
 
 
 def test_other_spellings_are_no_change(server: postgres.Server) -> None:
@@ -123,9 +133,14 @@ def test_other_spellings_are_no_change(server: postgres.Server) -> None:
 
 def test_column_names_are_part_of_the_query(server: postgres.Server) -> None:
     with database(server, BASE) as made, made.kolumn() as client:
-        apply(client, wanted("view", "v", {"definition": "SELECT id, title FROM film", "column_names": ["a"]}))
+        apply(
+            client, wanted("view", "v", {"definition": "SELECT id, title FROM film", "column_names": ["a"]})
+        )
         assert [name for name, *_ in imported_columns(made)] == ["a", "title"]
-        apply(client, wanted("view", "v", {"definition": "SELECT id, title FROM film", "column_names": ["b", "c"]}))
+        apply(
+            client,
+            wanted("view", "v", {"definition": "SELECT id, title FROM film", "column_names": ["b", "c"]}),
+        )
         assert [name for name, *_ in imported_columns(made)] == ["b", "c"]
 
 
@@ -136,13 +151,16 @@ def imported_columns(made: object) -> list[tuple[str]]:
 
 
 def test_views_are_renamed_and_what_stands_on_them_follows(server: postgres.Server) -> None:
-    with database(
-        server,
-        BASE,
-        "CREATE VIEW old AS SELECT id FROM film",
-        "CREATE VIEW top AS SELECT id FROM old",
-        "CREATE MATERIALIZED VIEW kept AS SELECT old.id FROM old",
-    ) as made, made.kolumn() as client:
+    with (
+        database(
+            server,
+            BASE,
+            "CREATE VIEW old AS SELECT id FROM film",
+            "CREATE VIEW top AS SELECT id FROM old",
+            "CREATE MATERIALIZED VIEW kept AS SELECT old.id FROM old",
+        ) as made,
+        made.kolumn() as client,
+    ):
         resources = [
             wanted("table", "film", imported(client, "table")[-1]["config"]),
             wanted("view", "new", {"definition": "SELECT id FROM film", "renamed_from": "old"}),
@@ -153,7 +171,9 @@ def test_views_are_renamed_and_what_stands_on_them_follows(server: postgres.Serv
         assert not any("kept" in step for step in words(plan))
         apply(client, *resources)
         assert made.one("SELECT count(*) FROM kept") == 0
-        keeps = wanted("materialized_view", "keeps", {"definition": "SELECT id FROM new", "renamed_from": "kept"})
+        keeps = wanted(
+            "materialized_view", "keeps", {"definition": "SELECT id FROM new", "renamed_from": "kept"}
+        )
         assert words(client.plan(keeps, detail=True))[0] == "rename materialized_view kept to keeps"
         apply(client, keeps)
         with made.kolumn() as stranger:
@@ -162,7 +182,10 @@ def test_views_are_renamed_and_what_stands_on_them_follows(server: postgres.Serv
 
 def test_a_materialized_view_is_computed_anew_and_that_is_said(server: postgres.Server) -> None:
     before = BASE + "CREATE MATERIALIZED VIEW m AS SELECT id FROM film; CREATE UNIQUE INDEX m_id ON m (id);"
-    after = BASE + "CREATE MATERIALIZED VIEW m AS SELECT id FROM film WHERE id > 1; CREATE UNIQUE INDEX m_id ON m (id);"
+    after = (
+        BASE
+        + "CREATE MATERIALIZED VIEW m AS SELECT id FROM film WHERE id > 1; CREATE UNIQUE INDEX m_id ON m (id);"
+    )
     for answer in both_ways(server, before, after):
         assert risks(answer) == {"long_lock"}
     first = evolve(server, BASE, before)
@@ -208,7 +231,7 @@ CREATE MATERIALIZED VIEW aa AS SELECT reads() AS n;
     ],
 )
 def test_faults_of_views(config: dict[str, object], path: str, words_said: str) -> None:
-    from kolumn.providers.postgres.dialect import PostgresDialect
+    from kolumn.providers.postgres.language.dialect import PostgresDialect
     from kolumn.providers.postgres.resources.view import ViewHandler
 
     with pytest.raises(ValidationError) as caught:
@@ -224,7 +247,10 @@ def test_faults_of_views(config: dict[str, object], path: str, words_said: str) 
         ("SELECT a, b FROM t", "SELECT a, b, c FROM t WHERE a = 1"),
         ("SELECT DISTINCT ON (a, b) a FROM t", "SELECT a FROM t"),
         ("WITH x AS (SELECT 1 AS n) SELECT n FROM x", "WITH x AS (SELECT 1 AS n) SELECT n, 2 AS m FROM x"),
-        ("SELECT a FROM t UNION ALL SELECT b FROM u", "SELECT a FROM t UNION ALL SELECT b FROM u WHERE b > 1"),
+        (
+            "SELECT a FROM t UNION ALL SELECT b FROM u",
+            "SELECT a FROM t UNION ALL SELECT b FROM u WHERE b > 1",
+        ),
         ("SELECT EXTRACT(year FROM d) AS y FROM t", "SELECT EXTRACT(year FROM d) AS y FROM t LIMIT 3"),
         ("SELECT a IS DISTINCT FROM b AS d FROM t", "SELECT a IS DISTINCT FROM b AS d, c FROM t"),
         ("SELECT x.from FROM x", "SELECT x.from FROM x ORDER BY 1"),

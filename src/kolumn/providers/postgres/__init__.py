@@ -31,9 +31,9 @@ class PostgresProvider(BaseProvider):
         """Check the settings and connect. Raises ValidationError, ConnectionError, PermissionError."""
         from kolumn.providers.postgres.catalog import PostgresCatalog
         from kolumn.providers.postgres.compile import PostgresCompiler
+        from kolumn.providers.postgres.connection.session import PostgresSession
+        from kolumn.providers.postgres.connection.settings import parse_settings
         from kolumn.providers.postgres.online import Patience
-        from kolumn.providers.postgres.session import PostgresSession
-        from kolumn.providers.postgres.settings import parse_settings
 
         settings = parse_settings(config)
         session = PostgresSession(settings, REFUSED)

@@ -17,9 +17,9 @@ from kolumn.contract.context import Context
 from kolumn.engine.handler import Handler
 from kolumn.engine.resource import Dependents, Ref, Snapshot
 from kolumn.providers.postgres import dependencies
+from kolumn.providers.postgres.connection.session import PostgresSession
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import COMMENTS, Reading
-from kolumn.providers.postgres.session import PostgresSession
 from kolumn.providers.postgres.settling import settle
 
 

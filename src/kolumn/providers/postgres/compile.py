@@ -11,10 +11,10 @@ from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import NOTHING, Alter, Create, Drop, Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres import succession
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.grants.brought import brought
 from kolumn.providers.postgres.handler import PostgresHandler
-from kolumn.providers.postgres.online import Patience, steps
-from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.online import Patience, resumed, steps
 from kolumn.sql.operations import AlterTable
 
 _WITH_PARTS = ("table", "domain", "view", "materialized_view", "composite_type")
@@ -43,7 +43,8 @@ class PostgresCompiler:
         """Return the operations with what each resource type makes of all of them together."""
         for handler in self._handlers.values():
             operations = handler.consolidated(operations, live, self._server, online=online)
-        return succession.consolidated(operations, live, self._handlers)
+        operations = succession.consolidated(operations, live, self._handlers)
+        return resumed(operations, live) if online else operations
 
     def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
         """Yield what must be dropped before the operation and comes back after it."""
@@ -82,7 +83,7 @@ class PostgresCompiler:
     def _standing(self, operations: Iterable[Operation], live: Snapshot) -> Mapping[Ref, list[_Stand]]:
         """Return which objects stand, themselves or with a part, on what is removed or changed.
 
-        Another name does not touch them.
+        Another name does not touch them, and changes of an object itself come in their own order.
         """
         found: dict[Ref, list[_Stand]] = defaultdict(list)
         for each in operations:
@@ -92,7 +93,8 @@ class PostgresCompiler:
                 for dependent in live.dependents(ref):
                     if dependent in live:
                         found[dependent].append(_Stand(each.removes, each.alters))
-                    elif (owner := self.owner_of(dependent, live)) is not None:
+                    elif (owner := self.owner_of(dependent, live)) not in (None, each.subject):
+                        assert owner is not None
                         found[owner].append(_Stand(each.removes, each.alters, dependent))
         return found
 

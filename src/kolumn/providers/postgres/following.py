@@ -13,9 +13,9 @@ from typing import ClassVar
 
 from kolumn.engine.operations import Operation, Rename
 from kolumn.engine.resource import Ref
-from kolumn.providers.postgres.keywords import RESERVED
-from kolumn.providers.postgres.mentions import Name, relation_places
-from kolumn.providers.postgres.tokens import (
+from kolumn.providers.postgres.language.keywords import RESERVED
+from kolumn.providers.postgres.language.mentions import Name, relation_places
+from kolumn.providers.postgres.language.tokens import (
     QUOTED,
     STRING,
     WORD,
@@ -26,7 +26,7 @@ from kolumn.providers.postgres.tokens import (
     tokenize,
     value,
 )
-from kolumn.providers.postgres.types import TypeName, parse_type, read_type
+from kolumn.providers.postgres.language.types import TypeName, parse_type, read_type
 from kolumn.sql import reference
 from kolumn.sql.operations import AlterObject
 

@@ -21,13 +21,13 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement
 from kolumn.engine.resource import Model, Ref, Snapshot
 from kolumn.engine.rewriting import rewrite
-from kolumn.providers.postgres import mentions
-from kolumn.providers.postgres.dialect import PostgresDialect
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.following import text_change
+from kolumn.providers.postgres.language import mentions
+from kolumn.providers.postgres.language.dialect import PostgresDialect
+from kolumn.providers.postgres.language.signatures import routine_ref
+from kolumn.providers.postgres.language.tokens import literal, qualified, quote
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.signatures import routine_ref
-from kolumn.providers.postgres.tokens import literal, qualified, quote
 from kolumn.providers.postgres.wording import worded
 from kolumn.sql.handlers import SQLHandler
 from kolumn.sql.operations import AlterObject

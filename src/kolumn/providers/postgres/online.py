@@ -23,7 +23,8 @@ import msgspec
 
 from kolumn.engine.operations import Alter, Create, Drop, Operation, Rename, Risk, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres.naming import object_name
+from kolumn.providers.postgres.language.naming import object_name
+from kolumn.providers.postgres.language.tokens import qualified, quote
 from kolumn.providers.postgres.resources.enum import AddValues
 from kolumn.providers.postgres.resources.index import PostgresIndex
 from kolumn.providers.postgres.tables.forms import canonical
@@ -36,7 +37,6 @@ from kolumn.providers.postgres.tables.model import (
     PostgresUnique,
 )
 from kolumn.providers.postgres.tables.render import index_marks
-from kolumn.providers.postgres.tokens import qualified, quote
 from kolumn.sql.operations import (
     AddConstraint,
     AlterColumn,
@@ -66,6 +66,40 @@ class Patience(NamedTuple):
 def steps(operation: Operation, live: Snapshot, patience: Patience, compiled: Compile) -> list[Step]:
     """Return the steps of `operation` that let others work on."""
     return [step for part in _split(operation, live) for step in _steps_of(part, live, patience, compiled)]
+
+
+def resumed(operations: list[Operation], live: Snapshot) -> list[Operation]:
+    """Return the operations going on from the checks for NOT NULL, and the keys' indexes, that are left.
+
+    Nobody wants what an interrupted apply left, so it would be dropped, made and validated again.
+    """
+    keys = {
+        (each.constraint.name, each.subject.schema): each
+        for each in operations
+        if isinstance(each, AddConstraint)
+        and isinstance(each.constraint, PostgresPrimaryKey | PostgresUnique)
+        and not _table(each.after).partition_by
+    }
+    filled = {
+        (each.subject, _filled_name(each.before.name, each.new.name)): at
+        for at, each in enumerate(operations)
+        if isinstance(each, AlterColumn) and "not_null" in each.fields and each.new.not_null
+    }
+    found: list[Operation | None] = list(operations)
+    for at, each in enumerate(operations):
+        if isinstance(each, Drop) and isinstance(each.model, PostgresIndex):
+            adding = keys.get((each.subject.name, each.subject.schema))
+            if adding is not None and _left_index(_table(adding.after), adding.constraint, live) is not None:
+                found[at] = None
+        if isinstance(each, DropConstraint) and isinstance(each.constraint, PostgresCheck):
+            goes_on = filled.get((each.subject, each.constraint.name))
+            if goes_on is not None:
+                change = found[goes_on]
+                assert isinstance(change, AlterColumn)
+                before = change.before.with_constraint(each.constraint)
+                found[goes_on] = dataclasses.replace(change, before=before)
+                found[at] = None
+    return [each for each in found if each is not None]
 
 
 class _Part(NamedTuple):
@@ -133,17 +167,23 @@ def _not_null_through_a_check(operation: AlterColumn) -> Iterator[_Part]:
     https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-SET-DROP-NOT-NULL
     """
     column = operation.new.name
-    name = object_name("kolumn", f"{operation.before.name}_{column}", "filled")
+    name = _filled_name(operation.before.name, column)
     check = PostgresCheck(name=name, expression=f"{quote(column)} IS NOT NULL")
-    checked = operation.before.with_constraint(check)
+    left = next((each for each in operation.before.constraints() if each.name == name), None)
+    start = operation.before if left is None else operation.before.without_constraint(left)
+    checked = start.with_constraint(check)
     adding = AddConstraint(
         subject=operation.subject,
-        before=operation.before,
+        before=start,
         after=checked,
         constraint=check,
         risks=tuple(risk for risk in operation.risks if risk.kind == "may_fail"),
     )
-    yield from _validated_later(adding, check)
+    validated = list(_validated_later(adding, check))
+    if left is None:
+        yield from validated
+    elif getattr(left, "not_valid", False):
+        yield validated[-1]
     proven = operation.after.with_constraint(check)
     rest = tuple(risk for risk in operation.risks if risk.kind not in ("may_fail", "long_lock"))
     yield _Part(dataclasses.replace(operation, before=checked, after=proven, risks=rest))
@@ -151,6 +191,10 @@ def _not_null_through_a_check(operation: AlterColumn) -> Iterator[_Part]:
         subject=operation.subject, before=proven, after=operation.after, constraint=check
     )
     yield _Part(dropping, "nothing")
+
+
+def _filled_name(table: str, column: str) -> str:
+    return object_name("kolumn", f"{table}_{column}", "filled")
 
 
 def _gentle(operation: Operation, live: Snapshot, patience: Patience, compiled: Compile) -> Iterator[Step]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kolumn.engine.resource import Ref
-from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.connection.server import Server
 
 COMMENTS = """
 SELECT classoid::regclass::text, objoid, objsubid, description FROM pg_catalog.pg_description

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kolumn.providers.postgres.dialect import PostgresDialect
 from kolumn.providers.postgres.grants.handler import GrantHandler
 from kolumn.providers.postgres.handler import PostgresHandler
+from kolumn.providers.postgres.language.dialect import PostgresDialect
 from kolumn.providers.postgres.resources.aggregate import AggregateHandler
 from kolumn.providers.postgres.resources.collation import CollationHandler
 from kolumn.providers.postgres.resources.composite_type import CompositeTypeHandler

@@ -18,11 +18,11 @@ from kolumn.contract.context import Context
 from kolumn.engine.handler import Handler
 from kolumn.engine.operations import Statement
 from kolumn.engine.resource import Ref
+from kolumn.providers.postgres.connection.server import Server
+from kolumn.providers.postgres.connection.session import PostgresSession
 from kolumn.providers.postgres.handler import PostgresHandler
+from kolumn.providers.postgres.language.tokens import quote
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.session import PostgresSession
-from kolumn.providers.postgres.tokens import quote
 from kolumn.providers.postgres.wording import texts
 
 SCRATCH = "kolumn_scratch"

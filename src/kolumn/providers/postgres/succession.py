@@ -19,9 +19,9 @@ from typing import Any, NamedTuple, Protocol
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.operations import Alter, Create, Drop, Operation, Rename, Risk
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres.names import object_name
-from kolumn.providers.postgres.tokens import NAME_BYTES, clip, quote
-from kolumn.providers.postgres.types import TypeName, parse_type
+from kolumn.providers.postgres.language.names import object_name
+from kolumn.providers.postgres.language.tokens import NAME_BYTES, clip, quote
+from kolumn.providers.postgres.language.types import TypeName, parse_type
 from kolumn.sql.differ import column_ref
 from kolumn.sql.operations import AlterColumn, DropColumn
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.grants.privileges import LETTERS, NOTHING, PUBLIC, Held, Rights
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
 
 
 class Item(NamedTuple):

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import Create, Drop, Operation
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.grants.model import GRANTED_AS, Grant
 from kolumn.providers.postgres.grants.privileges import KINDS, NOTHING, PUBLIC, Held
 from kolumn.providers.postgres.handler import PostgresHandler
-from kolumn.providers.postgres.naming import sequence_name
+from kolumn.providers.postgres.language.naming import sequence_name
+from kolumn.providers.postgres.language.types import serial_of
 from kolumn.providers.postgres.resources.default_privileges import KINDS_BY_NAME
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.types import serial_of
 
 
 class _Object(NamedTuple):

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.grants import access_lists, privileges
 from kolumn.providers.postgres.grants.access_lists import AccessList
 from kolumn.providers.postgres.grants.model import (
@@ -28,18 +29,19 @@ from kolumn.providers.postgres.grants.model import (
 from kolumn.providers.postgres.grants.ownership import with_grants_kept
 from kolumn.providers.postgres.grants.privileges import KINDS, NOTHING, PUBLIC, Change, Held, Rights
 from kolumn.providers.postgres.handler import TYPE_KINDS, Entry, PostgresHandler, role_refs
+from kolumn.providers.postgres.language.signatures import argument_type, routine_ref, signature
+from kolumn.providers.postgres.language.tokens import qualified, quote
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.signatures import argument_type, routine_ref, signature
-from kolumn.providers.postgres.tokens import qualified, quote
 from kolumn.sql.differ import column_ref
 from kolumn.sql.operations import AlterObject, RenameColumn
 
 _RELATIONS = ("table", "view", "materialized_view", "sequence")
 _ROUTINES = ("function", "procedure", "aggregate")
 _KEYWORDS = {"function": "FUNCTION", "aggregate": "FUNCTION", "procedure": "PROCEDURE"}
-_ASIDE = frozenset({"database", "tablespace", "parameter"})
-"""Kinds of which every database has the same ones, or which are the database itself."""
+_ASIDE = frozenset(
+    {"database", "tablespace", "parameter", "foreign_data_wrapper", "foreign_server", "foreign_table"}
+)
+"""What belongs to the server or is the database itself, and what is no resource: others may lack it."""
 _ALL_OF_COLUMN = frozenset(KINDS["column"].privileges)
 
 
@@ -129,7 +131,7 @@ class GrantHandler(PostgresHandler[Grant]):
             ("acl", number),
             row,
             owner=target,
-            aside=usual or FAMILIES[found.on] in _ASIDE,
+            aside=usual or found.on in _ASIDE,
             parts=() if target is None else tuple(column_ref(target, name) for name in rights.columns),
         )
         return entry._replace(ref=self.ref(self.build(entry)))

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.resource import Ref
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import quote
+from kolumn.providers.postgres.connection.server import Server
+from kolumn.providers.postgres.language.tokens import quote
 
 PUBLIC = "public"
 """Everybody. No role can have this name, in whatever quotes."""

@@ -16,13 +16,13 @@ from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.names import NAME, OPERATOR, object_name, operator_sql, spelled
+from kolumn.providers.postgres.language.names import NAME, OPERATOR, object_name, operator_sql, spelled
+from kolumn.providers.postgres.language.signatures import argument_type, routine_ref, signature
+from kolumn.providers.postgres.language.tokens import literal, qualified, quote
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.routine import RESULT, conflict
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.signatures import argument_type, routine_ref, signature
-from kolumn.providers.postgres.tokens import literal, qualified, quote
 from kolumn.sql.normal import Grammar
 from kolumn.sql.operations import AlterObject
 

@@ -1,4 +1,4 @@
-"""Collations. https://www.postgresql.org/docs/current/sql-createcollation.html
+"""Collations (https://www.postgresql.org/docs/current/sql-createcollation.html).
 
 Only the recorded version, names, owner and comment change in place. Anything else takes a new collation in the
 place of the old one, for the columns that have it as well (see `succession`).
@@ -14,11 +14,11 @@ from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Create, Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry
+from kolumn.providers.postgres.language.tokens import literal
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.user_type import UserTypeHandler
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import literal
 from kolumn.sql.operations import AlterObject
 
 _PROVIDERS = {"b": "builtin", "c": "libc", "i": "icu"}

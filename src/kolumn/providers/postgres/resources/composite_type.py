@@ -1,4 +1,4 @@
-"""Composite types. https://www.postgresql.org/docs/current/sql-altertype.html
+"""Composite types (https://www.postgresql.org/docs/current/sql-altertype.html).
 
 Attributes are added at the end, dropped, renamed and given other types in place. Another order of them, or
 another type of an attribute while columns have the composite type, takes a new type in the place of the old
@@ -16,15 +16,15 @@ from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.operations import Operation, Risk, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rewriting import with_kept
-from kolumn.providers.postgres.fragments import embedded
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry
-from kolumn.providers.postgres.names import NAME, catalogued, object_name
+from kolumn.providers.postgres.language.fragments import embedded
+from kolumn.providers.postgres.language.names import NAME, catalogued, object_name
+from kolumn.providers.postgres.language.tokens import literal, quote
+from kolumn.providers.postgres.language.types import normal_type
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.user_type import UserTypeHandler, is_inside
-from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.succession import TYPES, Family, Value, as_replacement, columns_of
-from kolumn.providers.postgres.tokens import literal, quote
-from kolumn.providers.postgres.types import normal_type
 from kolumn.sql.normal import Grammar
 from kolumn.sql.operations import AlterObject
 
@@ -216,7 +216,7 @@ WHERE t.typtype = 'c' AND {{user_schemas}} AND {not_a_member("pg_type", "t.oid")
         if value.array:
             return super().converted(value, before, after, family)
         former = {new: old for old, new in renamed_attributes(before, after)}
-        former |= {old: new for old, new in renamed_attributes(after, before)}
+        former |= dict(renamed_attributes(after, before))
         parts = []
         for each in after.attributes:
             old = before.attribute(former.get(each.name, each.name))

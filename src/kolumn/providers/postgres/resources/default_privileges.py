@@ -14,13 +14,13 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.grants import privileges
 from kolumn.providers.postgres.grants.access_lists import parse_item
 from kolumn.providers.postgres.grants.privileges import KINDS, NOTHING, PUBLIC, Held, Rights
 from kolumn.providers.postgres.handler import Entry, PostgresHandler, role_refs
+from kolumn.providers.postgres.language.tokens import quote
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import quote
 from kolumn.sql.operations import AlterObject
 
 KINDS_BY_NAME: Mapping[str, str] = {

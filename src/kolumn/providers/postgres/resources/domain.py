@@ -1,4 +1,4 @@
-"""Domains. https://www.postgresql.org/docs/current/sql-createdomain.html
+"""Domains (https://www.postgresql.org/docs/current/sql-createdomain.html).
 
 Everything but the type and the collation changes in place. Another one of these takes a new domain in the
 place of the old one (see `succession`).
@@ -14,16 +14,16 @@ from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.operations import Operation, Risk
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres.fragments import embedded
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry
-from kolumn.providers.postgres.names import NAME, catalogued, object_name
-from kolumn.providers.postgres.naming import object_name as generated_name
-from kolumn.providers.postgres.normal import normal_expression
+from kolumn.providers.postgres.language.fragments import embedded
+from kolumn.providers.postgres.language.names import NAME, catalogued, object_name
+from kolumn.providers.postgres.language.naming import object_name as generated_name
+from kolumn.providers.postgres.language.normal import normal_expression
+from kolumn.providers.postgres.language.tokens import literal, quote
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.user_type import UserTypeHandler, is_inside
-from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.succession import Family, Value, as_replacement
-from kolumn.providers.postgres.tokens import literal, quote
 from kolumn.sql.normal import Grammar
 from kolumn.sql.operations import AlterObject
 

@@ -1,4 +1,4 @@
-"""Enumerated types. https://www.postgresql.org/docs/current/datatype-enum.html
+"""Enumerated types (https://www.postgresql.org/docs/current/datatype-enum.html).
 
 Values are added and renamed in place. A value can neither be removed nor moved: that takes a new type in the
 place of the old one (see `succession`).
@@ -15,13 +15,13 @@ from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.operations import Drop, Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rewriting import with_kept
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.following import RenameValue
 from kolumn.providers.postgres.handler import Entry
+from kolumn.providers.postgres.language.tokens import NAME_BYTES, STRING, literal, qualified, tokenize, value
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.user_type import UserTypeHandler
-from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.succession import Family, Value, as_replacement
-from kolumn.providers.postgres.tokens import NAME_BYTES, STRING, literal, qualified, tokenize, value
 from kolumn.providers.postgres.wording import texts
 from kolumn.sql.operations import AlterObject
 
@@ -60,10 +60,10 @@ class Enum:
     def verify(self) -> Iterator[Problem]:
         """Yield a fault for every value given twice."""
         seen: set[str] = set()
-        for at, value in enumerate(self.values):
-            if value.name in seen:
-                yield Problem(f"value {value.name!r} is given twice", code="duplicate", path=f"values[{at}]")
-            seen.add(value.name)
+        for at, each in enumerate(self.values):
+            if each.name in seen:
+                yield Problem(f"value {each.name!r} is given twice", code="duplicate", path=f"values[{at}]")
+            seen.add(each.name)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -13,12 +13,12 @@ from typing import ClassVar
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Operation, Rename
 from kolumn.engine.resource import Ref
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.names import NAME, object_name, spelled
+from kolumn.providers.postgres.language.names import NAME, object_name, spelled
+from kolumn.providers.postgres.language.tokens import literal, quote
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.trigger import FIRINGS, firing_words, renamed_function
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import literal, quote
 from kolumn.sql.normal import Grammar
 
 EVENTS = ("ddl_command_start", "ddl_command_end", "table_rewrite", "sql_drop", "login")

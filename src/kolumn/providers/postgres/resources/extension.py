@@ -1,4 +1,4 @@
-"""Extensions. https://www.postgresql.org/docs/current/sql-createextension.html"""
+"""Extensions (https://www.postgresql.org/docs/current/sql-createextension.html)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.operations import Operation
 from kolumn.engine.resource import Ref
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
+from kolumn.providers.postgres.language.tokens import literal, quote
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import literal, quote
 
 _PLPGSQL = ("plpgsql", "pg_catalog")
 """The extension every new database has, and its schema."""

@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 from kolumn.engine.declaration import NOT_EMPTY, attribute, declared_fields
 from kolumn.engine.operations import Create, Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres.dialect import PostgresDialect
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
+from kolumn.providers.postgres.language.dialect import PostgresDialect
+from kolumn.providers.postgres.language.tokens import quote
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tables import alter, locks, render
 from kolumn.providers.postgres.tables.building import foreign_key
 from kolumn.providers.postgres.tables.comparison import TableNormalizer
@@ -21,7 +22,6 @@ from kolumn.providers.postgres.tables.model import PostgresForeignKey, PostgresT
 from kolumn.providers.postgres.tables.reading import FOREIGN_KEYS
 from kolumn.providers.postgres.tables.references import with_target_columns
 from kolumn.providers.postgres.tables.rows import ConstraintRow
-from kolumn.providers.postgres.tokens import quote
 from kolumn.sql import risks
 from kolumn.sql.differ import foreign_key_needs
 from kolumn.sql.operations import AlterConstraint, AlterObject
@@ -149,7 +149,7 @@ class ForeignKeyHandler(PostgresHandler[SeparateForeignKey]):
                 new=operation.after.constraint,
                 fields=operation.fields,
             )
-            yield from alter.alter(change, live, server)
+            yield from alter.alter(change, server)
         else:
             yield from super().statements(operation, live, server)
 

@@ -14,7 +14,10 @@ from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import attribute, one_of
 from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.handler import Entry
-from kolumn.providers.postgres.names import NAME, object_name, spelled
+from kolumn.providers.postgres.language.names import NAME, object_name, spelled
+from kolumn.providers.postgres.language.signatures import argument_type, routine_ref
+from kolumn.providers.postgres.language.tokens import quote
+from kolumn.providers.postgres.language.types import parse_type
 from kolumn.providers.postgres.resources.routine import (
     ResultColumn,
     Routine,
@@ -23,9 +26,6 @@ from kolumn.providers.postgres.resources.routine import (
     Signature,
     conflict,
 )
-from kolumn.providers.postgres.signatures import argument_type, routine_ref
-from kolumn.providers.postgres.tokens import quote
-from kolumn.providers.postgres.types import parse_type
 from kolumn.sql.normal import Grammar
 
 VOLATILITIES = ("volatile", "stable", "immutable")

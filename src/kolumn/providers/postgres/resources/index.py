@@ -1,4 +1,4 @@
-"""Indexes of their own, not those behind constraints. https://www.postgresql.org/docs/current/sql-createindex.html
+"""Indexes of their own, not those behind constraints (https://www.postgresql.org/docs/current/sql-createindex.html).
 
 An index of a partitioned table brings one of each partition along; these are its parts and not declared, unless they
 are called otherwise than PostgreSQL calls them, or have something of their own: then `attached_to` says so.
@@ -15,14 +15,15 @@ from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.operations import Create, Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres import names, naming
-from kolumn.providers.postgres.dialect import PostgresDialect
-from kolumn.providers.postgres.fragments import embedded
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.parameters import NONE, Parameters
+from kolumn.providers.postgres.language import names, naming
+from kolumn.providers.postgres.language.dialect import PostgresDialect
+from kolumn.providers.postgres.language.fragments import embedded
+from kolumn.providers.postgres.language.parameters import NONE, Parameters
+from kolumn.providers.postgres.language.respelling import respelled
+from kolumn.providers.postgres.language.tokens import qualified, quote
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.respelling import respelled
-from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tables import locks, marks
 from kolumn.providers.postgres.tables.catalogue import indexes
 from kolumn.providers.postgres.tables.clauses import IndexClause, parse_index
@@ -31,7 +32,6 @@ from kolumn.providers.postgres.tables.handler import GRAMMARS, collation_refs
 from kolumn.providers.postgres.tables.model import PostgresKeyPart
 from kolumn.providers.postgres.tables.reading import place
 from kolumn.providers.postgres.tables.render import part_sql
-from kolumn.providers.postgres.tokens import qualified, quote
 from kolumn.sql import model
 from kolumn.sql.handlers import IndexHandler
 from kolumn.sql.normal import Grammar
@@ -42,7 +42,9 @@ from kolumn.sql.operations import AlterObject
 class PostgresIndex(model.Index):
     """An index of its own, not one that a constraint brings."""
 
-    columns: tuple[PostgresKeyPart, ...] = attribute("Columns or expressions, in order", validators=[NOT_EMPTY])
+    columns: tuple[PostgresKeyPart, ...] = attribute(
+        "Columns or expressions, in order", validators=[NOT_EMPTY]
+    )
     method: str = attribute("Index method", default="btree", grammar="identifier")
     include: tuple[str, ...] = attribute("Further columns the index holds", default=(), grammar="column")
     nulls_not_distinct: bool = attribute(
@@ -165,7 +167,9 @@ class PostgresIndexHandler(PostgresHandler[Any], IndexHandler):
         clause = parse_index(respelled(row.definition))
         targets = dict(each.split(":") for each in row.statistics or ())
         parts = tuple(
-            dataclasses.replace(part, statistics=int(targets[str(number)])) if str(number) in targets else part
+            dataclasses.replace(part, statistics=int(targets[str(number)]))
+            if str(number) in targets
+            else part
             for number, part in enumerate(clause.parts, 1)
         )
         return PostgresIndex(

@@ -14,12 +14,12 @@ from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Create, Operation, Risk, Statement
 from kolumn.engine.resource import Snapshot
-from kolumn.providers.postgres.fragments import embedded
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry
-from kolumn.providers.postgres.parameters import NONE, Parameters
+from kolumn.providers.postgres.language.fragments import embedded
+from kolumn.providers.postgres.language.parameters import NONE, Parameters
+from kolumn.providers.postgres.language.tokens import quote
 from kolumn.providers.postgres.resources.view import QueryHandler, ViewRow, silent_column, written
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import quote
 
 _STORAGES = {"p": "plain", "e": "external", "x": "extended", "m": "main"}
 _COMPRESSIONS = {"p": "pglz", "l": "lz4"}

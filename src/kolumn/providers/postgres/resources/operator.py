@@ -1,4 +1,4 @@
-"""Operators. https://www.postgresql.org/docs/current/sql-createoperator.html
+"""Operators (https://www.postgresql.org/docs/current/sql-createoperator.html).
 
 Several operators share a name; the types of what they stand between tell them apart. What they may be replaced
 with by the planner (commutator, negator) and its estimates change in place as far as PostgreSQL can.
@@ -15,12 +15,12 @@ from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.operations import Operation
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres.fragments import embedded
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.names import NAME, catalogued, object_name
+from kolumn.providers.postgres.language.fragments import embedded
+from kolumn.providers.postgres.language.names import NAME, catalogued, object_name
+from kolumn.providers.postgres.language.tokens import NAME_BYTES, quote
 from kolumn.providers.postgres.reading import Reading, not_a_member
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import NAME_BYTES, quote
 from kolumn.sql import reference
 from kolumn.sql.normal import Grammar
 from kolumn.sql.operations import AlterObject

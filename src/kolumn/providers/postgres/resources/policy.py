@@ -14,11 +14,11 @@ from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres.fragments import embedded
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler, role_refs
+from kolumn.providers.postgres.language.fragments import embedded
+from kolumn.providers.postgres.language.tokens import qualified, quote
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import qualified, quote
 from kolumn.sql.operations import AlterObject, RenameColumn
 
 _COMMANDS = {"r": "select", "a": "insert", "w": "update", "d": "delete", "*": "all"}
@@ -185,6 +185,13 @@ WHERE {user_schemas}
         if (before.using and not after.using) or (before.with_check and not after.with_check):
             return False
         return super().changes_in_place(before, after, fields)
+
+    def lock(self, operation: Operation, live: Snapshot) -> str:
+        """Return the lock on the table, which all but a comment takes."""
+        if isinstance(operation, AlterObject) and operation.fields == ("comment",):
+            return ""
+        table = Ref("table", operation.subject.parent, operation.subject.schema)
+        return f"ACCESS EXCLUSIVE on {table.identity}"
 
     def address(self, model: Policy) -> str:
         """Return the name with its table."""

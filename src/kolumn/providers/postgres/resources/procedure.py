@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kolumn.providers.postgres.handler import Entry
+from kolumn.providers.postgres.language.signatures import argument_type
+from kolumn.providers.postgres.language.tokens import qualified
 from kolumn.providers.postgres.resources.routine import Routine, RoutineHandler, RoutineRow
-from kolumn.providers.postgres.signatures import argument_type
-from kolumn.providers.postgres.tokens import qualified
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres.fragments import embedded
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
+from kolumn.providers.postgres.language.fragments import embedded
+from kolumn.providers.postgres.language.tokens import qualified, quote
 from kolumn.providers.postgres.reading import Reading, not_a_member
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import qualified, quote
 from kolumn.sql.operations import AlterObject, RenameColumn
 
 _OPERATIONS = ("insert", "update", "delete", "truncate")
@@ -235,6 +235,15 @@ JOIN pg_catalog.pg_namespace n ON n.oid = s.pnnspid WHERE {user_schemas} ORDER B
         return Ref("table", published.name, self.dialect.normal_schema(published.schema))
 
     # Change
+
+    def lock(self, operation: Operation, live: Snapshot) -> str:
+        """Return the lock on tables that come or go."""
+        model = operation.after if isinstance(operation, AlterObject) else getattr(operation, "model", None)
+        changes = not isinstance(operation, AlterObject) or "tables" in operation.fields
+        if model is None or not model.tables or not changes:
+            return ""
+        names = ", ".join(sorted(self._table(each).identity for each in model.tables))
+        return f"SHARE UPDATE EXCLUSIVE on {names}"
 
     def address(self, model: Publication) -> str:
         """Return its quoted name: publications are in no schema."""

@@ -1,4 +1,4 @@
-"""Range types. https://www.postgresql.org/docs/current/rangetypes.html
+"""Range types (https://www.postgresql.org/docs/current/rangetypes.html).
 
 Nothing but names, owner and comment changes in place: anything else takes a new type in the place of the old
 one (see `succession`). The multirange type comes and goes with the range type.
@@ -13,14 +13,14 @@ from typing import Any, ClassVar
 from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.operations import Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres.fragments import embedded
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry
-from kolumn.providers.postgres.names import NAME, catalogued, object_name
+from kolumn.providers.postgres.language.fragments import embedded
+from kolumn.providers.postgres.language.names import NAME, catalogued, object_name
+from kolumn.providers.postgres.language.tokens import NAME_BYTES, clip, qualified, quote
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.user_type import UserTypeHandler
-from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.succession import SetAside
-from kolumn.providers.postgres.tokens import NAME_BYTES, clip, qualified, quote
 from kolumn.sql.normal import Grammar
 
 

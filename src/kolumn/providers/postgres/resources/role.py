@@ -23,12 +23,12 @@ from kolumn.contract.secrets import SecureString
 from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres import passwords, run_time_parameters
-from kolumn.providers.postgres.confidential import RolePassword, confidential
+from kolumn.providers.postgres.connection import passwords, run_time_parameters
+from kolumn.providers.postgres.connection.confidential import RolePassword, confidential
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler, role_refs
+from kolumn.providers.postgres.language.tokens import literal, quote
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import literal, quote
 from kolumn.sql.operations import AlterObject
 
 _FLAGS = ("superuser", "createdb", "createrole", "inherit", "login", "replication", "bypassrls")
@@ -59,6 +59,7 @@ class DatabaseSettings:
 
     name: str = attribute("Database", validators=[NOT_EMPTY], grammar="identifier")
     settings: Mapping[str, Any] = attribute("Run-time parameters")
+
 
 @dataclass(frozen=True)
 class Account:
@@ -96,6 +97,7 @@ class Account:
 
     kept_password: str = dataclasses.field(default="", compare=False, repr=False, kw_only=True)
     """What the server keeps instead of the password; empty where it may not be read, or there is none."""
+
     def verify(self) -> Iterator[Problem]:
         """Yield what cannot be."""
         if self.name in _RESERVED or self.name.startswith("pg_"):
@@ -414,8 +416,9 @@ class RoleHandler(PostgresHandler[Role]):
 
 _OPTIONS = frozenset({*_FLAGS, "connection_limit", "valid_until"})
 _FIELDS = (
-    *_FLAGS, "connection_limit", "valid_until", "password", "member_of", "settings", "in_databases", "comment",
-)  # fmt: skip
+    *_FLAGS,
+    *("connection_limit", "valid_until", "password", "member_of", "settings", "in_databases", "comment"),
+)
 
 
 def _logs_in(model: Account) -> bool:

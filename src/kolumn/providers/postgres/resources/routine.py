@@ -19,16 +19,16 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Create, Drop, Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres import run_time_parameters
-from kolumn.providers.postgres.fragments import embedded, sql_body_fault
-from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.readable import readable
-from kolumn.providers.postgres.reading import Reading
+from kolumn.providers.postgres.connection import run_time_parameters
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.following import text_change
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.signatures import argument_type, signature
-from kolumn.providers.postgres.tokens import dollar, literal, quote, tokenize
-from kolumn.providers.postgres.types import parse_type
+from kolumn.providers.postgres.handler import Entry, PostgresHandler
+from kolumn.providers.postgres.language.fragments import embedded, sql_body_fault
+from kolumn.providers.postgres.language.readable import readable
+from kolumn.providers.postgres.language.signatures import argument_type, signature
+from kolumn.providers.postgres.language.tokens import dollar, literal, quote, tokenize
+from kolumn.providers.postgres.language.types import parse_type
+from kolumn.providers.postgres.reading import Reading
 from kolumn.sql.normal import Grammar
 from kolumn.sql.operations import AlterObject
 

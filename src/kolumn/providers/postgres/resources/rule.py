@@ -13,14 +13,14 @@ from typing import ClassVar, NamedTuple
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres.fragments import commands_fault, embedded
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.normal import normal_statement
-from kolumn.providers.postgres.readable import readable
+from kolumn.providers.postgres.language.fragments import commands_fault, embedded
+from kolumn.providers.postgres.language.normal import normal_statement
+from kolumn.providers.postgres.language.readable import readable
+from kolumn.providers.postgres.language.tokens import Token, qualified, quote, tokenize
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.trigger import FIRINGS, firing_words
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import Token, qualified, quote, tokenize
 from kolumn.sql.normal import Grammar
 from kolumn.sql.operations import AlterObject
 

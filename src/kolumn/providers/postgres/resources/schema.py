@@ -1,4 +1,4 @@
-"""Schemas. https://www.postgresql.org/docs/current/sql-createschema.html"""
+"""Schemas (https://www.postgresql.org/docs/current/sql-createschema.html)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import attribute
 from kolumn.engine.operations import Drop, Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
+from kolumn.providers.postgres.language.tokens import quote
 from kolumn.providers.postgres.reading import Reading, not_a_member
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import quote
 from kolumn.sql.model import Schema
 from kolumn.sql.operations import AlterObject
 

@@ -1,4 +1,4 @@
-"""Sequences. https://www.postgresql.org/docs/current/sql-createsequence.html
+"""Sequences (https://www.postgresql.org/docs/current/sql-createsequence.html).
 
 A sequence that a column owns and takes its values from in all the usual ways (serial), and one behind an
 identity column, belong to their table: they only count where they are named, e.g. by a grant.
@@ -16,11 +16,11 @@ from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.operations import Create, Drop, Operation, Risk, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rewriting import with_kept
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
+from kolumn.providers.postgres.language.tokens import literal, qualified, quote
 from kolumn.providers.postgres.reading import Reading, not_a_member
-from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tables.reading import own_sequences
-from kolumn.providers.postgres.tokens import literal, qualified, quote
 from kolumn.sql import reference
 from kolumn.sql.differ import column_ref
 from kolumn.sql.operations import AlterObject

@@ -1,4 +1,4 @@
-"""Extended statistics. https://www.postgresql.org/docs/current/sql-createstatistics.html
+"""Extended statistics (https://www.postgresql.org/docs/current/sql-createstatistics.html).
 
 Names, target, owner and comment change in place; statistics about anything else are made anew, and the next
 ANALYZE fills them.
@@ -15,12 +15,12 @@ from kolumn.contract.schema import ValidatorSpec
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Create, Operation, Rename
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres import names
-from kolumn.providers.postgres.fragments import embedded
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
+from kolumn.providers.postgres.language import names
+from kolumn.providers.postgres.language.fragments import embedded
+from kolumn.providers.postgres.language.tokens import qualified, quote
 from kolumn.providers.postgres.reading import Reading, not_a_member
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import qualified, quote
 from kolumn.sql.differ import column_ref
 from kolumn.sql.normal import Grammar
 from kolumn.sql.operations import RenameColumn

@@ -1,4 +1,4 @@
-"""Text search configurations. https://www.postgresql.org/docs/current/sql-createtsconfig.html
+"""Text search configurations (https://www.postgresql.org/docs/current/sql-createtsconfig.html).
 
 Which dictionaries the tokens of a parser are looked up in changes in place. Parsers, dictionaries and templates
 themselves are not managed: they are named, and have to be there.
@@ -13,11 +13,11 @@ from typing import ClassVar
 from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute
 from kolumn.engine.resource import Ref
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.names import NAME, catalogued, object_name
+from kolumn.providers.postgres.language.names import NAME, catalogued, object_name
+from kolumn.providers.postgres.language.tokens import quote
 from kolumn.providers.postgres.reading import Reading, not_a_member
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import quote
 from kolumn.sql.normal import Grammar
 
 

@@ -14,14 +14,22 @@ from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres.fragments import embedded
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.names import NAME, object_name, spelled
-from kolumn.providers.postgres.readable import readable
+from kolumn.providers.postgres.language.fragments import embedded
+from kolumn.providers.postgres.language.names import NAME, object_name, spelled
+from kolumn.providers.postgres.language.readable import readable
+from kolumn.providers.postgres.language.tokens import (
+    STRING,
+    Token,
+    literal,
+    qualified,
+    quote,
+    tokenize,
+    value,
+)
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.routine import conflict
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import STRING, Token, literal, qualified, quote, tokenize, value
 from kolumn.sql import model as sql
 from kolumn.sql.differ import column_ref
 from kolumn.sql.model import parse_event

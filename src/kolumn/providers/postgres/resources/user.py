@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.resources.role import RoleHandler, User
-from kolumn.providers.postgres.server import Server
 
 
 class UserHandler(RoleHandler):

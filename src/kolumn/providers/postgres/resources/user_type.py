@@ -8,8 +8,10 @@ from typing import Any, ClassVar, TypeVar
 
 from kolumn.engine.operations import Drop, Operation, Statement
 from kolumn.engine.resource import Model, Ref, Snapshot
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import PostgresHandler
-from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.language.tokens import qualified, quote
+from kolumn.providers.postgres.language.types import parse_type
 from kolumn.providers.postgres.succession import (
     ConvertColumns,
     DropFormer,
@@ -18,8 +20,6 @@ from kolumn.providers.postgres.succession import (
     Value,
     columns_of,
 )
-from kolumn.providers.postgres.tokens import qualified, quote
-from kolumn.providers.postgres.types import parse_type
 
 M = TypeVar("M", bound=Model)
 

@@ -14,13 +14,13 @@ from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
 from kolumn.engine.operations import Create, Drop, Operation, Statement
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.postgres.fragments import embedded
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
-from kolumn.providers.postgres.queries import common_table_names, extends
-from kolumn.providers.postgres.readable import readable
+from kolumn.providers.postgres.language.fragments import embedded
+from kolumn.providers.postgres.language.queries import common_table_names, extends
+from kolumn.providers.postgres.language.readable import readable
+from kolumn.providers.postgres.language.tokens import literal, quote
 from kolumn.providers.postgres.reading import Reading, not_a_member
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.tokens import literal, quote
 from kolumn.sql.operations import AlterObject
 
 QUERIES: Mapping[str, str] = {
@@ -344,7 +344,6 @@ class ViewHandler(QueryHandler[View]):
         return dataclasses.replace(
             model, columns=tuple(each for each in bare if each.default or each.comment)
         )
-
 
     def with_part(self, model: View, part: Ref, source: View) -> View:
         """Return the view with the default of a column as `source` has it."""

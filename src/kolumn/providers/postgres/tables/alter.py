@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from kolumn.engine.resource import Snapshot
-from kolumn.providers.postgres import names, naming
-from kolumn.providers.postgres.conversions import conversion
-from kolumn.providers.postgres.fragments import embedded
-from kolumn.providers.postgres.parameters import Parameters
-from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.connection.server import Server
+from kolumn.providers.postgres.language import names, naming
+from kolumn.providers.postgres.language.conversions import conversion
+from kolumn.providers.postgres.language.fragments import embedded
+from kolumn.providers.postgres.language.parameters import Parameters
+from kolumn.providers.postgres.language.tokens import literal, qualified, quote
+from kolumn.providers.postgres.language.types import normal_type, serial_of
 from kolumn.providers.postgres.tables import render
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
@@ -29,8 +30,6 @@ from kolumn.providers.postgres.tables.model import (
     PostgresUnique,
 )
 from kolumn.providers.postgres.tables.operations import AttachPartition, DetachPartition, RemakeColumn
-from kolumn.providers.postgres.tokens import literal, qualified, quote
-from kolumn.providers.postgres.types import normal_type, serial_of
 from kolumn.sql.model import Constraint
 from kolumn.sql.operations import (
     AddColumn,
@@ -61,7 +60,7 @@ def together(operation: AlterTable) -> bool:
     return not (isinstance(operation, AlterConstraint) and "name" in operation.fields)
 
 
-def alter(operation: AlterTable, live: Snapshot, server: Server) -> Iterator[str]:
+def alter(operation: AlterTable, server: Server) -> Iterator[str]:
     """Yield the statements of a change inside a table."""
     if isinstance(operation, AttachPartition):
         yield render.attach_sql(_table(operation.after))
@@ -110,7 +109,9 @@ def _collect(operation: AlterTable, change: Change, server: Server) -> None:
 def _add_column(table: PostgresTable, column: PostgresColumn, change: Change, server: Server) -> None:
     owned = render.named_sequence(table, column)
     if owned:
-        change.before.append(f"CREATE SEQUENCE {render.sequence_sql(table, column)} AS {serial_of(column.type)}")
+        change.before.append(
+            f"CREATE SEQUENCE {render.sequence_sql(table, column)} AS {serial_of(column.type)}"
+        )
     change.actions.append(f"ADD COLUMN {render.column_sql(table, column, server)}")
     change.actions += render.column_settings(column)
     if owned:
@@ -294,8 +295,10 @@ class _ColumnChange:
     def _set_not_null(self) -> None:
         named = self._new.not_null_constraint
         usual = naming.not_null_name(self._table.name, self._new.name)
-        if named is None or not self._server.since(18) or (
-            named.name in ("", usual) and not named.no_inherit and not named.not_valid
+        if (
+            named is None
+            or not self._server.since(18)
+            or (named.name in ("", usual) and not named.no_inherit and not named.not_valid)
         ):
             self._action("SET NOT NULL")
         else:
@@ -384,7 +387,11 @@ def _alter_constraint(
         change.before.append(render.alter_table(table, [f"RENAME CONSTRAINT {quote(old.name)} TO {name}"]))
     if isinstance(new, PostgresForeignKey) and {"deferrable", "initially_deferred"} & set(fields):
         if new.deferrable:
-            words = "DEFERRABLE INITIALLY DEFERRED" if new.initially_deferred else "DEFERRABLE INITIALLY IMMEDIATE"
+            words = (
+                "DEFERRABLE INITIALLY DEFERRED"
+                if new.initially_deferred
+                else "DEFERRABLE INITIALLY IMMEDIATE"
+            )
         else:
             words = "NOT DEFERRABLE"
         change.actions.append(f"ALTER CONSTRAINT {name} {words}")
@@ -449,9 +456,7 @@ def _alter_table(
                 change.after.append(render.alter_table(after, [f"OWNER TO {quote(after.owner)}"]))
             case "comment":
                 text = literal(after.comment) if after.comment else "NULL"
-                change.after.append(
-                    f"COMMENT ON TABLE {qualified(after.schema, after.name)} IS {text}"
-                )
+                change.after.append(f"COMMENT ON TABLE {qualified(after.schema, after.name)} IS {text}")
 
 
 def _parameters(given: object) -> Parameters:

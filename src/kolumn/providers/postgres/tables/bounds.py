@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from kolumn.providers.postgres import fragments
-from kolumn.providers.postgres.normal import normal_expression
+from kolumn.providers.postgres.language import fragments
+from kolumn.providers.postgres.language.normal import normal_expression
+from kolumn.providers.postgres.language.tokens import NUMBER, Token, closing, tokenize
 from kolumn.providers.postgres.tables.clauses import split
-from kolumn.providers.postgres.tokens import NUMBER, Token, closing, tokenize
 from kolumn.sql.normal import Grammar
 
 _FORMS = "write FROM (...) TO (...), IN (...), WITH (MODULUS n, REMAINDER m) or DEFAULT"
@@ -89,9 +89,8 @@ def _lists(text: str, tokens: list[Token]) -> list[tuple[str, list[str]]] | None
 
 
 def _is_hash(parts: list[list[Token]]) -> bool:
-    return (
-        sorted(each[0].word for each in parts) == ["modulus", "remainder"]
-        and all(len(each) == 2 and each[1].kind == NUMBER for each in parts)
+    return sorted(each[0].word for each in parts) == ["modulus", "remainder"] and all(
+        len(each) == 2 and each[1].kind == NUMBER for each in parts
     )
 
 

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from kolumn.engine.declaration import replaced
-from kolumn.providers.postgres import names
-from kolumn.providers.postgres.parameters import Parameters
-from kolumn.providers.postgres.respelling import respelled
+from kolumn.providers.postgres.language import names
+from kolumn.providers.postgres.language.parameters import Parameters
+from kolumn.providers.postgres.language.respelling import respelled
+from kolumn.providers.postgres.language.tokens import tokenize, without_outer_parentheses
+from kolumn.providers.postgres.language.types import normal_type
 from kolumn.providers.postgres.tables.clauses import parse_exclusion, parse_partition_key
 from kolumn.providers.postgres.tables.forms import usual_name
 from kolumn.providers.postgres.tables.model import (
@@ -23,8 +25,6 @@ from kolumn.providers.postgres.tables.model import (
     PostgresUnique,
 )
 from kolumn.providers.postgres.tables.rows import ColumnRow, ConstraintRow, TableRow
-from kolumn.providers.postgres.tokens import tokenize, without_outer_parentheses
-from kolumn.providers.postgres.types import normal_type
 from kolumn.sql.model import Constraint, KeyPart
 from kolumn.sql.reference import Reference
 

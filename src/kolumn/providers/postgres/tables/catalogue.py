@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.reading import not_a_member
-from kolumn.providers.postgres.server import Server
 
 
 def queries(server: Server) -> Mapping[str, str]:
     """Return the queries by name; each column is explained by the class in `reading` it becomes."""
     return {
-        "tables": _tables(server),
+        "tables": _tables(),
         "columns": _columns(server),
         "constraints": _constraints(server),
         "inheritance": _INHERITANCE,
@@ -24,7 +24,7 @@ def queries(server: Server) -> Mapping[str, str]:
     }
 
 
-def _tables(server: Server) -> str:
+def _tables() -> str:
     return f"""
 SELECT c.oid, n.nspname, c.relname, pg_get_userbyid(c.relowner), c.relkind = 'p', c.relpersistence = 'u',
     CASE WHEN am.amname <> 'heap' THEN am.amname END, ts.spcname, c.reloptions, toast.reloptions,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kolumn.providers.postgres import names
-from kolumn.providers.postgres.parameters import NONE, Parameters
-from kolumn.providers.postgres.tables.model import ExclusionPart, PartitionBy, PostgresKeyPart
-from kolumn.providers.postgres.tokens import (
+from kolumn.providers.postgres.language import names
+from kolumn.providers.postgres.language.parameters import NONE, Parameters
+from kolumn.providers.postgres.language.tokens import (
     QUOTED,
     WORD,
     Token,
@@ -18,6 +17,7 @@ from kolumn.providers.postgres.tokens import (
     value,
     without_outer_parentheses,
 )
+from kolumn.providers.postgres.tables.model import ExclusionPart, PartitionBy, PostgresKeyPart
 
 _AFTER_COLUMNS = frozenset({"collate", "with", "desc", "asc", "nulls"})
 
@@ -151,7 +151,9 @@ def _exclusion_part(text: str, tokens: list[Token]) -> ExclusionPart:
     operator = rest[1].text
     if rest[1].word == "operator":
         *schema, sign = (token for token in rest[3:-1] if token.word != ".")
-        operator = names.normal_operator(f"{names.spelled('', identifier(schema[0]))}.{sign.text}" if schema else sign.text)
+        operator = names.normal_operator(
+            f"{names.spelled('', identifier(schema[0]))}.{sign.text}" if schema else sign.text
+        )
     return ExclusionPart(
         column=found.column,
         expression=found.expression,

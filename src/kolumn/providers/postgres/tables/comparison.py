@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 from kolumn.engine.declaration import declared_fields
-from kolumn.providers.postgres import names
+from kolumn.providers.postgres.language import names
+from kolumn.providers.postgres.language.types import parse_type
 from kolumn.providers.postgres.tables.forms import canonical
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
@@ -18,7 +19,6 @@ from kolumn.providers.postgres.tables.model import (
     PostgresTable,
     PostgresUnique,
 )
-from kolumn.providers.postgres.types import parse_type
 from kolumn.sql.model import Constraint, Table
 from kolumn.sql.normal import Normalizer
 from kolumn.sql.reference import quote
@@ -34,7 +34,9 @@ _IN_PLACE: dict[type[Any], frozenset[str]] = {
     ),
 }
 
-_TOASTED = frozenset({"bytea", "bit", "varbit", "text", "varchar", "bpchar", "json", "jsonb", "xml", "path", "polygon"})
+_TOASTED = frozenset(
+    {"bytea", "bit", "varbit", "text", "varchar", "bpchar", "json", "jsonb", "xml", "path", "polygon"}
+)
 _MAIN = frozenset({"numeric", "inet", "cidr"})
 
 
@@ -77,6 +79,10 @@ class TableNormalizer(Normalizer):
             return ()
         invalidated = getattr(after, "not_valid", False) and not getattr(before, "not_valid", False)
         return () if invalidated else fields
+
+    def loosens(self, before: Constraint, after: Constraint) -> bool:
+        """Whether an index does not identify rows any more: as long as it does, its columns are NOT NULL."""
+        return getattr(before, "replica_identity", False) and not getattr(after, "replica_identity", False)
 
 
 def normal_part(part: Any) -> Any:

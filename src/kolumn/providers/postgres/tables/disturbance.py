@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 
 from kolumn.engine.operations import Drop, Operation
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.postgres.language.types import parse_type, serial_of
 from kolumn.providers.postgres.tables.forms import mentioned
 from kolumn.providers.postgres.tables.model import Exclusion, PostgresColumn, PostgresTable
 from kolumn.providers.postgres.tables.operations import RemakeColumn
-from kolumn.providers.postgres.types import parse_type, serial_of
 from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Unique
 from kolumn.sql.operations import AlterColumn, DropColumn, DropConstraint
 
@@ -90,7 +90,9 @@ def _is_part(ref: Ref) -> bool:
     return ref.type in ("default", "constraint", "column")
 
 
-def _users(table: Ref, column: str, live: Snapshot, *, own: bool = False, keys: bool = False) -> Iterator[Ref]:
+def _users(
+    table: Ref, column: str, live: Snapshot, *, own: bool = False, keys: bool = False
+) -> Iterator[Ref]:
     """Yield what uses a column of a table, or of what inherits it.
 
     Generated columns of the same table are among it; its constraints and indexes only with `own`, and foreign

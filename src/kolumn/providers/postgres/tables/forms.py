@@ -15,7 +15,9 @@ from typing import Any
 
 from kolumn.engine.declaration import declared_fields, replaced
 from kolumn.engine.sharing import OncePerObject
-from kolumn.providers.postgres import naming
+from kolumn.providers.postgres.language import naming
+from kolumn.providers.postgres.language.tokens import NAME_BYTES, QUOTED, WORD, clip, identifier, tokenize
+from kolumn.providers.postgres.language.types import serial_of
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
     NotNull,
@@ -26,8 +28,6 @@ from kolumn.providers.postgres.tables.model import (
     PostgresTable,
     PostgresUnique,
 )
-from kolumn.providers.postgres.tokens import NAME_BYTES, QUOTED, WORD, clip, identifier, tokenize
-from kolumn.providers.postgres.types import serial_of
 from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Unique
 
 _CANONICAL = "canonical form"

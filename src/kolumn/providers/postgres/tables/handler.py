@@ -11,11 +11,11 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.sharing import OncePerObject
-from kolumn.providers.postgres import names
-from kolumn.providers.postgres.dialect import PostgresDialect
+from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler, role_refs
+from kolumn.providers.postgres.language import names
+from kolumn.providers.postgres.language.dialect import PostgresDialect
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.server import Server
 from kolumn.providers.postgres.tables import (
     alter,
     catalogue,
@@ -296,7 +296,7 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
     def statements(self, operation: Operation, live: Snapshot, server: Server) -> Iterator[str | Statement]:
         """Yield the statements of one operation."""
         if isinstance(operation, AlterTable):
-            yield from alter.alter(operation, live, server)
+            yield from alter.alter(operation, server)
         else:
             yield from super().statements(operation, live, server)
 

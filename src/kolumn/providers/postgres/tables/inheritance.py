@@ -12,7 +12,7 @@ from typing import Any
 
 from kolumn.engine.declaration import declared_fields, replaced
 from kolumn.engine.resource import Ref
-from kolumn.providers.postgres import names
+from kolumn.providers.postgres.language import names
 from kolumn.providers.postgres.tables.forms import canonical
 from kolumn.providers.postgres.tables.model import PostgresColumn, PostgresTable
 from kolumn.sql.model import Constraint
@@ -26,7 +26,9 @@ OVERRIDABLE = ("not_null", "default", "storage", "compression")
 def parents(table: PostgresTable) -> list[Ref]:
     """Return the tables it is a partition of or inherits from."""
     texts = (table.partition_of,) if table.partition_of else table.inherits
-    return [Ref("table", name, schema) for schema, name in (names.related(text, table.schema) for text in texts)]
+    return [
+        Ref("table", name, schema) for schema, name in (names.related(text, table.schema) for text in texts)
+    ]
 
 
 def with_inherited(table: PostgresTable, other: Callable[[Ref], Any]) -> PostgresTable:
@@ -117,7 +119,14 @@ def detached(table: PostgresTable) -> PostgresTable:
     )
     found = replaced(
         table,
-        {"partition_of": "", "bounds": "", "inherits": (), "of_type": "", "columns": columns, "handed_down": ()},
+        {
+            "partition_of": "",
+            "bounds": "",
+            "inherits": (),
+            "of_type": "",
+            "columns": columns,
+            "handed_down": (),
+        },
     )
     for constraint in table.handed_down:
         found = found.with_constraint(constraint)

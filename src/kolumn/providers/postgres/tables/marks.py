@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, TypeVar
 
-from kolumn.engine.operations import Operation
+from kolumn.engine.operations import NOTHING, Operation
 from kolumn.engine.resource import Ref
 
 MARKS = ("clustered", "replica_identity")
@@ -18,7 +18,10 @@ O = TypeVar("O", bound=Operation)  # noqa: E741
 
 
 def marked(operation: O, table: Ref, before: Any, after: Any) -> O:
-    """Return the operation with the marks that an index or constraint gets and loses by it."""
+    """Return the operation with the marks that an index or constraint gets and loses by it.
+
+    Changes of the table itself come in their own order.
+    """
     gets = [mark for mark in MARKS if getattr(after, mark, False) and not getattr(before, mark, False)]
     loses = [mark for mark in MARKS if getattr(before, mark, False) and not getattr(after, mark, False)]
     if not gets and not loses:
@@ -27,7 +30,7 @@ def marked(operation: O, table: Ref, before: Any, after: Any) -> O:
         operation,
         provides=operation.provides | {_mark(mark, table) for mark in gets},
         removes=operation.removes | {_mark(mark, table) for mark in loses},
-        requires=operation.requires | {_mark("rows", table)},
+        requires=operation.requires | ({_mark("rows", table)} if operation.subject != table else NOTHING),
     )
 
 

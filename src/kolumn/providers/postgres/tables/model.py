@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
-from kolumn.providers.postgres.parameters import NONE, Parameters
+from kolumn.providers.postgres.language.parameters import NONE, Parameters
 from kolumn.sql import model
 from kolumn.sql.model import KeyPart
 
@@ -54,9 +54,7 @@ class PostgresKeyPart(KeyPart):
         "Operator class that is not the default one of the type", default="", grammar="qualified"
     )
     opclass_parameters: Mapping[str, Any] = _parameters("Parameters of the operator class")
-    statistics: int | None = attribute(
-        "Statistics target of an expression of an index", default=None
-    )
+    statistics: int | None = attribute("Statistics target of an expression of an index", default=None)
 
     def __post_init__(self) -> None:
         if not isinstance(self.opclass_parameters, Parameters):
@@ -84,17 +82,13 @@ class PostgresKeyPart(KeyPart):
 class _IndexBacked:
     """What constraints have that an index enforces."""
 
-    include: tuple[str, ...] = attribute(
-        "Further columns the index holds", default=(), grammar="column"
-    )
+    include: tuple[str, ...] = attribute("Further columns the index holds", default=(), grammar="column")
     deferrable: bool = attribute("Whether the check can wait for the commit", default=False)
     initially_deferred: bool = attribute("Whether it waits by default", default=False)
     parameters: Mapping[str, Any] = _parameters("Storage parameters of the index, e.g. fillfactor")
     tablespace: str = attribute("Tablespace of the index", default="", grammar="identifier")
     clustered: bool = attribute("Whether CLUSTER sorts the table by it", default=False)
-    replica_identity: bool = attribute(
-        "Whether it identifies rows for logical replication", default=False
-    )
+    replica_identity: bool = attribute("Whether it identifies rows for logical replication", default=False)
     comment: str = _comment()
 
     def __post_init__(self) -> None:
@@ -148,9 +142,7 @@ class PostgresPrimaryKey(_IndexBacked, model.PrimaryKey):
 class PostgresUnique(_IndexBacked, model.Unique):
     """A unique constraint."""
 
-    nulls_not_distinct: bool = attribute(
-        "Whether NULLs count as equal (PostgreSQL 15)", default=False
-    )
+    nulls_not_distinct: bool = attribute("Whether NULLs count as equal (PostgreSQL 15)", default=False)
     without_overlaps: bool = attribute(
         "Whether the last column is a range that must not overlap for equal others (PostgreSQL 18)",
         default=False,
@@ -167,9 +159,7 @@ class PostgresCheck(model.Check):
     """A check constraint."""
 
     no_inherit: bool = attribute("Whether it stays out of tables that inherit", default=False)
-    not_valid: bool = attribute(
-        "Whether rows from before it was added were left unchecked", default=False
-    )
+    not_valid: bool = attribute("Whether rows from before it was added were left unchecked", default=False)
     not_enforced: bool = attribute("Whether it is not enforced at all (PostgreSQL 18)", default=False)
     comment: str = _comment()
 
@@ -193,9 +183,7 @@ class PostgresForeignKey(model.ForeignKey):
         "Whether the last columns are periods: what is referred to must cover the row's (PostgreSQL 18)",
         default=False,
     )
-    not_valid: bool = attribute(
-        "Whether rows from before it was added were left unchecked", default=False
-    )
+    not_valid: bool = attribute("Whether rows from before it was added were left unchecked", default=False)
     not_enforced: bool = attribute("Whether it is not enforced at all (PostgreSQL 18)", default=False)
     comment: str = _comment()
 
@@ -242,9 +230,7 @@ class NotNull:
 
     name: str = attribute("Constraint name", default="", grammar="identifier")
     no_inherit: bool = attribute("Whether it stays out of tables that inherit", default=False)
-    not_valid: bool = attribute(
-        "Whether rows from before it was added were left unchecked", default=False
-    )
+    not_valid: bool = attribute("Whether rows from before it was added were left unchecked", default=False)
     comment: str = _comment()
 
 
@@ -303,9 +289,7 @@ class PostgresColumn(model.Column):
         default="",
         grammar="keyword",
     )
-    statistics: int | None = attribute(
-        "Statistics target; as the server is set when left out", default=None
-    )
+    statistics: int | None = attribute("Statistics target; as the server is set when left out", default=None)
     parameters: Mapping[str, Any] = _parameters("Options for the planner: n_distinct, n_distinct_inherited")
     using: str = attribute(
         "SQL expression that makes the new value from the old one where the type changes and PostgreSQL "
@@ -414,7 +398,9 @@ class PostgresTable(model.Table):
         grammar="bounds",
     )
     inherits: tuple[str, ...] = attribute(
-        "Tables it inherits from, with their schemas where these are not public", default=(), grammar="relation"
+        "Tables it inherits from, with their schemas where these are not public",
+        default=(),
+        grammar="relation",
     )
     of_type: str = attribute("Composite type its columns come from", default="", grammar="type")
     unlogged: bool = attribute("Whether its data is lost after a crash (UNLOGGED)", default=False)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable
 
 from kolumn.engine.operations import Drop, Operation
 from kolumn.engine.resource import Ref
@@ -31,7 +30,11 @@ def parents_first(operations: list[Operation]) -> list[Operation]:
         for each in chain:
             for parent in _parents(each) & chains.keys():
                 if _leaves(each):
-                    mark, first, then = Ref("apart", child.name, child.schema, parent.name), [each], chains[parent]
+                    mark, first, then = (
+                        Ref("apart", child.name, child.schema, parent.name),
+                        [each],
+                        chains[parent],
+                    )
                 else:
                     mark, first, then = Ref("shape", parent.name, parent.schema), chains[parent], [each]
                 for one in first:
@@ -61,5 +64,3 @@ def _parents(operation: AlterTable) -> frozenset[Ref]:
 
 def _derived(table: object) -> frozenset[Ref]:
     return frozenset(parents(table)) if isinstance(table, PostgresTable) else frozenset()
-
-

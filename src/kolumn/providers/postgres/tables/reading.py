@@ -8,6 +8,7 @@ from operator import itemgetter
 
 from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.handler import Entry
+from kolumn.providers.postgres.language.tokens import qualified
 from kolumn.providers.postgres.reading import Reading
 from kolumn.providers.postgres.tables.rows import (
     Catalogued,
@@ -19,7 +20,6 @@ from kolumn.providers.postgres.tables.rows import (
     TableRow,
     TargetRow,
 )
-from kolumn.providers.postgres.tokens import qualified
 
 FOREIGN_KEYS = "foreign keys"
 """Under which the foreign keys are noted in the reading."""
@@ -130,7 +130,9 @@ class _Gathered:
                 self._reading.comment("pg_class", oid),
                 *row[5:16],
                 tuple([(place(self._tables[each][1]), self._tables[each][2]) for each in parents]),
-                tuple(self._column_rows(oid, parents, typed=row[13] is not None, partition=row[15] is not None)),
+                tuple(
+                    self._column_rows(oid, parents, typed=row[13] is not None, partition=row[15] is not None)
+                ),
                 own,
                 handed_down,
                 not parents or self._in_order(oid, parents[0]),

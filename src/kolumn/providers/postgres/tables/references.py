@@ -36,7 +36,9 @@ def with_target_columns(
     return dataclasses.replace(
         table,
         columns=tuple(
-            dataclasses.replace(column, references=full(column.references, 1)) if column.references else column
+            dataclasses.replace(column, references=full(column.references, 1))
+            if column.references
+            else column
             for column in table.columns
         ),
         foreign_keys=tuple(

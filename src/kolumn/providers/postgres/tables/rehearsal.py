@@ -6,16 +6,17 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kolumn.engine.declaration import replaced
-from kolumn.providers.postgres import names
-from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.connection.server import Server
+from kolumn.providers.postgres.language import names
+from kolumn.providers.postgres.language.tokens import clip, literal, qualified
 from kolumn.providers.postgres.tables import render
 from kolumn.providers.postgres.tables.bounds import bounds_sql
 from kolumn.providers.postgres.tables.forms import canonical
 from kolumn.providers.postgres.tables.inheritance import detached
 from kolumn.providers.postgres.tables.model import PostgresTable
-from kolumn.providers.postgres.tokens import clip, literal, qualified
 from kolumn.providers.postgres.wording import worded
 from kolumn.sql.model import Constraint
+
 
 def rehearsed(wanted: PostgresTable, scratch: str) -> PostgresTable:
     """Return the table as it is made in schema `scratch`: without what takes others or leaves a mark on disk.

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from kolumn.engine.sharing import OncePerObject
-from kolumn.providers.postgres import names, naming
-from kolumn.providers.postgres.fragments import embedded
-from kolumn.providers.postgres.parameters import Parameters
-from kolumn.providers.postgres.server import Server
+from kolumn.providers.postgres.connection.server import Server
+from kolumn.providers.postgres.language import names, naming
+from kolumn.providers.postgres.language.fragments import embedded
+from kolumn.providers.postgres.language.parameters import Parameters
+from kolumn.providers.postgres.language.tokens import literal, qualified, quote
+from kolumn.providers.postgres.language.types import serial_of
 from kolumn.providers.postgres.tables.bounds import bounds_sql
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
@@ -26,8 +28,6 @@ from kolumn.providers.postgres.tables.model import (
     PostgresTable,
     PostgresUnique,
 )
-from kolumn.providers.postgres.tokens import literal, qualified, quote
-from kolumn.providers.postgres.types import serial_of
 from kolumn.sql.model import Constraint, KeyPart
 from kolumn.sql.reference import parse_reference
 
@@ -48,7 +48,9 @@ def create_table(table: PostgresTable, server: Server) -> Iterator[str]:
             f"CREATE {'UNLOGGED ' if table.unlogged else ''}TABLE {name} ",
             _origin(table, inner, attached=attached),
             "" if attached or not table.partition_of else f" {bounds_sql(table.bounds)}",
-            f" INHERITS ({', '.join(relation_sql(table, each) for each in table.inherits)})" if table.inherits else "",
+            f" INHERITS ({', '.join(relation_sql(table, each) for each in table.inherits)})"
+            if table.inherits
+            else "",
             f" {partition_by_sql(table)}" if table.partition_by is not None else "",
             f" USING {quote(table.access_method)}" if table.access_method != "heap" else "",
             f" WITH ({_parameters(table.parameters).sql()})" if table.parameters else "",
@@ -164,7 +166,9 @@ def _source(table: PostgresTable, column: PostgresColumn) -> str:
 
 def _expression(column: PostgresColumn) -> str:
     if column.generated:
-        return f"GENERATED ALWAYS AS ({embedded(column.generated)}) {'STORED' if column.stored else 'VIRTUAL'}"
+        return (
+            f"GENERATED ALWAYS AS ({embedded(column.generated)}) {'STORED' if column.stored else 'VIRTUAL'}"
+        )
     return f"DEFAULT {default_sql(column)}" if column.default is not None else ""
 
 
@@ -181,7 +185,11 @@ def _not_null(table: PostgresTable, column: PostgresColumn, server: Server) -> s
         return "NOT NULL"
     usual = named.name in ("", naming.not_null_name(table.name, column.name))
     # A partition's column takes the parent's name unless it has one of its own.
-    words = "NOT NULL" if usual and not (table.partition_of and named.name) else f"CONSTRAINT {quote(named.name)} NOT NULL"
+    words = (
+        "NOT NULL"
+        if usual and not (table.partition_of and named.name)
+        else f"CONSTRAINT {quote(named.name)} NOT NULL"
+    )
     return f"{words} NO INHERIT" if named.no_inherit else words
 
 
@@ -405,5 +413,3 @@ def _text(comment: str) -> str:
 def _parameters(given: object) -> Parameters:
     assert isinstance(given, Parameters)
     return given
-
-

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from kolumn.providers.postgres.keywords import KEYWORDS, UNRESERVED
-from kolumn.providers.postgres.keywords import QUOTED as QUOTED_KEYWORDS
-from kolumn.providers.postgres.mentions import relation_places
-from kolumn.providers.postgres.tokens import (
+from kolumn.providers.postgres.language.keywords import KEYWORDS, UNRESERVED
+from kolumn.providers.postgres.language.keywords import QUOTED as QUOTED_KEYWORDS
+from kolumn.providers.postgres.language.mentions import relation_places
+from kolumn.providers.postgres.language.tokens import (
     OPERATOR,
     QUOTED,
     STRING,
@@ -28,7 +28,7 @@ from kolumn.providers.postgres.tokens import (
     value,
     without_outer_parentheses,
 )
-from kolumn.providers.postgres.types import TypeName, read_type
+from kolumn.providers.postgres.language.types import TypeName, read_type
 
 _CONTEXTUAL = """
     absent at breadth by columns conditional content cube current cycle day depth document double empty

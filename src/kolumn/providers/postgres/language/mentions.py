@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from kolumn.providers.postgres.keywords import COLUMN_NAME, RESERVED
-from kolumn.providers.postgres.tokens import QUOTED, STRING, WORD, Token, identifier, tokenize, value
-from kolumn.providers.postgres.types import TypeName, read_type
+from kolumn.providers.postgres.language.keywords import COLUMN_NAME, RESERVED
+from kolumn.providers.postgres.language.tokens import QUOTED, STRING, WORD, Token, identifier, tokenize, value
+from kolumn.providers.postgres.language.types import TypeName, read_type
 from kolumn.sql.dialect import Relation
 
 _BEFORE_A_RELATION = frozenset(

@@ -1,15 +1,16 @@
 """How PostgreSQL gets from one built-in type to another: `pg_cast`, and what ALTER TABLE makes of it.
 
-Source: `pg_cast` of version 18 (before, it lacks those between integers and bytea), find_coercion_pathway in
-src/backend/parser/parse_coerce.c, ATColumnChangeRequiresRewrite in src/backend/commands/tablecmds.c, and the
-support functions of the types that leave out a change of length where it changes nothing.
+Source: `pg_cast` of version 18 (before, it lacks those between integers and bytea; in 14, "char" is a string
+type too), find_coercion_pathway in src/backend/parser/parse_coerce.c, ATColumnChangeRequiresRewrite in
+src/backend/commands/tablecmds.c, and the support functions of the types that leave out a change of length
+where it changes nothing.
 """
 
 from __future__ import annotations
 
 from enum import Enum, auto
 
-from kolumn.providers.postgres.types import CATALOG, TypeName
+from kolumn.providers.postgres.language.types import CATALOG, TypeName
 
 TEXTS = frozenset({"text", "varchar", "bpchar"})
 STRINGS = TEXTS | {"name"}

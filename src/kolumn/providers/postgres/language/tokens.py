@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from kolumn.providers.postgres.keywords import QUOTED as QUOTED_KEYWORDS
+from kolumn.providers.postgres.language.keywords import QUOTED as QUOTED_KEYWORDS
 
 WORD = "word"
 """An unquoted identifier or a keyword."""

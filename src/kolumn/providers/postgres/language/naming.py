@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from kolumn.providers.postgres.keywords import RESERVED
-from kolumn.providers.postgres.tokens import (
+from kolumn.providers.postgres.language.keywords import RESERVED
+from kolumn.providers.postgres.language.tokens import (
     NAME_BYTES,
     QUOTED,
     WORD,
@@ -19,7 +19,7 @@ from kolumn.providers.postgres.tokens import (
     identifier,
     tokenize,
 )
-from kolumn.providers.postgres.types import read_type
+from kolumn.providers.postgres.language.types import read_type
 
 
 def object_name(first: str, second: str, label: str) -> str:

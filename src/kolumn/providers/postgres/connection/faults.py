@@ -21,7 +21,7 @@ from kolumn.contract.errors import (
 )
 from kolumn.contract.masking import REDACTED, is_secret_name
 from kolumn.engine.operations import Statement
-from kolumn.providers.postgres.confidential import SECRETS
+from kolumn.providers.postgres.connection.confidential import SECRETS
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
@@ -37,7 +37,9 @@ class _Meaning:
     hint: str = ""
 
 
-_GRANT_HINT = "Only its owner, and who has a privilege with grant option, can grant or revoke it (setting role)."
+_GRANT_HINT = (
+    "Only its owner, and who has a privilege with grant option, can grant or revoke it (setting role)."
+)
 
 _STATES: Mapping[str, _Meaning] = {
     "01006": _Meaning(PermissionError, "not_revoked", _GRANT_HINT),
@@ -122,9 +124,7 @@ _STATES: Mapping[str, _Meaning] = {
     "53100": _Meaning(
         OperationError, "disk_full", "Make room on the server's disk, or use another tablespace."
     ),
-    "53200": _Meaning(
-        OperationError, "out_of_memory", "Give the server more memory, or lower work_mem."
-    ),
+    "53200": _Meaning(OperationError, "out_of_memory", "Give the server more memory, or lower work_mem."),
     "53300": _Meaning(
         ConnectionError,
         "too_many_connections",

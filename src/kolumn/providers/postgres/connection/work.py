@@ -11,7 +11,7 @@ from kolumn.contract.context import Context
 from kolumn.contract.errors import ConnectionError, KolumnError
 from kolumn.contract.logs import ConnectionLogger
 from kolumn.engine.operations import Statement
-from kolumn.providers.postgres.wire import Row, Take, exchange
+from kolumn.providers.postgres.connection.wire import Row, Take, exchange
 
 if TYPE_CHECKING:
     from psycopg import Connection

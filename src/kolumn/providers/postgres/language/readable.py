@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from kolumn.providers.postgres.respelling import respelled
-from kolumn.providers.postgres.tokens import QUOTED, WORD, Token, closing, tokenize
+from kolumn.providers.postgres.language.respelling import respelled
+from kolumn.providers.postgres.language.tokens import QUOTED, WORD, Token, closing, tokenize
 
 _CLAUSES = frozenset(
     {

@@ -83,21 +83,22 @@ def _stored_key(password: str, salt: bytes, iterations: int) -> bytes:
 
 
 def _saslprep(text: str) -> str | None:
-    """Return `text` as RFC 4013 prepares it, None where it prohibits it; PostgreSQL then takes it as is."""
+    """Return `text` as RFC 4013 prepares it, None where it prohibits it; PostgreSQL then takes it as is.
+
+    As PostgreSQL does it (src/common/saslprep.c): what is prohibited is looked for before normalisation, and a
+    zero-width space, which is in two tables, becomes a space.
+    """
     if text.isascii() and text.isprintable():
         return text
-    # A zero-width space is in both tables: PostgreSQL makes it a space, as it looks for spaces first.
     mapped = "".join(
         " " if stringprep.in_table_c12(each) else "" if stringprep.in_table_b1(each) else each
         for each in text
     )
-    # Unicode 3.2 is what RFC 3454 means; later characters are unassigned to it and prohibited below.
-    prepared = unicodedata.ucd_3_2_0.normalize("NFKC", mapped)
-    if not prepared or any(table(each) for each in prepared for table in _PROHIBITED):
+    if not mapped or any(table(each) for each in mapped for table in _PROHIBITED):
         return None
-    right_to_left = [stringprep.in_table_d1(each) for each in prepared]
+    right_to_left = [stringprep.in_table_d1(each) for each in mapped]
     if any(right_to_left):
-        mixed = any(stringprep.in_table_d2(each) for each in prepared)
+        mixed = any(stringprep.in_table_d2(each) for each in mapped)
         if mixed or not right_to_left[0] or not right_to_left[-1]:
             return None
-    return prepared
+    return unicodedata.normalize("NFKC", mapped)

@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import Any
 
 from kolumn.engine.operations import Risk
-from kolumn.providers.postgres import fragments, mentions, naming, normal, renaming, types
-from kolumn.providers.postgres.conversions import conversion
-from kolumn.providers.postgres.tokens import NAME_BYTES
+from kolumn.providers.postgres.language import fragments, mentions, naming, normal, renaming, types
+from kolumn.providers.postgres.language.conversions import conversion
+from kolumn.providers.postgres.language.tokens import NAME_BYTES
 from kolumn.sql.dialect import Dialect, Relation
 from kolumn.sql.model import Check, Column, Constraint, ForeignKey, PrimaryKey
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from kolumn.providers.postgres.keywords import RESERVED, TYPE_OR_FUNCTION
-from kolumn.providers.postgres.tokens import (
+from kolumn.providers.postgres.language.keywords import RESERVED, TYPE_OR_FUNCTION
+from kolumn.providers.postgres.language.tokens import (
     OPERATOR,
     QUOTED,
     STRING,
@@ -19,7 +19,7 @@ from kolumn.providers.postgres.tokens import (
     quote,
     tokenize,
 )
-from kolumn.providers.postgres.types import read_type
+from kolumn.providers.postgres.language.types import read_type
 
 _QUERIES = frozenset({"select", "values", "table", "with"})
 _VALUES = frozenset(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kolumn.contract.errors import Problem
-from kolumn.providers.postgres.tokens import literal
+from kolumn.providers.postgres.language.tokens import literal
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*(?:\.[a-z_][a-z0-9_]*)?")
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)")

@@ -19,8 +19,8 @@ from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError, ValidationError
 from kolumn.contract.secrets import SecureString
 from kolumn.engine.operations import Statement
-from kolumn.providers.postgres import faults
-from kolumn.providers.postgres.confidential import SECRETS, RolePassword
+from kolumn.providers.postgres.connection import faults
+from kolumn.providers.postgres.connection.confidential import SECRETS, RolePassword
 
 if TYPE_CHECKING:
     from psycopg import Connection

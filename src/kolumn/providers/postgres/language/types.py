@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from kolumn.providers.postgres.keywords import COLUMN_NAME, RESERVED
-from kolumn.providers.postgres.tokens import (
+from kolumn.providers.postgres.language.keywords import COLUMN_NAME, RESERVED
+from kolumn.providers.postgres.language.tokens import (
     ILLEGAL,
     NUMBER,
     QUOTED,

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from kolumn.providers.postgres.keywords import RESERVED, TYPE_OR_FUNCTION
-from kolumn.providers.postgres.tokens import (
+from kolumn.providers.postgres.language.keywords import RESERVED, TYPE_OR_FUNCTION
+from kolumn.providers.postgres.language.tokens import (
     ILLEGAL,
     NUMBER,
     PARAMETER,
@@ -21,7 +21,7 @@ from kolumn.providers.postgres.tokens import (
     Token,
     tokenize,
 )
-from kolumn.providers.postgres.types import parse_type
+from kolumn.providers.postgres.language.types import parse_type
 
 _OPENED = {")": "(", "]": "["}
 _OPENING = frozenset(_OPENED.values())

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kolumn.contract.errors import Problem
-from kolumn.providers.postgres.tokens import literal, quote
+from kolumn.providers.postgres.language.tokens import literal, quote
 
 _NAMES = frozenset({"search_path", "temp_tablespaces"})
 _PATHS = frozenset(

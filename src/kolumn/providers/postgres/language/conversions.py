@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from kolumn.providers.postgres.casts import (
+from kolumn.providers.postgres.language.casts import (
     FINEST,
     REGISTERED,
     STRINGS,
@@ -20,8 +20,8 @@ from kolumn.providers.postgres.casts import (
     precision,
     rewrites,
 )
-from kolumn.providers.postgres.tokens import quote
-from kolumn.providers.postgres.types import TypeName, parse_type, serial_of
+from kolumn.providers.postgres.language.tokens import quote
+from kolumn.providers.postgres.language.types import TypeName, parse_type, serial_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from kolumn.contract.context import Context
 from kolumn.contract.errors import ConnectionError, KolumnError
 from kolumn.contract.logs import ConnectionLogger
 from kolumn.engine.operations import Statement
-from kolumn.providers.postgres import faults
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.settings import PostgresSettings
-from kolumn.providers.postgres.wire import exchange
+from kolumn.providers.postgres.connection import faults
+from kolumn.providers.postgres.connection.server import Server
+from kolumn.providers.postgres.connection.settings import PostgresSettings
+from kolumn.providers.postgres.connection.wire import exchange
 
 if TYPE_CHECKING:
     from psycopg import Connection

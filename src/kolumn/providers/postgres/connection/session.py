@@ -16,13 +16,13 @@ from kolumn.contract.logs import ConnectionLogger
 from kolumn.engine.journal import Journal
 from kolumn.engine.operations import Statement, Step
 from kolumn.engine.session import Capabilities
-from kolumn.providers.postgres import faults
-from kolumn.providers.postgres.connections import Connections, milliseconds
-from kolumn.providers.postgres.journal import postgres_journal
-from kolumn.providers.postgres.server import Server
-from kolumn.providers.postgres.settings import PostgresSettings
-from kolumn.providers.postgres.wire import Row, exchange
-from kolumn.providers.postgres.work import (
+from kolumn.providers.postgres.connection import faults
+from kolumn.providers.postgres.connection.connections import Connections, milliseconds
+from kolumn.providers.postgres.connection.journal import postgres_journal
+from kolumn.providers.postgres.connection.server import Server
+from kolumn.providers.postgres.connection.settings import PostgresSettings
+from kolumn.providers.postgres.connection.wire import Row, exchange
+from kolumn.providers.postgres.connection.work import (
     BEGIN,
     BEGIN_READING,
     EMPTY_PATH,

@@ -14,7 +14,7 @@ from kolumn.contract.schema import ValidatorSpec
 from kolumn.contract.secrets import SecureString
 from kolumn.engine.declaration import attribute
 from kolumn.engine.parsing import parse
-from kolumn.providers.postgres.connection_url import SETTINGS_OF_PARAMETERS, read_url
+from kolumn.providers.postgres.connection.connection_url import SETTINGS_OF_PARAMETERS, read_url
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 APPLICATION_NAME = "kolumn"

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from kolumn.engine.resource import Ref
-from kolumn.providers.postgres.types import TypeName, parse_type
+from kolumn.providers.postgres.language.types import TypeName, parse_type
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from kolumn.providers.postgres.tokens import quote
+from kolumn.providers.postgres.language.tokens import quote
 from kolumn.sql import reference
 from kolumn.sql.normal import Grammar
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from kolumn.providers.postgres.fragments import expression_fault, fault
-from kolumn.providers.postgres.keywords import COLUMN_NAME, RESERVED
-from kolumn.providers.postgres.tokens import QUOTED, WORD, Token, identifier, tokenize
-from kolumn.providers.postgres.types import read_type
+from kolumn.providers.postgres.language.fragments import expression_fault, fault
+from kolumn.providers.postgres.language.keywords import COLUMN_NAME, RESERVED
+from kolumn.providers.postgres.language.tokens import QUOTED, WORD, Token, identifier, tokenize
+from kolumn.providers.postgres.language.types import read_type
 
 
 @dataclass(frozen=True, slots=True)
