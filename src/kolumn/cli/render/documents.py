@@ -71,6 +71,7 @@ def change_document(change: Change) -> dict[str, Any]:
                 "transactional": step.transactional,
                 "lock": step.lock or None,
                 "rewrites": step.rewrites,
+                "rows": step.rows,
                 "risks": [{"kind": risk.kind, "message": risk.message} for risk in step.risks],
             }
             for step in change.steps
