@@ -103,11 +103,7 @@ class _Reading:
                     )
         names = SUBJECTS.get(subject, SUBJECTS["change"]) if self.is_rule else SETTINGS_NAMES
         condition = "require" if "require" in entries else "deny"
-        parameters = (
-            {}
-            if self.is_rule
-            else {key: self._value(key) for key in entries if key not in _COMMON}
-        )
+        parameters = {} if self.is_rule else {key: self._value(key) for key in entries if key not in _COMMON}
         return PolicyConfig(
             name=self.declared.name,
             subject=subject if self.is_rule else "",
@@ -168,7 +164,9 @@ class _Reading:
         value = self._value(key) if key in self.entries else []
         found = value if isinstance(value, list) else [] if value is None or value is UNKNOWN else [value]
         if not all(isinstance(each, str) for each in found):
-            self._report(Fault(f"{key} is a list of addresses; * stands for anything.", code="wrong_type"), key)
+            self._report(
+                Fault(f"{key} is a list of addresses; * stands for anything.", code="wrong_type"), key
+            )
             return ()
         return tuple(found)
 
@@ -207,7 +205,9 @@ class _Reading:
         module = self.scope.module
         if node.root not in (*_ROOTS, *module.resources):
             hint = did_you_mean(
-                node.root, [*names, *_ROOTS, *module.resources], f"Known here: {', '.join(sorted(names))}, var, local."
+                node.root,
+                [*names, *_ROOTS, *module.resources],
+                f"Known here: {', '.join(sorted(names))}, var, local.",
             )
             if node.root in SUBJECTS:
                 hint = f'It is known in policies with for = "{node.root}".'

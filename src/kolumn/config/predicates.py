@@ -14,7 +14,17 @@ from kolumn.config.diagnostics import Fault, did_you_mean
 from kolumn.config.evaluator import Frame, evaluate, open_mark
 from kolumn.config.functions import CallContext
 from kolumn.config.project import UNKNOWN, Unknown
-from kolumn.config.syntax import Binary, Conditional, Expression, For, Index, TemplateFor, Traversal, Unary, Value
+from kolumn.config.syntax import (
+    Binary,
+    Conditional,
+    Expression,
+    For,
+    Index,
+    TemplateFor,
+    Traversal,
+    Unary,
+    Value,
+)
 from kolumn.config.syntax_data import from_data
 from kolumn.config.values import Budget, to_bool, type_name
 from kolumn.contract.errors import Location, Problem

@@ -22,7 +22,6 @@ from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import COMMENTS, Reading
 from kolumn.providers.postgres.settling import settle
 
-
 _ROWS = """
 SELECT n.nspname, c.relname, CASE
     WHEN c.relkind = 'p' THEN (
