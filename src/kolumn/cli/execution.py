@@ -27,7 +27,9 @@ def carry_out(
     """Show `plan`, ask unless that was answered beforehand, apply it; return the exit code."""
     from kolumn.cli.options import show_warnings
 
-    plan = workspace.overrule(plan, arguments.override_policy, arguments.reason)
+    plan = workspace.overrule(
+        plan, getattr(arguments, "override_policy", ()), getattr(arguments, "reason", "")
+    )
     if not console.json:
         from kolumn.cli.render.review import review_text
 

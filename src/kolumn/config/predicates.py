@@ -166,7 +166,7 @@ def _compiled(node: Value) -> Run:
             return _choosing(node, _compiled(node.condition), _compiled(node.then), _compiled(node.otherwise))
         case Expression():
             return lambda frame: evaluate(node, frame)
-    return lambda frame: node
+    return lambda _: node
 
 
 def _reading(node: Traversal, root: str, steps: tuple[Any, ...]) -> Run:

@@ -17,7 +17,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `plan`."""
     parser.description = "Show what apply would do. Changes nothing, neither in a database nor in the state."
     parser.epilog = (
-        "exit codes: 0 done, 1 error or a policy forbids it; with --detailed-exitcode 2 when there is something to do\n\n"
+        "exit codes: 0 done, 1 error or a policy forbids it; with --detailed-exitcode 2 when there is something "
+        "to do\n\n"
         "examples:\n"
         "  kolumn plan                          what would change\n"
         "  kolumn plan --sql                    with the statements\n"

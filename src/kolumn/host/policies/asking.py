@@ -141,7 +141,7 @@ def _asked(rule: OwnRule, address: str, frame: Any, documents: Documents) -> Vio
         return None
     unknown = isinstance(applies, Unknown) or isinstance(decided, Unknown)
     message = rule.message.text(frame) or rule.config.description or f"{rule.config.name} is violated"
-    place = documents.resources[address] if address in documents.resources else {}
+    place = documents.resources.get(address, {})
     return Violation(
         policy=rule.config.name,
         severity=rule.severity,

@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from kolumn.config.project import PolicyConfig, Project, Unknown
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.host.policies import rules as _rules
-from kolumn.host.policies.rule import REGISTRY, Rule
+from kolumn.host.policies.rule import GROUPS, REGISTRY, Rule
 from kolumn.host.results import Severity
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ class Policies:
 
 def rules_by_name() -> Mapping[str, Rule]:
     """Return the built-in policies, in the order of their documentation."""
-    return REGISTRY
+    return {name: rule for group in GROUPS for name, rule in REGISTRY.items() if rule.group == group}
 
 
 def of(project: Project) -> Policies:
@@ -95,7 +94,7 @@ def of(project: Project) -> Policies:
     settings = {each.name: each for each in project.policies if not each.subject}
     builtin = tuple(
         _built_in(rule, settings.get(name), project.builtin_policies, problems)
-        for name, rule in REGISTRY.items()
+        for name, rule in rules_by_name().items()
     )
     problems += [_unknown(each) for name, each in settings.items() if name not in REGISTRY]
     own: list[OwnRule] = []
@@ -236,12 +235,3 @@ def _own(config: PolicyConfig) -> OwnRule:
         message=Predicate(config.message),
         hint=Predicate(config.hint),
     )
-
-
-@cache
-def documentation() -> Mapping[str, list[Rule]]:
-    """Return the built-in policies by group."""
-    groups: dict[str, list[Rule]] = {}
-    for rule in REGISTRY.values():
-        groups.setdefault(rule.group, []).append(rule)
-    return groups

@@ -57,8 +57,10 @@ class Rule:
         return f"docs/policies.md#{self.name}"
 
 
+GROUPS: Final = ("Data loss", "Availability", "Compatibility", "Access", "Design", "Conventions")
+"""What rules are about, in the order of the documentation."""
 REGISTRY: Final[dict[str, Rule]] = {}
-"""Rules by name, in the order of the documentation; filled when `kolumn.host.policies.rules` is imported."""
+"""Rules by name; filled when `kolumn.host.policies.rules` is imported."""
 
 
 def rule(

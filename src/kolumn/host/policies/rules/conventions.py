@@ -19,9 +19,18 @@ from kolumn.host.policies.rule import Finding, Parameter, rule
 from kolumn.host.results import Change
 
 _GROUP = "Conventions"
-_RESERVED = frozenset(
-    ["all", "alter", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "begin", "between", "both", "by", "case", "cast", "check", "collate", "column", "commit", "constraint", "create", "cross", "current_date", "current_role", "current_time", "current_timestamp", "current_user", "default", "deferrable", "delete", "desc", "distinct", "do", "drop", "else", "end", "escape", "except", "exists", "false", "fetch", "for", "foreign", "from", "full", "grant", "group", "having", "if", "in", "index", "initially", "inner", "insert", "intersect", "into", "is", "isnull", "join", "lateral", "leading", "left", "like", "limit", "localtime", "localtimestamp", "natural", "not", "notnull", "null", "offset", "on", "only", "or", "order", "outer", "over", "overlaps", "placing", "primary", "raise", "references", "returning", "revoke", "right", "rollback", "row", "select", "session_user", "set", "similar", "some", "symmetric", "table", "then", "to", "trailing", "transaction", "trigger", "true", "truncate", "union", "unique", "update", "user", "using", "values", "variadic", "verbose", "view", "when", "where", "window", "with"]
+_WORDS = (
+    "_ all alter analyse analyze and any array as asc asymmetric begin between both by case cast check "
+    "collate column commit constraint create cross current_date current_role current_time "
+    "current_timestamp current_user default deferrable delete desc distinct do drop else end escape "
+    "except exists false fetch for foreign from full grant group having if in index initially inner "
+    "insert intersect into is isnull join lateral leading left like limit localtime localtimestamp "
+    "natural not notnull null offset on only or order outer over overlaps placing primary raise "
+    "references returning revoke right rollback row select session_user set similar some symmetric "
+    "table then to trailing transaction trigger true truncate union unique update user using values "
+    "variadic verbose view when where window with "
 )
+_RESERVED = frozenset(_WORDS.split())
 """Reserved words of SQL:2016 that PostgreSQL, SQLite, MySQL or SQL Server reserve as well."""
 _NAMED = (
     "table",

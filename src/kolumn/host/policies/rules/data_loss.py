@@ -64,7 +64,7 @@ def narrower_type(_facts: Facts, change: Change, _options: Mapping[str, Any]) ->
                 (each for each in retyped if f"{each.column}:" in risk.message), None
             )
             if named is not None:
-                yield Finding(f"column {named.column} from {named.before} to {named.after}: {risk.message}")
+                yield Finding(risk.message)
 
 
 @rule(

@@ -83,7 +83,7 @@ _is_small = re.compile(r"(small)?(int|integer|int[24]|serial[24]?)").fullmatch
     severity="info",
     kinds=("table",),
     providers=_POSTGRES,
-    why="A serial column is a default on a sequence with rights and ownership of its own: copies of the table share it.",
+    why="Its sequence has rights and ownership of its own, and copies of the table share it.",
     instead='An identity column: type = "bigint", identity = "always".',
 )
 def serial_column(facts: Facts, change: Change, options: Mapping[str, Any]) -> Iterator[Finding]:
