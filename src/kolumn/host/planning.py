@@ -94,9 +94,10 @@ def plan(configuration: Configuration, state: State, fleet: Fleet, options: Opti
         unmanaged=tuple(counted) if any(answer.unmanaged is not None for answer in answers) else None,
         destroy=options.destroy,
     )
-    from kolumn.host.policies.evaluation import judge
+    if review.changes or project.policies:
+        from kolumn.host.policies.evaluation import judge
 
-    review = judge(review, project, schemas)
+        review = judge(review, project, schemas)
     return ProjectPlan(
         requests=requests,
         providers=tuple(answer.plan for answer in answers),

@@ -112,6 +112,8 @@ def ask(rules: Sequence[OwnRule], documents: Documents) -> tuple[list[Violation]
     problems: list[Problem] = []
     by_subject: dict[str, list[OwnRule]] = {}
     for rule in rules:
+        if rule.when.constant and rule.when.decide(sandbox({})) is False:
+            continue
         by_subject.setdefault(rule.config.subject, []).append(rule)
     for subject, asked in by_subject.items():
         remaining = list(asked)

@@ -225,12 +225,14 @@ def _complete(config: Mapping[str, Any], schema: ObjectType) -> dict[str, Any]:
         value = config.get(name)
         if value is None and attribute.elements is not None:
             value = config.get(singular(name))
-        found[name] = _absent(attribute) if value is None else _value(value, attribute)
+        absent = value is None or (value == "" and attribute.default == "")
+        found[name] = _absent(attribute) if absent else _value(value, attribute)
     return found
 
 
 def _absent(attribute: AttributeSchema) -> Any:
-    if attribute.default is not None:
+    """Return what stands for an attribute that is not written: its default, false, an empty list or null."""
+    if attribute.default not in (None, ""):
         return attribute.default
     return {"bool": False, "list": [], "map": {} if attribute.elements is None else None}.get(attribute.type)
 
