@@ -28,7 +28,7 @@ def rename_table(_facts: Facts, change: Change, _options: Mapping[str, Any]) -> 
 
 @rule(
     _GROUP,
-    kinds=(*_RELATIONS, "composite_type"),
+    kinds=_RELATIONS,
     why="Code that knows the old name fails from that moment, code that knows the new one until then.",
     instead="Add a column with the new name, write both, copy old rows, read the new one, drop the old one.",
 )
@@ -42,7 +42,7 @@ def rename_column(_facts: Facts, change: Change, _options: Mapping[str, Any]) ->
 @rule(
     _GROUP,
     severity="info",
-    kinds=("table", "composite_type"),
+    kinds=("table",),
     why="Code that reads or compares the column may rely on the old type, and so may views and functions.",
     instead="Release code that takes both types first.",
 )

@@ -36,7 +36,7 @@ def drop_table(_facts: Facts, change: Change, _options: Mapping[str, Any]) -> It
 
 @rule(
     _GROUP,
-    kinds=("table", "composite_type"),
+    kinds=("table",),
     why="The values are gone, and code that still names the column fails the moment it is.",
     instead="Release code that does not use the column first. Then drop it, in a change of its own.",
 )
@@ -49,7 +49,7 @@ def drop_column(_facts: Facts, change: Change, _options: Mapping[str, Any]) -> I
 
 @rule(
     _GROUP,
-    kinds=("table", "composite_type", "domain"),
+    kinds=("table",),
     why="Values may be cut off, changed or refused: the plan says which with its risks.",
     instead="Add a column of the new type, fill it in batches, check what does not fit, switch over, drop the old one.",
 )
