@@ -193,7 +193,9 @@ def test_overruling_a_policy(guarded: ProjectFolder, tmp_path: Path) -> None:
     unsaid = guarded.run("apply", "--auto-approve", "--override-policy", "no_drop")
     assert unsaid.code == 1 and "needs a reason" in unsaid.err
     assert guarded.objects() == {"users"}
-    ran = guarded.ok("apply", "--auto-approve", "--override-policy", "no_drop", "--reason", "agreed", "--json")
+    ran = guarded.ok(
+        "apply", "--auto-approve", "--override-policy", "no_drop", "--reason", "agreed", "--json"
+    )
     (found, _) = ran.document["plan"]["policies"]
     assert (found["policy"], found["overridden"]) == ("no_drop", "agreed")
     assert guarded.objects() == set()
@@ -268,7 +270,10 @@ def test_policies_without_a_fault_are_counted(guarded: ProjectFolder) -> None:
 
 
 def test_policies_are_listed_and_explained(guarded: ProjectFolder) -> None:
-    guarded.write(GUARDED + 'policy "drop_table" {\n  severity = "error"\n}\npolicy "rename_table" {\n  enabled = false\n}\n')
+    guarded.write(
+        GUARDED
+        + 'policy "drop_table" {\n  severity = "error"\n}\npolicy "rename_table" {\n  enabled = false\n}\n'
+    )
     text = guarded.ok("policy", "list").out
     assert "no_drop" in text and "rename_table" not in text
     assert "rename_table" in guarded.ok("policy", "list", "--all").out
@@ -278,6 +283,21 @@ def test_policies_are_listed_and_explained(guarded: ProjectFolder) -> None:
     assert "max_rows = 100000" in text and "Instead:" in text
     ran = guarded.run("policy", "explain", "drop_tabel")
     assert ran.code == 1 and "drop_table" in ran.err
+
+
+def test_policies_are_tried_on_a_saved_plan(guarded: ProjectFolder, tmp_path: Path) -> None:
+    plan = tmp_path / "p"
+    guarded.write(EMPTIED)
+    guarded.run("plan", "--out", str(plan))
+    guarded.database.unlink()
+    ran = guarded.run("policy", "test", str(plan))
+    assert ran.code == 1 and "error no_drop" in ran.out
+    ran = guarded.run("policy", "test", str(plan), "--json", "-var", "environment=test")
+    assert (ran.code, ran.document["denied"]) == (0, False)
+    assert names(ran.document["policies"]) == ["drop_table"]
+    guarded.write(USERS + 'policies {\n  builtin = "none"\n}\n')
+    assert guarded.ok("policy", "test", str(plan)).out == "No policy is violated.\n"
+    assert not guarded.database.exists()
 
 
 def test_without_a_project_the_built_in_policies_are_listed(project: ProjectFolder) -> None:

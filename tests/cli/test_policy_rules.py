@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -52,9 +50,7 @@ def column(name: str, type_: str = "INTEGER", *, key: bool = False, more: str = 
 
 ID = column("id", key=True)
 BIG = column("id", "bigint", key=True)
-FILLED_SQLITE = (
-    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50) INSERT INTO t SELECT i, i FROM n"
-)
+FILLED_SQLITE = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50) INSERT INTO t SELECT i, i FROM n"
 FILLED = "INSERT INTO t SELECT i, i FROM generate_series(1, 50) AS i; ANALYZE"
 FEW = "max_rows = 10"
 ONLINE = ("--online",)
@@ -98,9 +94,16 @@ def _cases() -> Iterator[Case]:
     )
     composite = 'create "postgres_composite_type" "c" {\n%s}\n'
     one, two_of_them = (
-        "".join(f'  attribute "{name}" {{\n    type = "text"\n  }}\n' for name in names) for names in ("a", "ab")
+        "".join(f'  attribute "{name}" {{\n    type = "text"\n  }}\n' for name in names)
+        for names in ("a", "ab")
     )
-    yield Case("other_data_loss", "postgres", composite % one, composite % two_of_them, before=composite % two_of_them)
+    yield Case(
+        "other_data_loss",
+        "postgres",
+        composite % one,
+        composite % two_of_them,
+        before=composite % two_of_them,
+    )
     yield Case(
         "not_null_without_default",
         "sqlite",
@@ -139,7 +142,14 @@ def _cases() -> Iterator[Case]:
     )
     index = 'create "postgres_index" "i" {\n  table = "t"\n  columns = ["n"]\n}\n'
     yield Case(
-        "index_not_online", "postgres", T + index, T + index, before=T, script=FILLED, settings=FEW, words=ONLINE
+        "index_not_online",
+        "postgres",
+        T + index,
+        T + index,
+        before=T,
+        script=FILLED,
+        settings=FEW,
+        words=ONLINE,
     )
     unique = pg("t", BIG, column("n", "bigint", more="unique = true"))
     yield Case(
@@ -158,9 +168,13 @@ def _cases() -> Iterator[Case]:
         words=ONLINE,
     )
     checked = pg("t", BIG, column("n", "bigint", more='check = "n > 0"'))
-    yield Case("check_not_online", "postgres", checked, checked, before=T, script=FILLED, settings=FEW, words=ONLINE)
+    yield Case(
+        "check_not_online", "postgres", checked, checked, before=T, script=FILLED, settings=FEW, words=ONLINE
+    )
     filled = pg("t", BIG, column("n", "bigint", more="not_null = true"))
-    yield Case("not_null_not_online", "postgres", filled, filled, before=T, script=FILLED, settings=FEW, words=ONLINE)
+    yield Case(
+        "not_null_not_online", "postgres", filled, filled, before=T, script=FILLED, settings=FEW, words=ONLINE
+    )
     uuid = pg("t", BIG, column("n", "bigint"), column("u", "uuid", more='default = "%s"'))
     yield Case(
         "volatile_default",
@@ -175,8 +189,16 @@ def _cases() -> Iterator[Case]:
     yield Case("several_locks", "postgres", both, both, before=T, script=FILLED, settings=FEW, words=ONLINE)
 
     # Compatibility
-    yield Case("rename_table", "sqlite", table("u", ID, more='renamed_from = "t"'), table("u", ID), before=table("t", ID))
-    yield Case("rename_table", "postgres", pg("u", BIG, more='renamed_from = "t"'), pg("u", BIG), before=pg("t", BIG))
+    yield Case(
+        "rename_table",
+        "sqlite",
+        table("u", ID, more='renamed_from = "t"'),
+        table("u", ID),
+        before=table("t", ID),
+    )
+    yield Case(
+        "rename_table", "postgres", pg("u", BIG, more='renamed_from = "t"'), pg("u", BIG), before=pg("t", BIG)
+    )
     yield Case(
         "rename_column",
         "sqlite",
@@ -213,7 +235,11 @@ def _cases() -> Iterator[Case]:
     # Access
     guarded = pg("t", BIG, more="row_level_security = %s")
     yield Case(
-        "row_level_security_disabled", "postgres", guarded % "false", guarded % "true", before=guarded % "true"
+        "row_level_security_disabled",
+        "postgres",
+        guarded % "false",
+        guarded % "true",
+        before=guarded % "true",
     )
     grant = pg("t", BIG) + (
         'create "postgres_grant" "g" {\n  object = postgres_table.t\n  role = "%s"\n  privileges = ["select"]\n}\n'
@@ -221,9 +247,7 @@ def _cases() -> Iterator[Case]:
     yield Case("grant_to_public", "postgres", grant % "public", grant % "pg_monitor")
     role = 'create "postgres_role" "policy_test_role" {\n  %s = true\n}\n'
     yield Case("superuser_role", "postgres", role % "superuser", role % "createdb")
-    definer = (
-        'create "postgres_function" "f" {\n  returns = "int"\n  body = "SELECT 1"\n  security_definer = true\n  %s\n}\n'
-    )
+    definer = 'create "postgres_function" "f" {\n  returns = "int"\n  body = "SELECT 1"\n  security_definer = true\n  %s\n}\n'
     yield Case(
         "security_definer_search_path",
         "postgres",
@@ -247,8 +271,12 @@ def _cases() -> Iterator[Case]:
         refer,
         refer + 'create "sqlite_index" "i" {\n  table = sqlite_table.t\n  columns = ["n"]\n}\n',
     )
-    apart = pg("o", BIG) + T + (
-        'create "postgres_foreign_key" "k" {\n  table = postgres_table.t\n  columns = ["n"]\n  references = "o(id)"\n}\n'
+    apart = (
+        pg("o", BIG)
+        + T
+        + (
+            'create "postgres_foreign_key" "k" {\n  table = postgres_table.t\n  columns = ["n"]\n  references = "o(id)"\n}\n'
+        )
     )
     yield Case("foreign_key_without_index", "postgres", apart, apart + index)
     for rule, bad, good in (
@@ -260,7 +288,12 @@ def _cases() -> Iterator[Case]:
         ("money_column", "money", "numeric"),
     ):
         yield Case(rule, "postgres", pg("t", BIG, column("n", bad)), pg("t", BIG, column("n", good)))
-    yield Case("small_primary_key", "postgres", pg("t", column("id", "int", key=True)), pg("t", BIG, column("n", "int")))
+    yield Case(
+        "small_primary_key",
+        "postgres",
+        pg("t", column("id", "int", key=True)),
+        pg("t", BIG, column("n", "int")),
+    )
     yield Case("unlogged_table", "postgres", pg("t", BIG, more="unlogged = true"), pg("t", BIG))
     indexes = two + (
         'create "sqlite_index" "a" {\n  table = "t"\n  columns = ["n"]\n}\n'
@@ -272,12 +305,21 @@ def _cases() -> Iterator[Case]:
 
     # Conventions
     yield Case("reserved_name", "sqlite", table("order", ID), table("orders", ID))
-    yield Case("reserved_name", "postgres", pg("t", BIG, column("user", "text")), pg("t", BIG, column("owner", "text")))
+    yield Case(
+        "reserved_name",
+        "postgres",
+        pg("t", BIG, column("user", "text")),
+        pg("t", BIG, column("owner", "text")),
+    )
     yield Case("quoted_name", "sqlite", table("my-table", ID), table("MyTable", ID))
     yield Case("quoted_name", "postgres", pg("MyTable", BIG), pg("my_table", BIG))
     yield Case("naming", "sqlite", table("t", ID), table("ts", ID), settings='tables = "[a-z]+s"')
     yield Case(
-        "naming", "postgres", pg("t", column("Id", "int", key=True)), pg("t", BIG), settings='columns = "[a-z]+"'
+        "naming",
+        "postgres",
+        pg("t", column("Id", "int", key=True)),
+        pg("t", BIG),
+        settings='columns = "[a-z]+"',
     )
     yield Case(
         "allowed_types",
@@ -353,10 +395,15 @@ def test_rows_are_estimated_for_the_steps_of_a_plan(at: Any, provider: str) -> N
             connection.execute(FILLED.encode())
     last = column("m") if provider == "sqlite" else column("m", "bigint")
     project.write(
-        make("u", key, more, last, more='renamed_from = "t"') + make("empty", key, more, last) + make("new", key)
+        make("u", key, more, last, more='renamed_from = "t"')
+        + make("empty", key, more, last)
+        + make("new", key)
     )
     document = project.ok("plan", "--json").document["plan"]
-    rows = {each["address"].partition(".")[2]: {step["rows"] for step in each["steps"]} for each in document["resources"]}
+    rows = {
+        each["address"].partition(".")[2]: {step["rows"] for step in each["steps"]}
+        for each in document["resources"]
+    }
     assert {name: found for name, found in rows.items() if found} == {"u": {50}, "empty": {0}, "new": {0}}
 
 
@@ -366,7 +413,8 @@ def test_rows_that_nobody_counted_are_unknown(at: Any) -> None:
     project.apply()
     with psycopg.connect(project.environment["KOLUMN_POSTGRES_URL"], autocommit=True) as connection:
         connection.execute(b"INSERT INTO t SELECT i, i FROM generate_series(1, 50) AS i")
-        connection.execute(b"SELECT pg_stat_force_next_flush(), pg_stat_reset()")
+        connection.execute(b"SELECT pg_stat_force_next_flush()")
+        connection.execute(b"SELECT pg_stat_reset()")
     project.write(
         pg("t", BIG, column("n", "numeric(30,4)"))
         + 'policy "big" {\n  for = "step"\n  deny = step.rewrites && step.rows > 10\n  message = "too big"\n}\n'
@@ -374,11 +422,11 @@ def test_rows_that_nobody_counted_are_unknown(at: Any) -> None:
     )
     ran = project.run("plan", "--json")
     steps = [step for each in ran.document["plan"]["resources"] for step in each["steps"]]
-    if all(step["rows"] is None for step in steps):
-        assert ran.code == 0
-        outcomes = {each["policy"]: each["outcome"] for each in ran.document["plan"]["policies"]}
-        assert (outcomes["big"], outcomes["table_rewrite"]) == ("unknown", "unknown")
-    assert steps
+    assert {step["rows"] for step in steps} == {None}
+    assert ran.code == 0, "what nobody knows hinders nothing"
+    outcomes = {each["policy"]: each["outcome"] for each in ran.document["plan"]["policies"]}
+    assert (outcomes["big"], outcomes["table_rewrite"]) == ("unknown", "unknown")
+    assert "cannot be told" in project.ok("plan").out
 
 
 def test_a_partitioned_table_has_the_rows_of_its_partitions(at: Any) -> None:
@@ -400,15 +448,13 @@ def test_a_partitioned_table_has_the_rows_of_its_partitions(at: Any) -> None:
     assert {step["rows"] for step in resource["steps"]} == {50}
 
 
-def test_a_first_apply_is_informed_and_not_hindered(at: Any, tmp_path: Path) -> None:
+def test_a_first_apply_is_informed_and_not_hindered(at: Any) -> None:
     """Nothing built in is an error by itself, whatever a plan does."""
     project = at("sqlite")
     project.write(table("order", column("id")))
     assert "warning table_without_primary_key" in project.ok("plan").out
     project.apply()
-    project.write("")
     project.write('create "sqlite_table" "other" {\n  columns = { a = "TEXT" }\n}\n')
     assert "warning drop_table" in project.ok("plan").out
     project.apply()
     assert project.objects() == {"other"}
-    assert not os.path.exists(tmp_path / "nothing")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 
 from kolumn.cli import options
+from kolumn.cli.boundary import FAILED
 from kolumn.cli.console import Console
 from kolumn.host.policies.inventory import PolicyEntry
 
@@ -21,13 +23,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "  kolumn policy list                   those of the project, and the built-in ones\n"
         "  kolumn policy list --all             also those that are off\n"
         "  kolumn policy explain drop_column    why, and what to do instead\n"
+        "  kolumn policy test review.plan       what they say of a plan saved with `kolumn plan --out`\n"
     )
     commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = commands.add_parser("list", help="list the policies that are on")
     listing.add_argument("--all", action="store_true", help="also those that are off")
     explain = commands.add_parser("explain", help="explain one policy")
     explain.add_argument("name", metavar="NAME")
-    for each in (listing, explain):
+    test = commands.add_parser("test", help="ask the policies of the project about a saved plan")
+    test.add_argument("planfile", type=Path, metavar="PLANFILE")
+    for each in (listing, explain, test):
         options.add_global_options(each, inherited=True)
         options.add_variable_options(each)
 
@@ -36,6 +41,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """List or explain policies; outside of a project the built-in ones alone."""
     from kolumn.host.policies import inventory
 
+    if arguments.action == "test":
+        return _test(arguments, console)
     found = inventory.policies(arguments.chdir, tuple(arguments.variables))
     if arguments.action == "explain":
         entry = inventory.one(found, arguments.name)
@@ -53,6 +60,25 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if off:
         console.print(f"\n{off} more {'is' if off == 1 else 'are'} off; --all lists them.")
     return 0
+
+
+def _test(arguments: argparse.Namespace, console: Console) -> int:
+    from kolumn.host.policies.inventory import rejudged
+
+    review = rejudged(arguments.planfile, arguments.chdir, tuple(arguments.variables))
+    if console.json:
+        from kolumn.host.plan_document import violation_document
+
+        console.document(
+            {"denied": review.denied, "policies": [violation_document(each) for each in review.violations]}
+        )
+    elif review.violations:
+        from kolumn.cli.render.policies import violations_text
+
+        console.print(violations_text(review.violations, console.style))
+    else:
+        console.print("No policy is violated.")
+    return FAILED if review.denied else 0
 
 
 def _listed(entries: list[PolicyEntry], console: Console) -> Iterator[str]:

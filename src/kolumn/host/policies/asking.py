@@ -37,13 +37,13 @@ class Documents:
         """The whole plan, as `--json` prints it, without what policies say."""
         document = review_document(self._review)
         del document["policies"]
-        document["resources"] = [self.changes[change.address] for change in self._review.changes]
+        document["resources"] = self.changes
         return document
 
     @cached_property
-    def changes(self) -> Mapping[str, dict[str, Any]]:
-        """The changes by address."""
-        return {change.address: change_with_unknowns(change) for change in self._review.changes}
+    def changes(self) -> list[dict[str, Any]]:
+        """The changes, in their order."""
+        return [change_with_unknowns(change) for change in self._review.changes]
 
     @cached_property
     def resources(self) -> Mapping[str, dict[str, Any]]:
@@ -67,8 +67,7 @@ class Documents:
             yield from self._changed(subject, names, shared)
 
     def _changed(self, subject: str, names: frozenset[str], shared: Mapping[str, Any]) -> Iterator[Thing]:
-        for change in self._review.changes:
-            document = self.changes[change.address]
+        for change, document in zip(self._review.changes, self.changes, strict=True):
             known = {**shared, "change": document}
             if "resource" in names:
                 known["resource"] = self.resources.get(change.address) or _gone(change)

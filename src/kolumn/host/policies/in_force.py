@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from kolumn.config.predicates import Predicate
 
 __all__ = ["BuiltIn", "Exceptions", "OwnRule", "Policies", "of", "rules_by_name"]
+_LONG_NAME = "x" * 200
+"""Stands for the names that patterns meet: one that takes for ever on it is refused."""
 assert _rules  # importing it has filled the registry
 
 
@@ -178,14 +180,18 @@ def _misfit(value: Any, default: Any) -> str | None:
 def _bad_patterns(rule: Rule, options: Mapping[str, Any], config: PolicyConfig) -> Iterator[Problem]:
     if rule.name != "naming":
         return
+    from kolumn.config.diagnostics import Fault
+    from kolumn.config.functions.strings import compiled
+
     for key, pattern in options.items():
         try:
-            re.compile(pattern)
-        except re.error as error:
+            compiled(pattern, _LONG_NAME)
+        except Fault as fault:
             yield Problem(
-                f"{key} of policy naming is no regular expression: {error}",
-                code="bad_pattern",
+                f"{key} of policy naming: {fault.message}",
+                code=fault.code,
                 path=key,
+                hint=fault.hint,
                 location=config.location,
             )
 

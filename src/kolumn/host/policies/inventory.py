@@ -13,10 +13,10 @@ import msgspec
 from kolumn.config.configuration import files_of
 from kolumn.config.project import Project
 from kolumn.contract.errors import Problem, ValidationError
-from kolumn.host.configuration import check
+from kolumn.host.configuration import check, schemas
 from kolumn.host.policies import in_force
 from kolumn.host.policies.in_force import BuiltIn, OwnRule
-from kolumn.host.results import Severity
+from kolumn.host.results import Review, Severity
 
 OWN = "This project"
 """The group of the project's own rules."""
@@ -66,6 +66,24 @@ def one(entries: Sequence[PolicyEntry], name: str) -> PolicyEntry:
     close = get_close_matches(name, [entry.name for entry in entries], 1)
     hint = f'Did you mean "{close[0]}"?' if close else "`kolumn policy list --all` names them."
     raise ValidationError.of([Problem(f"there is no policy {name}", code="unknown_policy", hint=hint)])
+
+
+def rejudged(
+    planfile: Path,
+    folder: Path,
+    variables: tuple[tuple[str, str], ...],
+    environment: Mapping[str, str] = os.environ,
+) -> Review:
+    """Return the plan of a plan file with what the policies of the project in `folder` say of it now.
+
+    Asks no database and writes nothing. Raises ValidationError with every fault, also of a policy.
+    """
+    from kolumn.host import planfile as plans
+    from kolumn.host.policies.evaluation import judge
+
+    saved = plans.read(planfile)
+    project = check(folder, (*saved.variables, *variables), environment).project
+    return judge(msgspec.structs.replace(saved.review, violations=()), project, schemas)
 
 
 def document(entry: PolicyEntry) -> dict[str, Any]:
