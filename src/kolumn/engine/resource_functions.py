@@ -330,7 +330,7 @@ def _step(at: int, plan: Plan, rows: int | None) -> m.PlanStep:
         reversible=step.undo is not None,
         transactional=step.transactional,
         lock=step.lock,
-        rewrites=step.rewrites,
+        rewrites=step.rewrites or any(risk.kind == "table_rewrite" for risk in step.risks),
         rows=rows,
         risks=tuple(m.PlanRisk(kind=risk.kind, message=risk.message) for risk in step.risks),
     )

@@ -50,8 +50,7 @@ def _slow(change: Change, options: Mapping[str, Any], what: str, *beginnings: st
 def table_rewrite(_facts: Facts, change: Change, options: Mapping[str, Any]) -> Iterator[Finding]:
     """A table with many rows is copied as a whole."""
     for step in change.steps:
-        rewrites = step.rewrites or any(risk.kind == "table_rewrite" for risk in step.risks)
-        if rewrites and _big(step, options):
+        if step.rewrites and _big(step, options):
             retyped = ", ".join(each.column for each in column_changes(change, "type"))
             because = f"; the type of {retyped} changes" if retyped else ""
             yield Finding(
