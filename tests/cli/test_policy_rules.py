@@ -151,6 +151,16 @@ def _cases() -> Iterator[Case]:
         settings=FEW,
         words=ONLINE,
     )
+    yield Case(
+        "index_dropped_not_online",
+        "postgres",
+        T,
+        T,
+        before=T + index,
+        script=FILLED,
+        settings=FEW,
+        words=ONLINE,
+    )
     unique = pg("t", BIG, column("n", "bigint", more="unique = true"))
     yield Case(
         "unique_not_online", "postgres", unique, unique, before=T, script=FILLED, settings=FEW, words=ONLINE

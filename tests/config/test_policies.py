@@ -185,6 +185,21 @@ def test_what_is_open_beside_a_secret_may_be_used(build: Build) -> None:
     assert decided(policy, change={"x": 1}) is True
 
 
+def test_what_has_to_be_discovered_is_unknown_without_a_database(build: Build) -> None:
+    policy = one(
+        build,
+        """
+        discover "sqlite_table" "users" { name = "users" }
+        policy "p" {
+          deny     = change.name == discover.users.name
+          severity = discover.users.name == "x" ? "error" : "info"
+        }
+        """,
+    )
+    assert decided(policy, change={"name": "users"}) is UNKNOWN
+    assert policy.severity == ""
+
+
 def test_every_fault_is_told_with_its_place(build: Build) -> None:
     with pytest.raises(ValidationError) as caught:
         build(
@@ -197,6 +212,13 @@ def test_every_fault_is_told_with_its_place(build: Build) -> None:
     places = [(each.location.line, each.location.column) for each in caught.value.problems if each.location]
     assert places == [(2, 10), (3, 13)]
     assert 'Did you mean "change"?' in caught.value.problems[0].hint
+
+
+def test_one_policies_block(build: Build) -> None:
+    assert (
+        build({"p.kl.json": '{"policies": {"builtin": "all"}, "locals": {"x": 1}}'}).builtin_policies == "all"
+    )
+    assert faults(build, 'policies {\n  builtin = "most"\n}\n')[0][0] in ("invalid_enum", "duplicate")
 
 
 def test_policies_stand_in_the_project_itself(folder: Path, build: Build) -> None:

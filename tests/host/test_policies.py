@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kolumn.config.diagnostics import Source
 from kolumn.config.parser import parse_expression
@@ -366,3 +368,152 @@ def test_facts_know_indexes_by_their_table() -> None:
     assert facts.is_indexed(found, ["a", "b"])
     assert not facts.is_indexed(found, ["a"])
     assert not facts.is_indexed(found, ["c"])
+
+
+# Whatever a plan holds
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 5)
+    | st.sampled_from(["", "a", "int", "serial", "public", "a.b", "x(y)"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["name", "type", "columns", "references", "not_null", "column"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+PATHS = st.sampled_from(
+    ["name", "columns", "columns.a", "columns.a.type", "columns.a.not_null", "columns.a.name", "columns.", "values",
+     "columns.a.references", "foreign_keys", "foreign_keys.f", "primary_key", "role", "privileges", "superuser",
+     "row_level_security", "settings", "security_definer", "unlogged", "comment", "values.a", "columns.type"]
+)  # fmt: skip
+KINDS = (
+    "table",
+    "index",
+    "foreign_key",
+    "enum",
+    "view",
+    "role",
+    "grant",
+    "function",
+    "default_privileges",
+    "x",
+)
+STEPS = st.builds(
+    m.PlanStep,
+    order=st.integers(1, 9),
+    resource_type=st.sampled_from(KINDS),
+    name=st.just("t"),
+    description=st.sampled_from(
+        ["create index i", "add unique (a) to table t: add check", "rebuild table t: a; b", ""]
+    ),
+    lock=st.sampled_from(
+        ["", "X on t (others read)", "X on t (nobody else reads or writes)", "X, for a moment"]
+    ),
+    rows=st.none() | st.integers(0, 10**7),
+    rewrites=st.booleans(),
+    transactional=st.booleans(),
+    risks=st.lists(
+        st.builds(
+            m.PlanRisk,
+            kind=st.sampled_from(["data_loss", "conversion", "may_fail", "x"]),
+            message=st.sampled_from(["drops column a", "t.a: values change", "t.a, b to c: fails", ""]),
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+PROVIDERS = st.sampled_from(["sqlite", "postgres", "postgres.archive"])
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> tuple[Review, tuple[ResourceConfig, ...]]:
+    changes, resources = [], []
+    for at in range(draw(st.integers(0, 4))):
+        provider, kind = draw(PROVIDERS), draw(st.sampled_from(KINDS))
+        type_ = f"{provider.partition('.')[0]}_{kind}"
+        address = f"{type_}.r{at}"
+        differences = [
+            Difference(draw(PATHS), draw(JSON), draw(JSON)) for _ in range(draw(st.integers(0, 4)))
+        ]
+        actions = ["create", "update", "replace", "delete", "adopt", "move", "forget", "recreate"]
+        changes.append(
+            Change(
+                address=address,
+                type=type_,
+                provider=provider,
+                action=draw(st.sampled_from(actions)),  # type: ignore[arg-type]
+                differences=tuple(differences),
+                steps=tuple(draw(st.lists(STEPS, max_size=3))),
+                adopted=draw(st.booleans()),
+            )
+        )
+        if draw(st.booleans()):
+            names = st.sampled_from(
+                ["columns", "column", "primary_key", "table", "name", "settings", "uniques"]
+            )
+            config = draw(st.dictionaries(names, JSON, max_size=5))
+            resources.append(
+                ResourceConfig(address=address, type=type_, name=f"r{at}", provider=provider, config=config)
+            )
+    return Review(changes=tuple(changes)), tuple(resources)
+
+
+@settings(max_examples=400, deadline=None)
+@given(plans())
+def test_no_plan_is_too_strange_for_a_rule(made: tuple[Review, tuple[ResourceConfig, ...]]) -> None:
+    review, resources = made
+    found = judge(review, Project("p", resources=resources, builtin_policies="all"), schemas)
+    addresses = {each.address for each in review.changes}
+    order = {"error": 0, "warning": 1, "info": 2}
+    assert {each.address for each in found.violations} <= addresses
+    assert [order[each.severity] for each in found.violations] == sorted(
+        order[each.severity] for each in found.violations
+    )
+    assert not found.denied
+    assert found.changes == review.changes
+
+
+CONDITIONS = st.recursive(
+    st.sampled_from(
+        [
+            'change.action == "create"',
+            "change.adopted",
+            'change.kind != "table"',
+            "length(change.steps) > 1",
+            "anytrue([for s in change.steps : s.rewrites])",
+            "anytrue([for s in change.steps : s.rows > 100])",
+        ]
+    ),
+    lambda inner: (
+        st.tuples(inner, st.sampled_from(["&&", "||"]), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})")
+        | inner.map(lambda text: f"!({text})")
+    ),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(plans(), CONDITIONS)
+def test_to_deny_is_to_require_the_opposite(
+    made: tuple[Review, tuple[ResourceConfig, ...]], text: str
+) -> None:
+    review, resources = made
+    pair = [
+        rule("r", deny=text, message='"m"'),
+        rule("r", deny=f"!({text})", requires=True, message='"m"'),
+        rule("r", deny="true", when=text, message='"m"'),
+    ]
+    denied, required, narrowed = (
+        [
+            (each.address, each.outcome)
+            for each in judge(review, project(policy, resources=resources), schemas).violations
+        ]
+        for policy in pair
+    )
+    assert denied == required == narrowed
+    assert len(denied) <= len(review.changes)

@@ -72,6 +72,19 @@ def index_not_online(_facts: Facts, change: Change, options: Mapping[str, Any]) 
 
 @rule(
     _GROUP,
+    severity="info",
+    kinds=("index",),
+    why="The drop waits for every query on the table that is running, and all new ones wait behind it.",
+    instead=f"{_ONLINE}: the index is then dropped beside them (DROP INDEX CONCURRENTLY).",
+    max_rows=_MAX_ROWS,
+)
+def index_dropped_not_online(_facts: Facts, change: Change, options: Mapping[str, Any]) -> Iterator[Finding]:
+    """An index on a table with many rows is dropped under a lock that stops everything."""
+    yield from _slow(change, options, "it is dropped, in a table with", "drop index ")
+
+
+@rule(
+    _GROUP,
     kinds=("table",),
     why="A unique constraint or primary key builds its index under the strongest lock.",
     instead=f"{_ONLINE}: the index is then built beside the writes, and the constraint takes it over.",

@@ -39,7 +39,7 @@ def table_without_primary_key(facts: Facts, change: Change, _options: Mapping[st
     if config.get("partition_of") or config.get("inherits") or config.get("using"):
         return
     lost = difference(change, "primary_key") or column_changes(change, "primary_key")
-    if is_new(change) or change.adopted or lost:
+    if is_new(change) or lost:
         yield Finding("the table has no primary key")
 
 
