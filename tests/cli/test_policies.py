@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+
+from tests.servers import postgres
 
 from .project import USERS, ProjectFolder
 
@@ -213,6 +216,32 @@ def test_overruling_a_policy_of_a_saved_plan_and_of_destroy(guarded: ProjectFold
     guarded.run("plan", "--out", str(plan))
     guarded.ok("apply", str(plan), *words)
     assert guarded.objects() == set()
+
+
+def test_postgres_obeys_as_well(project: ProjectFolder, tmp_path: Path) -> None:
+    plan = tmp_path / "p"
+    text = GUARDED.replace("sqlite_table", "postgres_table").replace("deny ", "overridable = true\n  deny ")
+    emptied = text[text.index("variable") :]
+    with postgres.server(15).database() as url:
+        project.environment["KOLUMN_POSTGRES_URL"] = url
+
+        def there() -> bool:
+            with psycopg.connect(url) as connection:
+                return connection.execute("SELECT to_regclass('users')").fetchone() != (None,)
+
+        project.write(text)
+        project.apply()
+        project.write(emptied)
+        assert "no_drop" in names(said(project, "--out", str(plan), code=1))
+        saved = json.loads(plan.read_text())
+        _harmless(saved)
+        plan.write_text(json.dumps(saved))
+        for words in (("apply", "--auto-approve"), ("destroy", "--auto-approve"), ("apply", str(plan))):
+            ran = project.run(*words)
+            assert ran.code == 1 and "no_drop" in ran.err
+            assert there()
+        project.ok("apply", str(plan), "--override-policy", "no_drop", "--reason", "agreed")
+        assert not there()
 
 
 # Faults

@@ -289,6 +289,33 @@ def test_a_built_in_policy_is_asked_only_where_it_applies() -> None:
     assert [name for name, _, _ in judged(review, applying)] == ["drop_column"]
 
 
+def test_a_refusal_names_some_and_counts_the_rest() -> None:
+    review = Review(changes=tuple(change(f"t{at}", "delete") for at in range(60)))
+    with pytest.raises(ValidationError) as caught:
+        refuse_denied(judge(review, project(rule(message='"m"')), schemas))
+    assert len(caught.value.problems) == 51
+    assert caught.value.problems[-1].message == "and 10 more"
+
+
+def test_only_columns_of_their_own_are_columns() -> None:
+    def kinds(_provider: str) -> dict[str, ObjectType]:
+        parts = ObjectType(attributes={"column": AttributeSchema(type="string")})
+        index = ObjectType(attributes={"columns": AttributeSchema(type="list", elements=parts)})
+        return {"table": TABLE, "index": index}
+
+    index = ResourceConfig(
+        address="sqlite_index.i",
+        type="sqlite_index",
+        name="i",
+        provider="sqlite",
+        config={"columns": [{"column": "a"}]},
+    )
+    policy = rule(subject="column", deny='column.type == "TEXT"', message='"${resource.name}.${column.name}"')
+    resources = (index, table("t", columns={"a": "TEXT"}))
+    found = judge(Review(), project(policy, resources=resources), kinds)
+    assert [each.message for each in found.violations] == ["t.a"]
+
+
 def test_overruling_needs_leave_and_a_reason() -> None:
     policies = project(rule("may", overridable=True), rule("must_not"))
     review = judge(Review(changes=(change(),)), policies, schemas)

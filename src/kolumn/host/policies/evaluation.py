@@ -17,6 +17,8 @@ from kolumn.host.results import Change, Review, Violation
 from kolumn.host.sealing import Veil
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
+_LISTED = 50
+"""How many violations a refusal names."""
 _IDLE = frozenset({"move", "forget", "refresh", "unchanged"})
 """What happens in the state alone."""
 
@@ -158,10 +160,19 @@ def overrule(review: Review, project: Project, names: Sequence[str], reason: str
 
 def refuse_denied(review: Review) -> None:
     """Raise ValidationError `policy_violation` when a policy forbids the plan."""
-    problems = [_problem(each) for each in review.violations if each.denies]
-    if not problems:
+    denying = [each for each in review.violations if each.denies]
+    if not denying:
         return
-    names = sorted({each.policy for each in review.violations if each.denies})
+    names = sorted({each.policy for each in denying})
+    problems = [_problem(each) for each in denying[:_LISTED]]
+    if len(denying) > _LISTED:
+        problems.append(
+            Problem(
+                f"and {len(denying) - _LISTED} more",
+                code="policy_violation",
+                hint="`kolumn plan --json` lists them all.",
+            )
+        )
     raise ValidationError(
         f"{'Policies' if len(names) > 1 else 'A policy'} of the project "
         f"{'forbid' if len(names) > 1 else 'forbids'} this plan: {', '.join(names)}. Nothing was changed.",

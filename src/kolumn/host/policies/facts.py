@@ -180,7 +180,10 @@ class Resource:
 
     @property
     def columns(self) -> list[dict[str, Any]]:
-        """Its columns, for a type that has them."""
+        """Its columns, for a type that has some of its own: those of an index or a grant are a table's."""
+        attribute = self._schema.attributes.get("columns") if self._schema is not None else None
+        if attribute is None or attribute.elements is None or "type" not in attribute.elements.attributes:
+            return []
         found = self.config.get("columns")
         return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
