@@ -202,6 +202,8 @@ def test_overruling_a_policy(guarded: ProjectFolder, tmp_path: Path) -> None:
     (found, _) = ran.document["plan"]["policies"]
     assert (found["policy"], found["overridden"]) == ("no_drop", "agreed")
     assert guarded.objects() == set()
+    newest = guarded.ok("state", "history", "--json").document["history"][0]
+    assert newest["reason"] == "apply against no_drop: agreed"
 
 
 def test_overruling_a_policy_of_a_saved_plan_and_of_destroy(guarded: ProjectFolder, tmp_path: Path) -> None:

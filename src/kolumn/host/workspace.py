@@ -111,10 +111,18 @@ class Workspace:
         return found
 
     def overrule(self, plan: ProjectPlan, policies: Sequence[str], reason: str) -> ProjectPlan:
-        """Return a plan in which some policies do not count, for a reason. Raises ValidationError."""
+        """Return a plan in which some policies do not count, for a reason. Raises ValidationError.
+
+        What is written of the state from now on says so in its history.
+        """
         from kolumn.host.policies.evaluation import overrule
 
         review = overrule(plan.review, self.configuration.project, policies, reason)
+        if policies:
+            said = next((each.overridden for each in review.violations if each.overridden), "")
+            names = ", ".join(dict.fromkeys(each.policy for each in review.violations if each.overridden))
+            if names:
+                self.ledger.reason = f"{self._command} against {names}: {said}"
         return dataclasses.replace(plan, review=review)
 
     def refuse_denied(self, plan: ProjectPlan) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from kolumn.config.project import Project, Unknown
 from kolumn.contract.errors import Location, Problem, ValidationError
+from kolumn.contract.masking import mask
 from kolumn.host.addresses import bare_type
 from kolumn.host.policies import in_force
 from kolumn.host.policies.asking import Documents, ask, change_with_unknowns
@@ -149,6 +150,7 @@ def overrule(review: Review, project: Project, names: Sequence[str], reason: str
         )
     if problems:
         raise ValidationError.of(problems)
+    reason = Veil(project.secrets).text(mask(reason.strip()))
     return msgspec.structs.replace(
         review,
         violations=tuple(
