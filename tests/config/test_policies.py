@@ -272,6 +272,11 @@ def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         inner.map(lambda a: f"can({a})"),
         pair.map(lambda t: f"try({t[0]}, {t[1]})"),
         inner.map(lambda a: f"length([{a}][*])"),
+        inner.map(lambda a: f"length({a})"),
+        inner.map(lambda a: f'contains(["delete", "a"], {a})'),
+        st.tuples(st.sampled_from(["startswith", "endswith", "strcontains"]), pair).map(
+            lambda t: f"{t[0]}({t[1][0]}, {t[1][1]})"
+        ),
     )
 
 

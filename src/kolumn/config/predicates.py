@@ -16,6 +16,7 @@ from kolumn.config.functions import CallContext
 from kolumn.config.project import UNKNOWN, Unknown
 from kolumn.config.syntax import (
     Binary,
+    Call,
     Conditional,
     Expression,
     For,
@@ -110,6 +111,7 @@ class _Sandbox:
 
 
 _SANDBOX: Final = _Sandbox()
+_NOWHERE: Final = Path()
 
 
 def _no_templates(name: str, _text: str, _variables: Mapping[str, Any], _context: CallContext) -> Any:
@@ -118,7 +120,7 @@ def _no_templates(name: str, _text: str, _variables: Mapping[str, Any], _context
 
 def sandbox(variables: Mapping[str, Any]) -> Frame:
     """Return where expressions are evaluated that see `variables` and nothing else; several may share it."""
-    return Frame(_SANDBOX, CallContext(Path(), Budget(_WORK), {}, _no_templates), variables)
+    return Frame(_SANDBOX, CallContext(_NOWHERE, Budget(_WORK), {}, _no_templates), variables)
 
 
 def _names(node: Any, own: frozenset[str]) -> set[str]:
@@ -164,8 +166,15 @@ def _compiled(node: Value) -> Run:
             return _negating(node, _compiled(node.operand))
         case Conditional():
             return _choosing(node, _compiled(node.condition), _compiled(node.then), _compiled(node.otherwise))
-        case Expression():
-            return lambda frame: evaluate(node, frame)
+        case Call(name="contains", arguments=(list() as listed, sought), expand=False):
+            if all(type(each) is str for each in listed):
+                return _searching(node, frozenset(listed), _compiled(sought))
+        case Call(name=name, arguments=(one, other), expand=False) if name in _TEXT_TESTS:
+            return _testing(node, _TEXT_TESTS[name], _compiled(one), _compiled(other))
+        case Call(name="length", arguments=(measured,), expand=False):
+            return _measuring(node, _compiled(measured))
+    if isinstance(node, Expression):
+        return lambda frame: evaluate(node, frame)
     return lambda _: node
 
 
@@ -226,5 +235,36 @@ def _choosing(node: Conditional, condition: Run, then: Run, otherwise: Run) -> R
         if value is True:
             return then(frame)
         return otherwise(frame) if value is False else evaluate(node, frame)
+
+    return run
+
+
+def _searching(node: Call, listed: frozenset[str], sought: Run) -> Run:
+    def run(frame: Frame) -> Any:
+        value = sought(frame)
+        return value in listed if type(value) is str else evaluate(node, frame)
+
+    return run
+
+
+_TEXT_TESTS: Final[Mapping[str, Callable[[str, str], bool]]] = {
+    "startswith": str.startswith,
+    "endswith": str.endswith,
+    "strcontains": str.__contains__,
+}
+
+
+def _testing(node: Call, test: Callable[[str, str], bool], left: Run, right: Run) -> Run:
+    def run(frame: Frame) -> Any:
+        one, other = left(frame), right(frame)
+        return test(one, other) if type(one) is str and type(other) is str else evaluate(node, frame)
+
+    return run
+
+
+def _measuring(node: Call, measured: Run) -> Run:
+    def run(frame: Frame) -> Any:
+        value = measured(frame)
+        return len(value) if type(value) in (str, list, dict) else evaluate(node, frame)
 
     return run
