@@ -273,6 +273,9 @@ def test_validate_checks_policies(project: ProjectFolder) -> None:
         }
         policy "drop_tabel" { severity = "error" }
         policy "table_rewrite" { max_row = 3 }
+        policy "drop_column" {
+          when = change.adress == "x"
+        }
         policy "c" {
           for  = "plan"
           deny = plan.summary.deletes > 3
@@ -288,6 +291,7 @@ def test_validate_checks_policies(project: ProjectFolder) -> None:
         "There is no nosuch here",
         "There is no colour here",
         "There is no deletes here",
+        "There is no adress here",
     ]
     assert all(each["line"] for each in problems)
     assert project.run("plan").code == 1

@@ -162,6 +162,7 @@ def test_json_says_the_same(folder: Path, build: Build) -> None:
         ("deny = var.secret == change.action", "sensitive_policy", "sensitive"),
         ('deny = true\nmessage = "${local.all.secret}"', "sensitive_policy", "sensitive"),
         ("deny = length(local.all) == change.x", "sensitive_policy", "sensitive"),
+        ('severity = "info"\nwhen = plan.destroy', "unknown_reference", "plan"),
         ("deny = true\nexcept = [1]", "wrong_type", "addresses"),
     ],
 )

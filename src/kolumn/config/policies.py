@@ -44,7 +44,7 @@ SUBJECTS: Final[Mapping[str, tuple[str, ...]]] = {
     "plan": ("plan",),
 }
 """What a rule may be asked about, and which names its expressions may use for it."""
-SETTINGS_NAMES: Final = ("change", "plan")
+SETTINGS_NAMES: Final = ("change",)
 """The names that `when` may use in the settings of a built-in policy."""
 SEVERITIES: Final = ("error", "warning", "info")
 BUILTIN_CHOICES: Final = ("default", "all", "none")
@@ -212,7 +212,7 @@ class _Reading:
             if node.root in SUBJECTS:
                 hint = f'It is known in policies with for = "{node.root}".'
                 if not self.is_rule:
-                    hint = f"Settings of a built-in policy know {' and '.join(SETTINGS_NAMES)}."
+                    hint = f"Settings of a built-in policy know {' and '.join(SETTINGS_NAMES)} only."
             raise Fault(
                 f"There is nothing called {node.root[:60]} here.",
                 node.start,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kolumn.config.project import UNKNOWN, ResourceConfig, Unknown
+from kolumn.config.project import UNKNOWN, PolicyConfig, ResourceConfig, Unknown
 from kolumn.contract import messages as m
 from kolumn.contract.errors import Problem
 from kolumn.contract.schema import ObjectType
@@ -15,7 +15,7 @@ from kolumn.host.policies.facts import Facts, Resource
 from kolumn.host.results import Change, Review, Violation
 
 if TYPE_CHECKING:
-    from kolumn.host.policies.in_force import OwnRule
+    from kolumn.host.policies.in_force import BuiltIn, OwnRule
 
 
 class Thing(NamedTuple):
@@ -157,24 +157,37 @@ def _asked(rule: OwnRule, address: str, frame: Any, documents: Documents) -> Vio
     )
 
 
-def rehearse(rules: Sequence[OwnRule]) -> list[Problem]:
-    """Return the faults that rules have whatever a plan holds, such as an attribute that nothing has.
+def rehearse(rules: Sequence[OwnRule], settings: Sequence[BuiltIn]) -> list[Problem]:
+    """Return the faults that expressions have whatever a plan holds, such as an attribute that nothing has.
 
     They are asked about things of which nothing is known but what attributes they have.
     """
     from kolumn.config.diagnostics import Fault
-    from kolumn.config.policies import SUBJECTS
+    from kolumn.config.policies import SETTINGS_NAMES, SUBJECTS
     from kolumn.config.predicates import problem_of, sandbox
 
     shapes = _shapes()
+    asked: list[tuple[PolicyConfig, tuple[str, ...], tuple[Callable[[Any], Any], ...]]] = [
+        (
+            rule.config,
+            SUBJECTS[rule.config.subject],
+            (rule.when.decide, rule.condition.decide, rule.message.text, rule.hint.text),
+        )
+        for rule in rules
+    ]
+    asked += [
+        (each.config, SETTINGS_NAMES, (each.when.decide,))
+        for each in settings
+        if each.config is not None and each.when is not None
+    ]
     problems = []
-    for rule in rules:
-        frame = sandbox({name: shapes[name] for name in SUBJECTS[rule.config.subject]})
-        for run in (rule.when.decide, rule.condition.decide, rule.message.text, rule.hint.text):
+    for config, names, expressions in asked:
+        frame = sandbox({name: shapes[name] for name in names})
+        for run in expressions:
             try:
                 run(frame)
             except Fault as fault:
-                problems.append(problem_of(fault, rule.config.name, rule.config.location))
+                problems.append(problem_of(fault, config.name, config.location))
     return problems
 
 

@@ -106,10 +106,10 @@ def of(project: Project) -> Policies:
         if config.name in REGISTRY:
             problems.append(_taken(config))
         own.append(_own(config))
-    if own:
+    if own or any(each.when is not None for each in builtin):
         from kolumn.host.policies.asking import rehearse
 
-        problems += rehearse(own)
+        problems += rehearse(own, builtin)
     if problems:
         raise ValidationError.of(problems)
     return Policies(builtin, tuple(own))
