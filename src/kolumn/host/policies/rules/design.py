@@ -197,7 +197,7 @@ def unlogged_table(_facts: Facts, change: Change, _options: Mapping[str, Any]) -
     severity="info",
     kinds=("index",),
     why="Every write pays for both, and the longer one serves wherever the shorter one does.",
-    instead="Keep the longer one.",
+    instead="Keep one of them: the longer one where they differ.",
 )
 def redundant_index(facts: Facts, change: Change, _options: Mapping[str, Any]) -> Iterator[Finding]:
     """A new index has the columns that another one begins with."""
