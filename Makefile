@@ -45,6 +45,7 @@ bench: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/python -m tools.provider_status
 	$(BIN)/python -m tools.provider_reference
+	$(BIN)/python -m tools.policy_reference
 
 clean:
 	rm -rf .venv .cache .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build

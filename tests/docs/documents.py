@@ -26,6 +26,7 @@ DOCUMENTS = (
     "docs/language.md",
     "docs/commands.md",
     "docs/drift.md",
+    "docs/policies.md",
     "docs/postgres.md",
     "docs/sqlite.md",
 )

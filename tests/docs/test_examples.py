@@ -181,3 +181,10 @@ def test_headings_that_are_linked_exist(document: str):
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     anchors = {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
     assert set(re.findall(r"\]\(#([^)]*)\)", text)) <= anchors
+
+
+def test_the_list_of_policies_is_up_to_date():
+    from tools import policy_reference
+
+    text = (ROOT / policy_reference.DOCUMENT).read_text(encoding="utf-8")
+    assert policy_reference.with_reference(text) == text, "run `make docs`"

@@ -25,6 +25,24 @@ SECRET = "Pl4netarium-hunter2-newt"
 VARIABLE = "KOLUMN_VAR_password"
 
 VALID = """
+policy "no_drop" {
+  for      = "change"
+  when     = var.prefix == "shop"
+  deny     = change.action == "delete" && length(change.steps) > 0
+  message  = "${change.address}: ${join(", ", [for s in change.steps : s.description])}"
+  severity = "warning"
+}
+
+policy "table_rewrite" {
+  severity = "error"
+  max_rows = 1000
+  except   = ["sqlite_table.legacy_*"]
+}
+
+policies {
+  builtin = "all"
+}
+
 variable "prefix" {
   type    = string
   default = "shop"

@@ -27,11 +27,15 @@ def carry_out(
     """Show `plan`, ask unless that was answered beforehand, apply it; return the exit code."""
     from kolumn.cli.options import show_warnings
 
+    plan = workspace.overrule(
+        plan, getattr(arguments, "override_policy", ()), getattr(arguments, "reason", "")
+    )
     if not console.json:
         from kolumn.cli.render.review import review_text
 
         show_warnings(workspace, console)
         console.print(review_text(plan.review, console.style, sql=arguments.sql))
+    workspace.refuse_denied(plan)
     if plan.review.has_changes and not (approved or arguments.auto_approve) and not _confirmed(plan, console):
         console.print("Nothing was changed.")
         return 1
@@ -69,7 +73,8 @@ def confirmed(console: Console, what: str, otherwise: str) -> bool:
 
 def _report(plan: ProjectPlan, applied: Applied, console: Console) -> int:
     if console.json:
-        from kolumn.cli.render.documents import applied_document, review_document
+        from kolumn.cli.render.documents import applied_document
+        from kolumn.host.plan_document import review_document
 
         console.document({"plan": review_document(plan.review), **applied_document(applied)})
     else:

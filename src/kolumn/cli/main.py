@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "output": ("output", "show the outputs of the last apply"),
     "graph": ("graph", "draw the dependencies of the resources"),
     "state": ("state", "look into, move and restore the state"),
+    "policy": ("policy", "list and explain policies"),
     "providers": ("providers", "list installed and configured providers"),
     "schema": ("schema", "document the resource types of a provider"),
     "version": ("version", "show the version"),

@@ -199,6 +199,16 @@ def add_execution_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="after a failure leave what was done instead of undoing it",
     )
+    group.add_argument(
+        "--override-policy",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="go ahead against this policy, if it says overridable = true; repeatable",
+    )
+    group.add_argument(
+        "--reason", default="", metavar="TEXT", help="why a policy is overruled; kept with the result"
+    )
 
 
 def context(arguments: argparse.Namespace) -> Context:

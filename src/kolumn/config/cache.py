@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FOLDER: Final = Path(".kolumn") / "cache"
 FILE: Final = "project.json"
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,14 @@ class MovedFrom(Declaration):
 
 
 @dataclass(slots=True)
+class Policy(Declaration):
+    """A `policy` block, its attributes as written."""
+
+    name: str
+    entries: dict[str, Value]
+
+
+@dataclass(slots=True)
 class Module:
     """Everything one folder declares."""
 
@@ -166,6 +174,9 @@ class Module:
     outputs: dict[str, Output] = field(default_factory=dict)
     calls: dict[str, ModuleCall] = field(default_factory=dict)
     moved: list[MovedFrom] = field(default_factory=list)
+    policies: dict[str, Policy] = field(default_factory=dict)
+    builtin_policies: Declaration | None = None
+    """The `policies` block."""
     settings: list[Declaration] = field(default_factory=list)
     """The `kolumn`, `required_providers` and `state` blocks."""
 
@@ -179,6 +190,8 @@ _KINDS: Final = {
     "output": (1, 1),
     "module": (1, 1),
     "moved": (0, 0),
+    "policy": (1, 1),
+    "policies": (0, 0),
     "kolumn": (0, 0),
     "required_providers": (0, 0),
     "state": (0, 1),
@@ -444,6 +457,31 @@ class Declarer:
             addresses.append(text)
         self.module.moved.append(MovedFrom(here.source, here.block, *addresses))
 
+    def _policy(self, here: Declaration) -> None:
+        name = here.block.labels[0]
+        if not name.replace("-", "_").isidentifier():
+            raise Fault(
+                "This is no name for a policy.",
+                here.block.start,
+                here.block.end,
+                hint='Words joined by _ or -, like policy "no_drop_in_production".',
+                code="bad_name",
+            )
+        made = Policy(here.source, here.block, name, here.block.entries)
+        self._register(self.module.policies, name, f"policy {name}", made)
+
+    def _policies(self, here: Declaration) -> None:
+        self._only(here, ("builtin",))
+        if (first := self.module.builtin_policies) is not None:
+            raise Fault(
+                f"policies is declared twice; first at {first.location}.",
+                here.block.start,
+                here.block.end,
+                hint="Join them.",
+                code="duplicate",
+            )
+        self.module.builtin_policies = here
+
     def _kolumn(self, here: Declaration) -> None:
         self._only(here, ("required_version", "required_providers", "state", "backend"))
         self.module.settings.append(here)
@@ -506,6 +544,7 @@ _HEADERS: Final = {
     "variable": 'Write variable "NAME" { ... }.',
     "output": 'Write output "NAME" { ... }.',
     "module": 'Write module "NAME" { ... }.',
+    "policy": 'Write policy "NAME" { ... }.',
 }
 
 

@@ -18,9 +18,13 @@ _SECRET_NAME = re.compile(
     r"|dsn|connection_string|_url\b|://)"
 )
 _HEADER = re.compile(r"^[^\W\d]\w*", re.MULTILINE)
-_PLAIN_HEADER = re.compile(r'(?:create|discover|output|module|variable|provider)(?: "[\w.-]*"){1,2} \{')
+_PLAIN_HEADER = re.compile(
+    r'(?:create|discover|output|module|variable|provider|policy)(?: "[\w.-]*"){1,2} \{'
+)
 """Headers of blocks: by far the most lines asked for, and nothing in them to hide."""
-_OPEN_BLOCKS = frozenset({"create", "discover", "output", "locals", "module", "moved", "kolumn", "state"})
+_OPEN_BLOCKS = frozenset(
+    {"create", "discover", "output", "locals", "module", "moved", "kolumn", "state", "policy", "policies"}
+)
 """Blocks whose lines are shown; those of providers and variables may hold secrets."""
 _HARMLESS = re.compile(
     r"\s*((type|description|sensitive|nullable|condition|error_message)\s*=|validation\b|\}"

@@ -103,6 +103,14 @@ def _evaluate(configuration: Configuration, discover: Discover | None) -> Evalua
         )
     outputs = _outputs(session, root)
     settings = _settings(session, root)
+    if root.module.policies:
+        from kolumn.config.policies import policies
+
+        settings["policies"] = policies(session, root)
+    if root.module.builtin_policies is not None:
+        from kolumn.config.policies import builtin_choice
+
+        settings["builtin_policies"] = builtin_choice(session, root)
     if session.problems:
         raise ValidationError.of(session.problems)
     secrets = tuple(dict.fromkeys(session.secrets))

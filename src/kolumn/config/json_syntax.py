@@ -31,7 +31,7 @@ from kolumn.config.values import whole
 if TYPE_CHECKING:
     from kolumn.contract.errors import Problem
 
-LABELS = {"create": 2, "discover": 2, "provider": 1, "variable": 1, "output": 1, "module": 1}
+LABELS = {"create": 2, "discover": 2, "provider": 1, "variable": 1, "output": 1, "module": 1, "policy": 1}
 """How many labels each kind of top-level block has; others have none."""
 _SPACE = re.compile(r"[ \t\r\n]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")

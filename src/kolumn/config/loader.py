@@ -163,6 +163,17 @@ class _Loader:
                     location=provider.location,
                 )
             )
+        rules = [*module.policies.values(), module.builtin_policies]
+        self.problems += [
+            Problem(
+                "Policies stand in the project's own folder, not in a module.",
+                code="misplaced_block",
+                hint="Move it there; it is asked about the resources of all modules.",
+                location=rule.location,
+            )
+            for rule in rules
+            if rule is not None
+        ]
 
 
 def locate(configuration: Configuration, address: str, path: str = "") -> Location | None:

@@ -33,8 +33,8 @@ _LIST_ITEM = re.compile(r'"([^"]*)"')
 _SEPARATED = re.compile(r"\]|\"[ \t]*\"|^[ \t]*,")
 _STARTS_TOP_BLOCK = re.compile(
     r'^(?:(?:create|discover)[ \t]+"[^"\n]*"[ \t]+"[^"\n]*"'
-    r'|(?:variable|output|module|provider)[ \t]+"[^"\n]*"'
-    r"|(?:locals|moved|kolumn))[ \t\"\w]*\{",
+    r'|(?:variable|output|module|provider|policy)[ \t]+"[^"\n]*"'
+    r"|(?:locals|moved|kolumn|policies))[ \t\"\w]*\{",
     re.MULTILINE,
 )
 _STARTS_STATEMENT = re.compile(rf'([ \t]*)(?:{lexer.IDENTIFIER}[ \t]*(?:=(?!=)|[\w\s"-]*\{{)|\}})')

@@ -131,6 +131,36 @@ class Moved(_Part, frozen=True, omit_defaults=True):
     location: Location | None = None
 
 
+class PolicyConfig(_Part, frozen=True, omit_defaults=True):
+    """A `policy` block: a rule over plans or, with an empty `subject`, settings of a built-in one.
+
+    `when`, `condition`, `message` and `hint` are expressions as JSON data (see `predicates`).
+    """
+
+    HIDDEN = frozenset({"when", "condition", "message", "hint"})
+
+    name: str
+    subject: str = ""
+    """What it is asked about: `change`, `step`, `resource`, `column` or `plan`."""
+    when: Any = True
+    condition: Any = False
+    requires: bool = False
+    """Whether the condition must be true; else it must not."""
+    severity: str = ""
+    """`error`, `warning` or `info`; empty where the block does not say it."""
+    enabled: bool | None = None
+    overridable: bool | None = None
+    exceptions: tuple[str, ...] = ()
+    """Patterns of addresses that it is not asked about."""
+    message: Any = ""
+    hint: Any = ""
+    url: str = ""
+    description: str = ""
+    parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    """Other attributes of the settings of a built-in policy."""
+    location: Location | None = None
+
+
 class Project(_Part, frozen=True, omit_defaults=True):
     """Everything a folder of configuration says."""
 
@@ -149,3 +179,6 @@ class Project(_Part, frozen=True, omit_defaults=True):
     """As written in `required_providers`: provider name -> version constraint or map."""
     state: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """Settings of the `state` block, as written."""
+    policies: tuple[PolicyConfig, ...] = ()
+    builtin_policies: str = "default"
+    """Which built-in policies are on before single ones are set: `default`, `all` or `none`."""

@@ -206,9 +206,13 @@ class PlanStep(Message, frozen=True, kw_only=True):
     transactional: bool = always(bool)
     """Runs inside the one transaction of the apply."""
     lock: str = ""
-    """What it locks and how, in the database's own words."""
+    """What it locks and how, in the database's own words; what others may do meanwhile, where that can be told,
+    stands in parentheses at the end: `(others read and write)`, `(others read)`, `(nobody else reads or writes)`."""
     rewrites: bool = False
     """Writes the whole table anew."""
+    rows: int | None = None
+    """Rows of the table it is about, before the plan, as the catalogue estimates them; 0 where there is no table
+    or it is new, None where nobody knows."""
     risks: tuple[PlanRisk, ...] = ()
 
 

@@ -15,7 +15,7 @@ from kolumn.contract.context import Context
 from kolumn.contract.errors import OperationError, Problem, StateError, ValidationError
 from kolumn.contract.logs import DiscoveryLogger
 from kolumn.contract.masking import mask
-from kolumn.engine import applier
+from kolumn.engine import applier, row_estimates
 from kolumn.engine.applier import Outcome
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.journal import interruption
@@ -49,6 +49,11 @@ class ResourceFunctions(FunctionGroup):
         options = request.options or m.PlanOptions()
         plan = self._planned(context, request.resources, options)
         detail = options.detail
+        rows = (
+            row_estimates.of_steps(plan.steps, lambda tables: self.catalog.rows(context, tables))
+            if detail
+            else []
+        )
         warnings = list(plan.warnings)
         if plan.steps and (journal := self.session.journal):
             warnings += filter(None, [interruption(journal.unfinished(context))])
@@ -59,7 +64,7 @@ class ResourceFunctions(FunctionGroup):
             execution_order=_execution_order(plan),
             resources=tuple(_planned(change) for change in plan.changes),
             warnings=tuple(warnings),
-            steps=tuple(_step(at, plan) for at in range(len(plan.steps))) if detail else (),
+            steps=tuple(_step(at, plan, each) for at, each in enumerate(rows)),
             fingerprint=plan.fingerprint if detail else "",
             unmanaged=tuple(map(str, plan.unmanaged)) if detail else (),
         )
@@ -317,7 +322,7 @@ def _planned(change: ResourceChange) -> m.PlannedResource:
     )
 
 
-def _step(at: int, plan: Plan) -> m.PlanStep:
+def _step(at: int, plan: Plan, rows: int | None) -> m.PlanStep:
     step: Step = plan.steps[at]
     return m.PlanStep(
         order=at + 1,
@@ -329,7 +334,8 @@ def _step(at: int, plan: Plan) -> m.PlanStep:
         reversible=step.undo is not None,
         transactional=step.transactional,
         lock=step.lock,
-        rewrites=step.rewrites,
+        rewrites=step.rewrites or any(risk.kind == "table_rewrite" for risk in step.risks),
+        rows=rows,
         risks=tuple(m.PlanRisk(kind=risk.kind, message=risk.message) for risk in step.risks),
     )
 

@@ -83,6 +83,12 @@ class Catalog(Protocol):
     def scan(self, context: Context) -> Snapshot:
         """Read every object of every registered type in a fixed number of queries."""
 
+    def rows(self, context: Context, tables: Sequence[Ref]) -> Mapping[Ref, int | None]:
+        """Return about how many rows each of `tables` has, in a fixed number of queries.
+
+        None stands for what cannot be told cheaply; a table that is not there is left out.
+        """
+
     def settle(self, context: Context, pairs: Sequence[tuple[Handler[Any], Any, Any]]) -> Sequence[Any]:
         """Return each wanted model with the live one's wording wherever the database takes both for the same.
 

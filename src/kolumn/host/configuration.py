@@ -84,17 +84,18 @@ def check(
 
 
 def _configuration(project: Project, files: Files) -> Configuration:
-    marked, texts = declared_secrets.mark(project, _schemas)
+    marked, texts = declared_secrets.mark(project, schemas)
     return Configuration(marked, files, _guarded((*project.secrets, *texts)))
 
 
 def _is_open(project: Project) -> bool:
     """Whether nothing in the project is sensitive to a provider."""
-    return not declared_secrets.mark(project, _schemas)[1]
+    return not declared_secrets.mark(project, schemas)[1]
 
 
 @cache
-def _schemas(provider: str) -> Mapping[str, ObjectType]:
+def schemas(provider: str) -> Mapping[str, ObjectType]:
+    """Return what the resource types of a provider take, by name without prefix; empty if it is unknown."""
     try:
         types = load_provider(provider).schema().resource_types
     except ValidationError:

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from kolumn.config.project import Project
+from kolumn.config.project import PolicyConfig, Project
 from kolumn.contract import messages as m
 from kolumn.contract.errors import PermissionError, StateError, ValidationError
 from kolumn.contract.times import Timestamp
@@ -55,6 +55,8 @@ class SavedPlan(msgspec.Struct, frozen=True, kw_only=True):
     withheld: tuple[str, ...] = ()
     """Names of variables whose values were not kept because they are sensitive."""
     providers: tuple[SavedProvider, ...] = ()
+    policies: tuple[PolicyConfig, ...] = ()
+    """The policies the plan was made with. Those that count are the ones at the apply."""
     review: Review
 
 
@@ -86,6 +88,7 @@ def freeze(
             )
             for each in plan.providers
         ),
+        policies=project.policies,
         review=plan.review,
     )
 

@@ -57,6 +57,36 @@ class OutputChange(msgspec.Struct, frozen=True):
     action: Literal["create", "update", "delete"]
 
 
+Severity = Literal["error", "warning", "info"]
+"""How much a violated policy matters. An `error` keeps `apply` from doing anything."""
+
+
+class Violation(msgspec.Struct, frozen=True, kw_only=True):
+    """A policy that a plan violates, or of which that cannot be told."""
+
+    policy: str
+    severity: Severity
+    message: str
+    outcome: Literal["violated", "unknown"] = "violated"
+    """`unknown`: it depends on what nobody knows, such as the rows of a table; that stops nothing."""
+    address: str = ""
+    """What it is about; empty for the plan as a whole."""
+    hint: str = ""
+    url: str = ""
+    file: str = ""
+    line: int = 0
+    """Where the resource is written; 0 for what is no longer written anywhere."""
+    builtin: bool = False
+    overridable: bool = False
+    overridden: str = ""
+    """The reason for which a person went ahead all the same."""
+
+    @property
+    def denies(self) -> bool:
+        """Whether the plan must not be carried out."""
+        return self.severity == "error" and self.outcome == "violated" and not self.overridden
+
+
 class Review(msgspec.Struct, frozen=True, kw_only=True):
     """A plan as people and programs read it: in execution order, the unchanged resources only counted."""
 
@@ -68,6 +98,13 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses of live objects neither configuration nor state names; None when nobody looked."""
     refresh_only: bool = False
     destroy: bool = False
+    violations: tuple[Violation, ...] = ()
+    """What policies say, the gravest first."""
+
+    @property
+    def denied(self) -> bool:
+        """Whether a policy forbids the plan."""
+        return any(each.denies for each in self.violations)
 
     @property
     def has_changes(self) -> bool:

@@ -23,6 +23,8 @@ class Checked:
     resources: int
     providers: tuple[str, ...]
     warnings: tuple[Problem, ...]
+    policies: int = 0
+    """How many are switched on."""
 
 
 def validate(
@@ -40,9 +42,16 @@ def validate(
                 each.name: each.config_schema for each in load(provider).schema().resource_types
             }
         problems += _faults(resource, schemas[provider], configuration)
+    try:
+        from kolumn.host.policies.evaluation import check as check_policies
+
+        policies = check_policies(project)
+    except ValidationError as error:
+        problems += error.problems
     if problems:
         raise ValidationError.of(problems)
     return Checked(
+        policies=policies,
         resources=len(project.resources),
         providers=tuple(sorted({each.provider for each in project.resources})),
         warnings=configuration.warnings,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -110,6 +110,28 @@ class Workspace:
         planfile.refuse_stale(saved, found, self.configuration.project, self.state.lineage)
         return found
 
+    def overrule(self, plan: ProjectPlan, policies: Sequence[str], reason: str) -> ProjectPlan:
+        """Return a plan in which some policies do not count, for a reason. Raises ValidationError.
+
+        What is written of the state from now on says so in its history.
+        """
+        from kolumn.host.policies.evaluation import overrule
+
+        review = overrule(plan.review, self.configuration.project, policies, reason)
+        if policies:
+            said = next((each.overridden for each in review.violations if each.overridden), "")
+            names = ", ".join(dict.fromkeys(each.policy for each in review.violations if each.overridden))
+            if names:
+                self.ledger.reason = f"{self._command} against {names}: {said}"
+        return dataclasses.replace(plan, review=review)
+
+    def refuse_denied(self, plan: ProjectPlan) -> None:
+        """Raise ValidationError `policy_violation` when a policy forbids a plan."""
+        if plan.review.denied:
+            from kolumn.host.policies.evaluation import refuse_denied
+
+            refuse_denied(plan.review)
+
     def apply(
         self,
         plan: ProjectPlan,
@@ -117,7 +139,11 @@ class Workspace:
         keep_partial: bool = False,
         announce: Callable[[ProviderPlan], None] = lambda _: None,
     ) -> Applied:
-        """Carry out a plan of this workspace; the project must be locked. See `applying.apply`."""
+        """Carry out a plan of this workspace; the project must be locked. See `applying.apply`.
+
+        Raises ValidationError `policy_violation` before anything is done.
+        """
+        self.refuse_denied(plan)
         if plan.refreshed is not None:
             from kolumn.host.refreshing import results
 

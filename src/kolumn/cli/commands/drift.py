@@ -122,7 +122,7 @@ def _settle(workspace: Workspace, arguments: argparse.Namespace, console: Consol
         return code
     workspace.save(plan, arguments.out)
     if console.json:
-        from kolumn.cli.render.documents import review_document
+        from kolumn.host.plan_document import review_document
 
         console.document({"plan": review_document(plan.review), "saved_to": str(arguments.out)})
     else:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from kolumn.cli import options
-from kolumn.cli.boundary import interruptible
+from kolumn.cli.boundary import FAILED, interruptible
 from kolumn.cli.console import Console
 from kolumn.contract.context import Context
 
@@ -17,7 +17,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `plan`."""
     parser.description = "Show what apply would do. Changes nothing, neither in a database nor in the state."
     parser.epilog = (
-        "exit codes: 0 done, 1 error; with --detailed-exitcode 2 when there is something to do\n\n"
+        "exit codes: 0 done, 1 error or a policy forbids it; with --detailed-exitcode 2 when there is something "
+        "to do\n\n"
         "examples:\n"
         "  kolumn plan                          what would change\n"
         "  kolumn plan --sql                    with the statements\n"
@@ -44,7 +45,7 @@ def _plan(arguments: argparse.Namespace, console: Console, context: Context) -> 
         if arguments.out is not None:
             workspace.save(plan, arguments.out)
         if console.json:
-            from kolumn.cli.render.documents import review_document
+            from kolumn.host.plan_document import review_document
 
             console.document(
                 {"plan": review_document(plan.review), "saved_to": str(arguments.out or "") or None}
@@ -56,4 +57,6 @@ def _plan(arguments: argparse.Namespace, console: Console, context: Context) -> 
             console.print(review_text(plan.review, console.style, sql=arguments.sql))
             if arguments.out is not None:
                 console.print(f"\nSaved to {arguments.out}. To carry it out: kolumn apply {arguments.out}")
+        if plan.review.denied:
+            return FAILED
         return CHANGES if arguments.detailed_exitcode and plan.review.has_changes else 0

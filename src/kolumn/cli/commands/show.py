@@ -42,7 +42,7 @@ def _plan(path: Path, arguments: argparse.Namespace, console: Console) -> int:
 
     saved = read(path)
     if console.json:
-        from kolumn.cli.render.documents import review_document
+        from kolumn.host.plan_document import review_document
 
         console.document(
             {

@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 "valid": True,
                 "resources": checked.resources,
                 "providers": list(checked.providers),
+                "policies": checked.policies,
                 "warnings": [problem.to_json() for problem in checked.warnings],
             }
         )

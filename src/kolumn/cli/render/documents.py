@@ -6,79 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kolumn.host.results import Applied, Change, OutputValue, Review
+from kolumn.host.results import Applied, OutputValue
 
 if TYPE_CHECKING:
     from kolumn.host.drift import Drift
-
-
-def review_document(review: Review) -> dict[str, Any]:
-    """Return a plan."""
-    return {
-        "changes": review.has_changes,
-        "refresh_only": review.refresh_only,
-        "destroy": review.destroy,
-        "resources": [change_document(change) for change in review.changes],
-        "outputs": [
-            {
-                "name": each.name,
-                "action": each.action,
-                "before": each.before,
-                "after": each.after,
-                "sensitive": each.sensitive,
-            }
-            for each in review.outputs
-        ],
-        "warnings": list(review.warnings),
-        "unmanaged": None if review.unmanaged is None else list(review.unmanaged),
-        "summary": {
-            **{
-                word: review.count(action)  # type: ignore[arg-type]
-                for word, action in (
-                    ("create", "create"),
-                    ("update", "update"),
-                    ("replace", "replace"),
-                    ("delete", "delete"),
-                    ("adopt", "adopt"),
-                    ("move", "move"),
-                    ("forget", "forget"),
-                    ("refresh", "refresh"),
-                    ("recreate", "recreate"),
-                )
-            },
-            "unchanged": review.unchanged,
-        },
-    }
-
-
-def change_document(change: Change) -> dict[str, Any]:
-    """Return one resource of a plan."""
-    return {
-        "address": change.address,
-        "type": change.type,
-        "provider": change.provider,
-        "action": change.action,
-        "adopted": change.adopted,
-        "moved_from": change.moved_from or None,
-        "reason": change.reason or None,
-        "attributes": {
-            each.path: {"before": each.before, "after": each.after} for each in change.differences
-        },
-        "steps": [
-            {
-                "order": step.order,
-                "description": step.description,
-                "sql": list(step.sql),
-                "undo": list(step.undo),
-                "reversible": step.reversible,
-                "transactional": step.transactional,
-                "lock": step.lock or None,
-                "rewrites": step.rewrites,
-                "risks": [{"kind": risk.kind, "message": risk.message} for risk in step.risks],
-            }
-            for step in change.steps
-        ],
-    }
 
 
 def applied_document(applied: Applied) -> dict[str, Any]:

@@ -59,10 +59,16 @@ def review_text(review: Review, style: Style, *, sql: bool = False) -> str:
         blocks.append("\n".join([style.warning("Warnings:"), *(f"  ! {warning}" for warning in warnings)]))
     if review.outputs:
         blocks.append("\n".join(["Outputs:", *(_output(output, style) for output in review.outputs)]))
+    if review.violations:
+        from kolumn.cli.render.policies import violations_text
+
+        blocks.append(violations_text(review.violations, style))
     if not review.has_changes:
         blocks.append(nothing_to_do(review))
     else:
         blocks.append(style.bold(summary(review)))
+    if review.denied:
+        blocks.append(style.error("A policy forbids this plan: apply will refuse it."))
     if review.unmanaged:
         count = len(review.unmanaged)
         what = "object is not managed" if count == 1 else "objects are not managed"

@@ -22,6 +22,23 @@ from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import COMMENTS, Reading
 from kolumn.providers.postgres.settling import settle
 
+_ROWS = """
+SELECT n.nspname, c.relname, CASE
+    WHEN c.relkind = 'p' THEN (
+        SELECT CASE WHEN bool_and(p.reltuples >= 0 OR pg_stat_get_live_tuples(p.oid) > 0 OR p.relpages = 0)
+            THEN coalesce(sum(greatest(p.reltuples, pg_stat_get_live_tuples(p.oid), 0)), 0)::bigint END
+        FROM pg_catalog.pg_partition_tree(c.oid) t JOIN pg_catalog.pg_class p ON p.oid = t.relid
+        WHERE t.isleaf AND p.oid <> c.oid
+    )
+    WHEN pg_stat_get_live_tuples(c.oid) > 0 OR c.reltuples > 0
+        THEN greatest(c.reltuples::bigint, pg_stat_get_live_tuples(c.oid))
+    WHEN pg_relation_size(c.oid) = 0 THEN 0
+    END
+FROM unnest(%s::text[], %s::text[]) AS wanted (schema, name)
+JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.schema
+JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name AND c.relkind IN ('r', 'p', 'm')
+"""
+
 
 class PostgresCatalog:
     """What one database holds."""
@@ -85,6 +102,17 @@ class PostgresCatalog:
         """Fill in what every query leaves out: the system's schemas and Kolumn's own."""
         quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in self._hidden)
         return query.replace("{user_schemas}", f"n.nspname !~ '^pg_' AND n.nspname NOT IN ({quoted})")
+
+    def rows(self, context: Context, tables: Sequence[Ref]) -> Mapping[Ref, int | None]:
+        """Return what VACUUM, ANALYZE and the statistics collector know; None where none of them has looked.
+
+        https://www.postgresql.org/docs/current/catalog-pg-class.html: `reltuples` is -1 until then.
+        """
+        wanted = {(ref.schema or "public", ref.name): ref for ref in tables}
+        schemas, names = [schema for schema, _ in wanted], [name for _, name in wanted]
+        with self._session.read(context) as fetch:
+            found = fetch(_ROWS, schemas, names)
+        return {wanted[schema, name]: rows for schema, name, rows in found}
 
     def settle(self, context: Context, pairs: Sequence[tuple[Handler[Any], Any, Any]]) -> Sequence[Any]:
         """Ask the server which wanted texts it would store as the live ones (see `settling`)."""
