@@ -13,7 +13,7 @@ import pytest
 
 from kolumn.contract.errors import StateError
 from kolumn.contract.times import Timestamp
-from kolumn.host import identity
+from kolumn.contract import identity
 from kolumn.host.backends import Holder
 from kolumn.host.backends.local import KEPT, LocalBackend
 

@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from kolumn.contract.errors import PermissionError, StateError
+from kolumn.contract.identity import user_at_host
 from kolumn.contract.times import Timestamp
 from kolumn.host.backends import Entry, Holder, Stored
-from kolumn.host.identity import user_at_host
 
 FOLDER = ".kolumn"
 KEPT = 100

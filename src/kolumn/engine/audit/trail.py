@@ -1,0 +1,305 @@
+"""Writing the audit trail: entries, who made them, and the state's knowledge of how many there are."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from kolumn.contract import identity
+from kolumn.contract.context import Context
+from kolumn.contract.errors import PermissionError, StateError
+from kolumn.contract.logs import HandlerLogger
+from kolumn.contract.masking import mask, mask_data
+from kolumn.contract.times import Timestamp
+from kolumn.engine.audit.chain import HEAD, NOTHING, TRAIL, Fault, Head, Verification, linked, whole
+from kolumn.engine.metadata import Condition, Metadata, Scalar
+from kolumn.engine.operations import Statement
+from kolumn.engine.session import Session
+from kolumn.engine.state import StateStore
+
+Outcome = Literal["started", "partial", "succeeded", "failed", "undone"]
+"""`started`: the intent, before anything runs; `partial`: stands, and more of the same resource follows."""
+
+_ANCHOR = "audit"
+"""Where in the state's metadata the head is kept: `{"entries": ..., "hash": ...}`."""
+_NAME = "trail"
+"""The key of the head's only row."""
+_CHECKED = 200
+"""How many of the last entries are verified before something new is written."""
+_PAGE = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One thing that was done, as it is noted. Texts are masked when they are written."""
+
+    function: str
+    """The contract's function, e.g. `Apply`."""
+    action: str
+    """`create`, `update`, `delete`, or what the function does as a whole, e.g. `apply`."""
+    outcome: Outcome
+    resource_type: str = ""
+    resource_name: str = ""
+    """What the host calls the resource."""
+    statements: Sequence[Statement] = ()
+    """What ran; parameters are never written."""
+    error: str = ""
+    duration: int = 0
+    """Nanoseconds."""
+    fingerprint: str = ""
+    """Of the plan."""
+    before: Mapping[str, Any] = field(default_factory=dict)
+    """What changed, by attribute, as it was; sensitive attributes already replaced."""
+    after: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Trail:
+    """The audit trail of one session's database; does nothing where it is switched off or cannot be kept.
+
+    Whoever writes to it must hold the session's lock `apply`: one entry follows the other.
+    """
+
+    def __init__(self, session: Session, state: StateStore, *, enabled: bool = True) -> None:
+        self._session = session
+        self._state = state
+        self._metadata: Metadata | None = session.metadata if enabled else None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether entries are written."""
+        return self._metadata is not None
+
+    @property
+    def anchor(self) -> Head:
+        """The head that the state knows, NOTHING where it knows none."""
+        return read_anchor(self._state)
+
+    def record(self, context: Context, *entries: Entry) -> None:
+        """Write entries in a transaction of their own. Raises what a statement raises, and PermissionError."""
+        if not self.is_kept:
+            return
+        with self._session.transaction(context, ()):
+            head = self.append(context, self.head(context), new_call(), entries)
+        self.settled(head)
+
+    def record_within(self, context: Context, *entries: Entry) -> None:
+        """Write entries in the transaction that is open, so that they stand or fall with what it does."""
+        if self.is_kept:
+            self.settled(self.append(context, self.head(context), new_call(), entries))
+
+    def head(self, context: Context) -> Head:
+        """Return the head of the trail, which is made if it is not there. Within a transaction only."""
+        metadata = self._metadata
+        assert metadata is not None
+        with self._explained():
+            head = stored_head(context, metadata)
+        return self._made(context) if head is None else head
+
+    def append(self, context: Context, head: Head, call: str, entries: Sequence[Entry]) -> Head:
+        """Write entries after `head`, within a transaction; return the head they make."""
+        metadata = self._metadata
+        assert metadata is not None
+        common = self._common(call)
+        rows = []
+        for entry in entries:
+            row, head = linked({**common, **_columns(entry)}, head)
+            rows.append(row)
+        with self._explained():
+            metadata.insert(context, TRAIL, rows)
+            values: dict[str, Scalar] = {"entries": head.entries, "entry_hash": head.digest}
+            metadata.update(context, HEAD, values, [Condition("name", "=", _NAME)])
+        return head
+
+    def settled(self, head: Head) -> None:
+        """Tell the state of a head that is committed, or will be along with what it tells of."""
+        self._state.annotate(_ANCHOR, {"entries": head.entries, "hash": head.digest})
+
+    def opened(self, context: Context, call: str) -> Head:
+        """See that the end of the trail is what was written; return its head. Within a transaction only.
+
+        Looks at the last entries, the head, and the entry that the state knows; `verify` reads everything.
+        A database without any trail is new or has lost it: where the state knows of one, that is written down.
+        Raises StateError `audit_broken` naming faults.
+        """
+        metadata = self._metadata
+        assert metadata is not None
+        with self._explained():
+            newest = metadata.select(context, TRAIL, order=["entry_number"], descending=True, limit=_CHECKED)
+            head = stored_head(context, metadata)
+        anchor = self.anchor
+        if not newest and head is None:
+            return self._begun(context, anchor, call)
+        newest.reverse()
+        known = anchor if not newest or anchor.entries >= whole(newest[0]["entry_number"]) else NOTHING
+        faults = _verified(newest, head, known)
+        if not faults and anchor.entries and known is NOTHING:
+            faults = self._compared(context, metadata, anchor)
+        if faults or head is None:
+            raise broken(faults)
+        return head
+
+    def _begun(self, context: Context, anchor: Head, call: str) -> Head:
+        """Begin a trail; its first entry says what was there before as far as the state knows."""
+        head = self._made(context)
+        if not anchor.entries:
+            return head
+        words = (
+            f"the state knows of an audit trail of {anchor.entries} entries that this database does not have; "
+            f"the hash of its last entry was {anchor.digest}"
+        )
+        HandlerLogger.warn(words)
+        return self.append(
+            context, head, call, [Entry(function="", action="restart", outcome="succeeded", error=words)]
+        )
+
+    def _made(self, context: Context) -> Head:
+        metadata = self._metadata
+        assert metadata is not None
+        with self._explained():
+            metadata.make(context, TRAIL)
+            metadata.make(context, HEAD)
+            metadata.insert(context, HEAD, [{"name": _NAME, "entries": 0, "entry_hash": ""}])
+        return NOTHING
+
+    def _compared(self, context: Context, metadata: Metadata, anchor: Head) -> tuple[Fault, ...]:
+        """Return whether the entry that the state knows is another one."""
+        where = [Condition("entry_number", "=", anchor.entries)]
+        found = metadata.select(context, TRAIL, where)
+        if found and found[0]["entry_hash"] == anchor.digest:
+            return ()
+        what = "is not the one that the state knows" if found else "was removed"
+        return (Fault("replaced", anchor.entries, f"entry {anchor.entries} {what}"),)
+
+    def _common(self, call: str) -> dict[str, Scalar]:
+        who = self._session.identity
+        user = identity.user()
+        return {
+            "noted_at": moment(Timestamp.utc_now()),
+            "call_id": call,
+            "actor": storable(who.user or user),
+            "os_user": storable(user),
+            "host": storable(identity.host()),
+            "application": storable(who.application),
+        }
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say what a missing privilege is about."""
+        try:
+            yield
+        except PermissionError as error:
+            raise PermissionError(
+                f"{error.message} Every change is noted in an audit trail, for which that is needed. Have the "
+                "privilege granted (docs/audit.md lists them), or set audit = false in the provider block.",
+                code=error.code,
+                details=error.details,
+            ) from error
+
+
+def new_call() -> str:
+    """Return an id for what entries of one call share."""
+    return uuid.uuid4().hex
+
+
+def moment(time: Timestamp) -> str:
+    """Return a time as it is stored: with six digits of fraction always, so that texts sort as times do."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def read_anchor(state: StateStore) -> Head:
+    """Return the head that a state knows, NOTHING where it knows none that is well formed."""
+    known = state.annotation(_ANCHOR)
+    if isinstance(known, Mapping):
+        entries, digest = known.get("entries"), known.get("hash")
+        if isinstance(entries, int) and not isinstance(entries, bool) and isinstance(digest, str):
+            return Head(entries, digest)
+    return NOTHING
+
+
+def stored_head(context: Context, metadata: Metadata) -> Head | None:
+    """Return the head kept beside the trail, None where there is none."""
+    found = metadata.select(context, HEAD, [Condition("name", "=", _NAME)])
+    return Head(whole(found[0]["entries"]), str(found[0]["entry_hash"])) if found else None
+
+
+def verify(context: Context, metadata: Metadata, anchor: Head) -> tuple[Head, tuple[Fault, ...]]:
+    """Read the whole trail; return its last entry's number and hash, and every fault.
+
+    Entries that others write meanwhile are read as well.
+    """
+    head = stored_head(context, metadata)
+    verification = Verification(anchor)
+    where: list[Condition] = []
+    while True:
+        page = metadata.select(context, TRAIL, where, order=["entry_number"], limit=_PAGE)
+        for row in page:
+            verification.read(row)
+        if page:
+            where = [Condition("entry_number", ">", page[-1]["entry_number"])]
+        if len(page) == _PAGE:
+            continue
+        before, head = head, stored_head(context, metadata)
+        if head == before:
+            return verification.last, verification.end(head)
+
+
+def broken(faults: Sequence[Fault]) -> StateError:
+    """Return the error of a trail that was tampered with."""
+    more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+    return StateError(
+        f"the audit trail was tampered with: {faults[0].message}{more}. Nothing was changed. `kolumn audit verify` "
+        "names every fault; docs/audit.md says how to go on.",
+        code="audit_broken",
+        details={"faults": [fault._asdict() for fault in faults[:100]]},
+    )
+
+
+def storable(text: str) -> str:
+    """Return a text that every database can hold: what it may have no character for is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def _verified(rows: Sequence[Mapping[str, Scalar]], head: Head | None, anchor: Head) -> tuple[Fault, ...]:
+    """Return the faults among the last rows of a trail."""
+    after = NOTHING
+    if rows and (first := whole(rows[0]["entry_number"])) > 1:
+        after = Head(first - 1, str(rows[0]["previous_hash"]))
+    verification = Verification(anchor, after=after)
+    for row in rows:
+        verification.read(row)
+    return verification.end(head)
+
+
+def _columns(entry: Entry) -> dict[str, Scalar]:
+    return {
+        "function_name": entry.function,
+        "action": entry.action,
+        "resource_type": entry.resource_type,
+        "resource_name": storable(entry.resource_name),
+        "outcome": entry.outcome,
+        "error": storable(mask(entry.error)),
+        "duration": entry.duration,
+        "fingerprint": entry.fingerprint,
+        "statements": _json([mask(statement.text) for statement in entry.statements]),
+        "before_change": _json(mask_data(entry.before)),
+        "after_change": _json(mask_data(entry.after)),
+    }
+
+
+def _json(value: Any) -> str:
+    """Return JSON, the empty text for what is empty."""
+    return storable(_encoded(value)) if value else ""
+
+
+def _encoded(value: Any) -> str:
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        import json
+
+        return json.dumps(value)
