@@ -227,7 +227,6 @@ SQLITE = Target(
         {
             "DetectDrift",
             "ValidateState",
-            "GetAuditLog",
             "BeginTransaction",
             "CommitTransaction",
             "RollbackTransaction",

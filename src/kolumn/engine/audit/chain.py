@@ -81,12 +81,8 @@ class Fault(NamedTuple):
 
 def digest(row: Row) -> str:
     """Return the hash of a row's columns, its own hash aside."""
-    hashed = hashlib.sha256()
-    for name in _HASHED:
-        text = _text(row.get(name)).encode()
-        hashed.update(b"%d:" % len(text))
-        hashed.update(text)
-    return hashed.hexdigest()
+    texts = [_text(row.get(name)).encode() for name in _HASHED]
+    return hashlib.sha256(b"".join([b"%d:%b" % (len(text), text) for text in texts])).hexdigest()
 
 
 def linked(row: Mapping[str, Scalar], head: Head) -> tuple[dict[str, Scalar], Head]:

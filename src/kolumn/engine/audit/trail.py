@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -14,7 +16,7 @@ from kolumn.contract import identity
 from kolumn.contract.context import Context
 from kolumn.contract.errors import PermissionError, StateError
 from kolumn.contract.logs import HandlerLogger
-from kolumn.contract.masking import mask, mask_data
+from kolumn.contract.masking import is_secret_name, mask, mask_data
 from kolumn.contract.times import Timestamp
 from kolumn.engine.audit.chain import HEAD, NOTHING, TRAIL, Fault, Head, Verification, linked, whole
 from kolumn.engine.metadata import Condition, Metadata, Scalar
@@ -32,6 +34,8 @@ _NAME = "trail"
 _CHECKED = 200
 """How many of the last entries are verified before something new is written."""
 _PAGE = 2000
+_KEY = re.compile(r'"([^"]*)":')
+_is_secret_name = lru_cache(maxsize=4096)(is_secret_name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,9 +290,20 @@ def _columns(entry: Entry) -> dict[str, Scalar]:
         "duration": entry.duration,
         "fingerprint": entry.fingerprint,
         "statements": _json([mask(statement.text) for statement in entry.statements]),
-        "before_change": _json(mask_data(entry.before)),
-        "after_change": _json(mask_data(entry.after)),
+        "before_change": _masked(entry.before),
+        "after_change": _masked(entry.after),
     }
+
+
+def _masked(value: Mapping[str, Any]) -> str:
+    """Return JSON without secrets. Most has none, which its text as a whole tells in a tenth of the time.
+
+    Where nothing in it is escaped, what masking would find in a part it finds in the whole.
+    """
+    text = _json(value)
+    if "\\" not in text and mask(text) == text and not any(map(_is_secret_name, _KEY.findall(text))):
+        return text
+    return _json(mask_data(value))
 
 
 def _json(value: Any) -> str:
