@@ -508,6 +508,8 @@ def _target(version: int) -> Target:
                 "OutboxCleanupRetention",
             }
         ),
+        trail="kolumn.audit",
+        unprotect="ALTER TABLE kolumn.audit DISABLE TRIGGER ALL",
         hostile=2,
         given=frozenset(
             {

@@ -237,6 +237,8 @@ SQLITE = Target(
             "OutboxCleanupRetention",
         }
     ),
+    trail="kolumn_audit",
+    unprotect="".join(f"DROP TRIGGER kolumn_audit_{event};" for event in ("UPDATE", "DELETE", "INSERT")),
     missing_types=frozenset({"stream_sink", "stream_route", "stream_outbox"}),
     secrets={
         "password": PLANTED,

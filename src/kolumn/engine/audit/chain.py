@@ -122,6 +122,7 @@ class Verification:
         self._is_sound = digest(row) == own
         if number <= before.entries:
             self._fault("inserted", number, f"entry {number} was inserted: its number is no entry's")
+            self._is_sound = was_sound
             return
         if number > before.entries + 1:
             first, last = before.entries + 1, number - 1
