@@ -271,7 +271,7 @@ def storable(text: str) -> str:
 def _verified(rows: Sequence[Mapping[str, Scalar]], head: Head | None, anchor: Head) -> tuple[Fault, ...]:
     """Return the faults among the last rows of a trail."""
     after = NOTHING
-    if rows and (first := whole(rows[0]["entry_number"])) > 1:
+    if len(rows) == _CHECKED and (first := whole(rows[0]["entry_number"])) > 1:
         after = Head(first - 1, str(rows[0]["previous_hash"]))
     verification = Verification(anchor, after=after)
     for row in rows:
