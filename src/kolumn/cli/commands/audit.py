@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     options.add_variable_options(parser)
     parser.add_argument(
-        "task", nargs="?", choices=("verify",), default="", metavar="verify", help="check the whole record"
+        "task", nargs="?", choices=("verify",), default=None, metavar="verify", help="check the whole record"
     )
     parser.add_argument(
         "--since", default="", metavar="TIME", help="2025-12-15, 2025-12-15T10:30:00Z, 12h, 7d"

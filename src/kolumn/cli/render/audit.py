@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from kolumn.cli.render.documents import plain
 from kolumn.cli.render.style import Style
 from kolumn.contract import messages as m
+from kolumn.contract.codec import encode
 from kolumn.host.auditing import Noted, Verification
 
 _COLOURS = {"failed": "delete", "undone": "update", "started": "dim", "partial": "dim"}
@@ -32,7 +35,8 @@ def entries_text(entries: tuple[Noted, ...], style: Style, *, sql: bool) -> str:
 
 def entry_document(noted: Noted) -> dict[str, Any]:
     """Return one entry."""
-    return {"provider": noted.provider, "address": noted.address or None, **plain(noted.entry)}
+    entry: dict[str, Any] = msgspec.json.decode(encode(noted.entry))
+    return {"provider": noted.provider, "address": noted.address or None, **entry}
 
 
 def verification_text(verification: Verification, style: Style) -> str:
