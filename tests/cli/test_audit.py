@@ -73,7 +73,7 @@ def test_filters(noted: ProjectFolder) -> None:
     [
         ("--since", "soon"),
         ("--until", "2025-13-01"),
-        ("--since", "99999w"),
+        ("--since", "999999w"),
         ("--resource", "users"),
         ("--resource", "sqlite_nonsense.users"),
         ("--limit", "-1"),

@@ -36,12 +36,11 @@ ROWS = 5000
 
 def undocumented(project: ProjectFolder) -> set[str]:
     """Return the objects that are there although the last entry of the trail about them is no creation."""
-    last: dict[str, str] = {}
-    for name, action in project.rows(
+    noted = project.rows(
         "SELECT resource_name, action FROM kolumn_audit WHERE outcome = 'succeeded' AND resource_name <> '' "
         "ORDER BY entry_number"
-    ):
-        last[name] = action
+    )
+    last = dict(noted)
     return {name for name in project.objects() if last.get(name, "delete") == "delete"}
 
 

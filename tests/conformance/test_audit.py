@@ -220,7 +220,8 @@ class TestReading:
 
         assert found(since=middle["time"]) == [each for each in whole if each["time"] >= middle["time"]]
         assert found(until=middle["time"]) == [each for each in whole if each["time"] < middle["time"]]
-        assert found(until=FAR) == []
+        assert found(until=FAR) == found(until="0900-01-01T00:00:00Z") == []
+        assert found(since=FAR) == found(since="0900-01-01T00:00:00Z") == whole
         assert found(action="delete") == [each for each in whole if each["action"] == "delete"] != []
         named = [each for each in whole if each.get("name") == table["name"]]
         assert found(name=table["name"]) == named != []

@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -212,7 +213,7 @@ def new_call() -> str:
 
 def moment(time: Timestamp) -> str:
     """Return a time as it is stored: with six digits of fraction always, so that texts sort as times do."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.isoformat(time.replace(tzinfo=None), timespec="microseconds") + "Z"
 
 
 def read_anchor(state: StateStore) -> Head:
