@@ -99,7 +99,7 @@ def test_verify_is_content_with_what_was_written(noted: ProjectFolder) -> None:
 
 
 def test_verify_names_what_was_tampered_with_and_nothing_runs(noted: ProjectFolder) -> None:
-    noted.sql("DROP TRIGGER kolumn_audit_UPDATE; UPDATE kolumn_audit SET actor = 'x' WHERE entry_number = 4")
+    noted.sql("DROP TRIGGER kolumn_audit_update; UPDATE kolumn_audit SET actor = 'x' WHERE entry_number = 4")
     ran = noted.run("audit", "verify")
     assert ran.code == 1
     assert "entry 4 was altered" in ran.out
@@ -116,7 +116,7 @@ def test_verify_names_what_was_tampered_with_and_nothing_runs(noted: ProjectFold
 
 def test_the_state_knows_when_the_tail_and_the_head_were_cut(noted: ProjectFolder) -> None:
     noted.sql(
-        "DROP TRIGGER kolumn_audit_DELETE; DELETE FROM kolumn_audit WHERE entry_number > 5;"
+        "DROP TRIGGER kolumn_audit_delete; DELETE FROM kolumn_audit WHERE entry_number > 5;"
         "UPDATE kolumn_audit_head SET entries = 5, entry_hash = "
         "(SELECT entry_hash FROM kolumn_audit WHERE entry_number = 5)"
     )

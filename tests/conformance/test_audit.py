@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -364,3 +365,20 @@ class TestTampering:
         assert first["action"] == "restart"
         assert last["hash"] in first["error"]
         assert verified(client) == []
+
+    def test_the_trail_of_another_database_is_no_fault_of_this_one(
+        self, target: Target, connect: Connect, tmp_path: Path, settings: Settings, table: Any
+    ) -> None:
+        client = connect(settings)
+        client.apply(table)
+        state = client.done("GetState")["state"]
+        with target.fresh(tmp_path / "other") as others:
+            other = connect(others)
+            other.apply(table)
+            stranger = connect(others)
+            stranger.done("SetState", {"state": state})
+            assert verified(stranger) == [("replaced", 1)]
+            stranger.apply({**table, "action": "delete"})
+            assert verified(stranger) == []
+            found = entries(stranger)
+            assert [each["action"] for each in found[3:]] == ["restart", "apply", "delete", "apply"]

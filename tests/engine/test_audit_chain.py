@@ -18,8 +18,11 @@ texts = st.text(max_size=8)
 rows = st.fixed_dictionaries({name: st.integers(0, 2**62) if name == "duration" else texts for name in FREE})
 
 
+START = Head(0, "id", "id")
+
+
 def written(contents: list[dict[str, Any]]) -> tuple[Trail, Head]:
-    head, trail = NOTHING, []
+    head, trail = START, []
     for content in contents:
         row, head = linked(content, head)
         trail.append(row)
@@ -29,8 +32,8 @@ def written(contents: list[dict[str, Any]]) -> tuple[Trail, Head]:
 trails = st.lists(rows, min_size=1, max_size=7).map(written)
 
 
-def faults(trail: Trail, head: Head | None, anchor: Head | None = None) -> tuple[Fault, ...]:
-    verification = Verification(anchor)
+def faults(trail: Trail, head: Head | None, anchor: Head = NOTHING) -> tuple[Fault, ...]:
+    verification = Verification(START, anchor)
     for row in sorted(trail, key=lambda row: row["entry_number"]):
         verification.read(row)
     return verification.end(head)
@@ -42,6 +45,16 @@ def test_what_was_written_is_whole(written: tuple[Trail, Head]) -> None:
     assert faults(trail, head) == ()
     for anchor in [NOTHING, *(Head(row["entry_number"], row["entry_hash"]) for row in trail)]:
         assert faults(trail, head, anchor) == ()
+
+
+@given(trails, st.data())
+def test_its_end_can_be_read_alone(written: tuple[Trail, Head], data: st.DataObject) -> None:
+    trail, head = written
+    at = data.draw(st.integers(0, len(trail) - 1))
+    verification = Verification(Head(at, trail[at]["previous_hash"]))
+    for row in trail[at:]:
+        verification.read(row)
+    assert verification.end(head) == ()
 
 
 @given(trails, st.data())
@@ -114,7 +127,7 @@ def test_a_tail_cut_off_together_with_the_head_is_found_by_the_anchor(
 ) -> None:
     trail, head = written
     kept = trail[: data.draw(st.integers(0, len(trail) - 1))]
-    new = Head(len(kept), kept[-1]["entry_hash"]) if kept else NOTHING
+    new = Head(len(kept), kept[-1]["entry_hash"]) if kept else START
     assert [(each.kind, each.entry) for each in faults(kept, new, head)] == [("cut", len(kept) + 1)]
     assert [(each.kind, each.entry) for each in faults(kept, None, head)][-1] == ("cut", len(kept) + 1)
 

@@ -238,7 +238,7 @@ SQLITE = Target(
         }
     ),
     trail="kolumn_audit",
-    unprotect="".join(f"DROP TRIGGER kolumn_audit_{event};" for event in ("UPDATE", "DELETE", "INSERT")),
+    unprotect="".join(f"DROP TRIGGER kolumn_audit_{event};" for event in ("update", "delete", "insert")),
     missing_types=frozenset({"stream_sink", "stream_route", "stream_outbox"}),
     secrets={
         "password": PLANTED,

@@ -1,7 +1,8 @@
 """The chain of hashes that makes the audit trail tell when somebody changed it.
 
-Every row holds the hash of the row before it and its own, which is SHA-256 over all its other columns; the
-head, kept apart, holds the number of rows and the hash of the last one. What is hashed is defined here to the
+Every row holds the hash of the row before it, the first one the trail's id, and its own, which is SHA-256 over
+all its other columns; the head, kept apart, holds the trail's id, the number of rows and the hash of the last
+one. What is hashed is defined here to the
 byte, so that anybody can check a trail without Kolumn: for each column in the table's order, without
 `entry_hash`, the length of its UTF-8 text in bytes, a colon and the text (whole numbers in decimal, null as
 the empty text).
@@ -44,7 +45,12 @@ TRAIL = Table(
 )
 HEAD = Table(
     "audit_head",
-    (Column("name", "name"), Column("entries", "integer"), Column("entry_hash", "name")),
+    (
+        Column("name", "name"),
+        Column("trail_id", "name"),
+        Column("entries", "integer"),
+        Column("entry_hash", "name"),
+    ),
     ("name",),
 )
 """One row: how many entries there are, and the hash of the last."""
@@ -62,7 +68,9 @@ class Head(NamedTuple):
     entries: int
     """How many entries there are, which is the number of the last one."""
     digest: str
-    """The hash of the last one, empty where there is none."""
+    """The hash of the last one; the trail's id where there is none."""
+    trail: str = ""
+    """The trail's id, empty where it does not matter."""
 
 
 NOTHING = Head(0, "")
@@ -89,7 +97,7 @@ def linked(row: Mapping[str, Scalar], head: Head) -> tuple[dict[str, Scalar], He
     """Return `row` as the entry after `head`, and the head with it."""
     complete = {**row, "entry_number": head.entries + 1, "previous_hash": head.digest}
     complete["entry_hash"] = own = digest(complete)
-    return complete, Head(head.entries + 1, own)
+    return complete, Head(head.entries + 1, own, head.trail)
 
 
 def _text(value: Scalar) -> str:
@@ -99,12 +107,14 @@ def _text(value: Scalar) -> str:
 class Verification:
     """Reads a trail's rows in order of their numbers, from the first or from any other, and finds every fault.
 
-    `anchor` is a head known from elsewhere, such as the state: the trail must still lead through it.
+    `after` is what comes before the first row, None where that is not known. `anchor` is a head known from
+    elsewhere, such as the state: the trail must still lead through it.
     """
 
-    def __init__(self, anchor: Head | None = None, *, after: Head = NOTHING) -> None:
-        self._anchor = anchor or NOTHING
-        self._last = after
+    def __init__(self, after: Head | None, anchor: Head = NOTHING) -> None:
+        self._anchor = anchor
+        self._last = after or NOTHING
+        self._is_linked = after is not None
         self._faults: list[Fault] = []
         self._altered: list[Row] = []
         self._is_sound = True
@@ -128,13 +138,18 @@ class Verification:
             first, last = before.entries + 1, number - 1
             which = f"entry {first} was" if first == last else f"entries {first} to {last} were"
             self._fault("removed", first, f"{which} removed")
-        elif _text(row["previous_hash"]) != before.digest and was_sound and self._is_sound:
+        elif (
+            _text(row["previous_hash"]) != before.digest
+            and was_sound
+            and self._is_sound
+            and (self._is_linked or before.entries)
+        ):
             self._fault(
                 "altered",
                 before.entries or number,
                 f"entry {before.entries} was altered: entry {number} was written after another one"
                 if before.entries
-                else f"entry {number} was altered: it is the first and was written after another one",
+                else f"entry {number} was altered: it was not the first of this trail",
             )
         if not self._is_sound:
             self._altered.append(row)
@@ -145,7 +160,7 @@ class Verification:
                 f"entry {number} is not the one that the state knows: it, or everything before it, was "
                 "written anew",
             )
-        self._last = Head(number, own)
+        self._last = Head(number, own, before.trail)
 
     def end(self, head: Head | None) -> tuple[Fault, ...]:
         """Return all faults, by entry; `head` is the one kept beside the rows, None where it is missing."""

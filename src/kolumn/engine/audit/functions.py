@@ -16,7 +16,7 @@ from kolumn.contract import messages as m
 from kolumn.contract.context import Context
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.times import Timestamp
-from kolumn.engine.audit.chain import NOTHING, TRAIL, whole
+from kolumn.engine.audit.chain import TRAIL, whole
 from kolumn.engine.audit.trail import moment, storable, verify
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.metadata import Condition, Metadata, Scalar
@@ -72,9 +72,9 @@ class AuditFunctions(FunctionGroup):
         return x.VerifyAuditLogResponse(
             success=True,
             intact=not faults,
-            kept=last != NOTHING or anchor != NOTHING,
+            kept=last.entries > 0 or anchor.entries > 0,
             entries=last.entries,
-            head=last.digest,
+            head=last.digest if last.entries else "",
             faults=tuple(
                 x.AuditFault(kind=fault.kind, entry=fault.entry, message=fault.message) for fault in faults
             ),

@@ -29,7 +29,7 @@ Outcome = Literal["started", "partial", "succeeded", "failed", "undone"]
 """`started`: the intent, before anything runs; `partial`: stands, and more of the same resource follows."""
 
 _ANCHOR = "audit"
-"""Where in the state's metadata the head is kept: `{"entries": ..., "hash": ...}`."""
+"""Where in the state's metadata the head is kept: `{"trail": ..., "entries": ..., "hash": ...}`."""
 _NAME = "trail"
 """The key of the head's only row."""
 _CHECKED = 200
@@ -122,13 +122,13 @@ class Trail:
 
     def settled(self, head: Head) -> None:
         """Tell the state of a head that is committed, or will be along with what it tells of."""
-        self._state.annotate(_ANCHOR, {"entries": head.entries, "hash": head.digest})
+        self._state.annotate(_ANCHOR, {"trail": head.trail, "entries": head.entries, "hash": head.digest})
 
     def opened(self, context: Context, call: str) -> Head:
         """See that the end of the trail is what was written; return its head. Within a transaction only.
 
         Looks at the last entries, the head, and the entry that the state knows; `verify` reads everything.
-        A database without any trail is new or has lost it: where the state knows of one, that is written down.
+        Where the state knows of another trail, which this database has lost or never had, that is written down.
         Raises StateError `audit_broken` naming faults.
         """
         metadata = self._metadata
@@ -136,40 +136,57 @@ class Trail:
         with self._explained():
             newest = metadata.select(context, TRAIL, order=["entry_number"], descending=True, limit=_CHECKED)
             head = stored_head(context, metadata)
-        anchor = self.anchor
-        if not newest and head is None:
-            return self._begun(context, anchor, call)
         newest.reverse()
-        known = anchor if not newest or anchor.entries >= whole(newest[0]["entry_number"]) else NOTHING
-        faults = _verified(newest, head, known)
-        if not faults and anchor.entries and known is NOTHING:
-            faults = self._compared(context, metadata, anchor)
+        if head is None and not newest:
+            head = self._made(context)
+        anchor = self.anchor
+        is_other = head is not None and anchor.trail not in ("", head.trail)
+        faults = self._faults(context, metadata, newest, head, NOTHING if is_other else anchor)
         if faults or head is None:
             raise broken(faults)
-        return head
+        return self._restarted(context, head, anchor, call) if is_other else head
 
-    def _begun(self, context: Context, anchor: Head, call: str) -> Head:
-        """Begin a trail; its first entry says what was there before as far as the state knows."""
-        head = self._made(context)
-        if not anchor.entries:
-            return head
+    def _restarted(self, context: Context, head: Head, anchor: Head, call: str) -> Head:
         words = (
-            f"the state knows of an audit trail of {anchor.entries} entries that this database does not have; "
-            f"the hash of its last entry was {anchor.digest}"
+            f"the state knows of another audit trail, of {anchor.entries} entries, which this database does not "
+            f"have; the hash of its last entry was {anchor.digest}"
         )
         HandlerLogger.warn(words)
-        return self.append(
-            context, head, call, [Entry(function="", action="restart", outcome="succeeded", error=words)]
-        )
+        entry = Entry(function="", action="restart", outcome="succeeded", error=words)
+        return self.append(context, head, call, [entry])
 
     def _made(self, context: Context) -> Head:
         metadata = self._metadata
         assert metadata is not None
+        trail = uuid.uuid4().hex
         with self._explained():
             metadata.make(context, TRAIL)
             metadata.make(context, HEAD)
-            metadata.insert(context, HEAD, [{"name": _NAME, "entries": 0, "entry_hash": ""}])
-        return NOTHING
+            row: dict[str, Scalar] = {"name": _NAME, "trail_id": trail, "entries": 0, "entry_hash": trail}
+            metadata.insert(context, HEAD, [row])
+        return beginning(trail)
+
+    def _faults(
+        self,
+        context: Context,
+        metadata: Metadata,
+        newest: Sequence[Mapping[str, Scalar]],
+        head: Head | None,
+        anchor: Head,
+    ) -> tuple[Fault, ...]:
+        """Return what is wrong with the last entries, the head and the entry that the state knows."""
+        first = whole(newest[0]["entry_number"]) if newest else 0
+        after = None if head is None else beginning(head.trail)
+        if len(newest) == _CHECKED and first > 1:
+            after = Head(first - 1, str(newest[0]["previous_hash"]))
+        is_older = anchor.entries < first
+        verification = Verification(after, NOTHING if is_older else anchor)
+        for row in newest:
+            verification.read(row)
+        faults = verification.end(head)
+        if not faults and is_older and anchor.entries:
+            return self._compared(context, metadata, anchor)
+        return faults
 
     def _compared(self, context: Context, metadata: Metadata, anchor: Head) -> tuple[Fault, ...]:
         """Return whether the entry that the state knows is another one."""
@@ -216,20 +233,27 @@ def moment(time: Timestamp) -> str:
     return datetime.isoformat(time.replace(tzinfo=None), timespec="microseconds") + "Z"
 
 
+def beginning(trail: str) -> Head:
+    """Return the head of a trail without entries."""
+    return Head(0, trail, trail)
+
+
 def read_anchor(state: StateStore) -> Head:
     """Return the head that a state knows, NOTHING where it knows none that is well formed."""
     known = state.annotation(_ANCHOR)
     if isinstance(known, Mapping):
-        entries, digest = known.get("entries"), known.get("hash")
-        if isinstance(entries, int) and not isinstance(entries, bool) and isinstance(digest, str):
-            return Head(entries, digest)
+        entries, digest, trail = known.get("entries"), known.get("hash"), known.get("trail")
+        if isinstance(entries, int) and isinstance(digest, str) and isinstance(trail, str) and entries > 0:
+            return Head(entries, digest, trail)
     return NOTHING
 
 
 def stored_head(context: Context, metadata: Metadata) -> Head | None:
     """Return the head kept beside the trail, None where there is none."""
     found = metadata.select(context, HEAD, [Condition("name", "=", _NAME)])
-    return Head(whole(found[0]["entries"]), str(found[0]["entry_hash"])) if found else None
+    if not found:
+        return None
+    return Head(whole(found[0]["entries"]), str(found[0]["entry_hash"]), str(found[0]["trail_id"]))
 
 
 def verify(context: Context, metadata: Metadata, anchor: Head) -> tuple[Head, tuple[Fault, ...]]:
@@ -238,7 +262,14 @@ def verify(context: Context, metadata: Metadata, anchor: Head) -> tuple[Head, tu
     Entries that others write meanwhile are read as well.
     """
     head = stored_head(context, metadata)
-    verification = Verification(anchor)
+    faults: tuple[Fault, ...] = ()
+    if head is not None and anchor.trail not in ("", head.trail):
+        words = (
+            f"this is not the trail that the state knows, which had {anchor.entries} entries: it was written "
+            "anew, or this is another database"
+        )
+        faults, anchor = (Fault("replaced", 1, words),), NOTHING
+    verification = Verification(None if head is None else beginning(head.trail), anchor)
     where: list[Condition] = []
     while True:
         page = metadata.select(context, TRAIL, where, order=["entry_number"], limit=_PAGE)
@@ -250,7 +281,7 @@ def verify(context: Context, metadata: Metadata, anchor: Head) -> tuple[Head, tu
             continue
         before, head = head, stored_head(context, metadata)
         if head == before:
-            return verification.last, verification.end(head)
+            return verification.last, (*faults, *verification.end(head))
 
 
 def broken(faults: Sequence[Fault]) -> StateError:
@@ -267,17 +298,6 @@ def broken(faults: Sequence[Fault]) -> StateError:
 def storable(text: str) -> str:
     """Return a text that every database can hold: what it may have no character for is escaped."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
-
-
-def _verified(rows: Sequence[Mapping[str, Scalar]], head: Head | None, anchor: Head) -> tuple[Fault, ...]:
-    """Return the faults among the last rows of a trail."""
-    after = NOTHING
-    if len(rows) == _CHECKED and (first := whole(rows[0]["entry_number"])) > 1:
-        after = Head(first - 1, str(rows[0]["previous_hash"]))
-    verification = Verification(anchor, after=after)
-    for row in rows:
-        verification.read(row)
-    return verification.end(head)
 
 
 def _columns(entry: Entry) -> dict[str, Scalar]:

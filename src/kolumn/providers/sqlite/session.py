@@ -297,7 +297,7 @@ def _protection(table: Table) -> list[Statement]:
     taken = f" WHEN EXISTS (SELECT 1 FROM {name} WHERE {same})"
     refusal = f"SELECT raise(ABORT, '{name} is append-only: its rows are neither changed nor removed');"
     return [
-        Statement(f"CREATE TRIGGER {name}_{event} BEFORE {event} ON {name}{when} BEGIN {refusal} END")
+        Statement(f"CREATE TRIGGER {name}_{event.lower()} BEFORE {event} ON {name}{when} BEGIN {refusal} END")
         for event, when in (("UPDATE", ""), ("DELETE", ""), ("INSERT", taken))
     ]
 
