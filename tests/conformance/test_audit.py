@@ -124,6 +124,16 @@ class TestWhatIsNoted:
         assert found[1]["success"] is found[2]["success"] is False
         assert verified(client) == []
 
+    def test_a_single_failure_is_noted(self, target: Target, settings: Settings, client: Client) -> None:
+        target.execute(settings, target.failing.script)
+        culprit = next(each for each in target.failing.resources if each["name"] == target.failing.culprit)
+        error = client.refused("CreateResource", {**culprit, "depends_on": []})
+        started, failed = entries(client)
+        assert (started["outcome"], started["name"]) == ("started", target.failing.culprit)
+        assert (failed["outcome"], failed["name"]) == ("failed", target.failing.culprit)
+        assert failed["error"] == error.message
+        assert failed["call_id"] == started["call_id"]
+
     def test_what_changes_nothing_leaves_nothing(
         self, target: Target, settings: Settings, client: Client, table: Any
     ) -> None:

@@ -80,6 +80,8 @@ class Recorder:
         """Note why the plan ended early, in a transaction of its own; a fault of that is only logged."""
         if not self._trail.is_kept:
             return
+        if owner is None and self._is_single:
+            owner = next(iter(self._changes))
         entries = []
         if owner is not None:
             statements = [
@@ -92,7 +94,7 @@ class Recorder:
             entries.append(
                 self._entry(owner, "failed", error=error.message, statements=statements, **configuration)
             )
-        if owner is None or not self._is_single:
+        if not self._is_single:
             entries.append(self._whole("failed", error=error.message))
         context = Context.background()  # the apply's own deadline may be what ended it
         try:
