@@ -200,9 +200,10 @@ class Verification:
     def _examine_altered(self) -> None:
         """Say of rows with a wrong hash whether they only changed places."""
         numbers = [row["entry_number"] for row in self._altered[:_REORDERED_TRIED]]
-        for row in self._altered:
+        for at, row in enumerate(self._altered):
             number, own = whole(row["entry_number"]), _text(row["entry_hash"])
-            home = next((each for each in numbers if digest({**row, "entry_number": each}) == own), None)
+            tried = numbers if at < _REORDERED_TRIED else ()
+            home = next((each for each in tried if digest({**row, "entry_number": each}) == own), None)
             if home is not None and home != row["entry_number"]:
                 self._fault("reordered", number, f"entry {number} was entry {home}: they were reordered")
             else:
