@@ -34,6 +34,16 @@ LARGE = USERS.replace('column "email" {', NICK) + POSTS + "".join(TABLE % n for 
 ROWS = 5000
 
 
+def undocumented(project: ProjectFolder) -> set[str]:
+    """Return the objects that are there although the last entry of the trail about them is no creation."""
+    noted = project.rows(
+        "SELECT resource_name, action FROM kolumn_audit WHERE outcome = 'succeeded' AND resource_name <> '' "
+        "ORDER BY entry_number"
+    )
+    last = dict(noted)
+    return {name for name in project.objects() if last.get(name, "delete") == "delete"}
+
+
 def kill_rounds(project: ProjectFolder, rounds: int, seed: int) -> None:
     chance = random.Random(seed)
     project.write(SMALL)
@@ -76,6 +86,8 @@ def kill_rounds(project: ProjectFolder, rounds: int, seed: int) -> None:
         }
         assert managed == expected
         assert project.objects() == {address.split(".")[1] for address in expected}
+        assert project.run("audit", "verify").code == 0, f"seed {seed}, round {round_}"
+        assert not undocumented(project), f"seed {seed}, round {round_}"
     assert killed, "no apply was killed: the delays are too long"
 
 

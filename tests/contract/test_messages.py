@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from kolumn.contract import extensions as x
 from kolumn.contract import messages as m
 from kolumn.contract.codec import decode, encode
 from kolumn.contract.encoding import Message
@@ -242,6 +243,16 @@ CASES: list[tuple[Message, str]] = [
         (
             '{"success":true,"entries":[{"id":"1","time":"2025-12-15T10:30:00Z","actor":"","action":"create",'
             '"success":false,"duration":0}]}'
+        ),
+    ),
+    (x.VerifyAuditLogRequest(), "{}"),
+    (
+        x.VerifyAuditLogResponse(
+            success=True, kept=True, entries=2, head="ab", faults=(x.AuditFault(kind="cut", entry=3),)
+        ),
+        (
+            '{"success":true,"intact":false,"kept":true,"entries":2,"head":"ab",'
+            '"faults":[{"kind":"cut","entry":3,"message":""}]}'
         ),
     ),
     (m.TransactionRequest(transaction_id="t"), '{"transaction_id":"t"}'),

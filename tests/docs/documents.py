@@ -29,6 +29,7 @@ DOCUMENTS = (
     "docs/policies.md",
     "docs/postgres.md",
     "docs/sqlite.md",
+    "docs/audit.md",
 )
 _FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

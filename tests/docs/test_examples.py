@@ -139,7 +139,9 @@ def test_every_command_is_described():
     assert sorted(described) == sorted(COMMANDS)
 
 
-@pytest.mark.parametrize("command", ["plan", "apply", "destroy", "import", "fmt", "drift", "output", "graph"])
+@pytest.mark.parametrize(
+    "command", ["plan", "apply", "destroy", "import", "fmt", "drift", "output", "graph", "audit"]
+)
 def test_every_flag_is_described(command: str):
     """The options of a command's own, and those it shares, stand in the document."""
     from importlib import import_module

@@ -36,7 +36,10 @@ EXPECTED = {
 PATIENCE = 5.0
 """Seconds a request may take at most; each is given a deadline of half of it."""
 SECRET = "Gr4pefruit-hunter2-otter"
-READING = {"ReadResource", "DiscoverResources", "Plan", "GetState", "SetState", "Ping", "Version"}
+READING = {
+    *("ReadResource", "DiscoverResources", "Plan", "GetState", "SetState", "Ping", "Version"),
+    *("GetAuditLog", "VerifyAuditLog"),
+}
 """Functions that never change a database."""
 
 
@@ -65,6 +68,17 @@ def valid() -> list[tuple[str, Any]]:
             "DiscoverResources",
             {"resource_type": "table", "filters": {"name": ["a*", "book"], "schema": "main"}},
         ),
+        (
+            "GetAuditLog",
+            {
+                "since": "2025-12-15T10:30:00Z",
+                "resource_type": "table",
+                "actor": "ann",
+                "cursor": "",
+                "limit": 5,
+            },
+        ),
+        ("VerifyAuditLog", {}),
         ("Ping", {}),
         ("Version", {}),
         ("GetState", {}),
@@ -93,7 +107,11 @@ def valid() -> list[tuple[str, Any]]:
                 "updated_at": "2025-12-15T10:30:00Z",
             }
         ],
-        "metadata": {"lineage": "l", "serial": 10**6},
+        "metadata": {
+            "lineage": "l",
+            "serial": 10**6,
+            "audit": {"trail": "t", "entries": 3, "hash": "00"},
+        },
         "updated_at": "2025-12-15T10:30:00Z",
     }
     found += [("SetState", {"state": state})] * 4

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from kolumn.contract import identity
 from kolumn.contract.errors import StateError
 from kolumn.contract.times import Timestamp
-from kolumn.host import identity
 from kolumn.host.backends import Holder
 from kolumn.host.backends.local import KEPT, LocalBackend
 

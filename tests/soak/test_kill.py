@@ -195,8 +195,9 @@ def kill_at(moment: str, folder: Path, rehearsal: Rehearsal, dice: random.Random
         wait_for(journal, process, there=True, limit=rehearsal.seconds * 2)
         time.sleep(dice.uniform(0, window))
     elif moment == "commit":
-        wait_for(journal, process, there=True, limit=rehearsal.seconds * 2)
-        wait_for(journal, process, there=False, limit=rehearsal.seconds * 2)
+        for _ in range(dice.choice((1, 2))):  # the audit trail's intent, or the change
+            wait_for(journal, process, there=True, limit=rehearsal.seconds * 2)
+            wait_for(journal, process, there=False, limit=rehearsal.seconds * 2)
         time.sleep(dice.choice((0, 0, dice.uniform(0, 0.03))))
     else:
         wait_for(folder / ".kolumn" / "state.db-journal", process, there=True, limit=rehearsal.seconds * 2)
@@ -217,6 +218,8 @@ def is_true(folder: Path, rehearsal: Rehearsal) -> None:
     assert planned.returncode == 0, planned.stdout + planned.stderr
     assert "interrupted" not in planned.stdout + planned.stderr, "what was told once is over"
     assert managed(folder) == rehearsal.resources
+    verified = command.document(folder, "audit", "verify")
+    assert verified["intact"], verified
 
 
 @pytest.mark.soak

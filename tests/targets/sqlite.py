@@ -225,7 +225,6 @@ SQLITE = Target(
     refused=frozenset({"function", "sequence", "user", "role", "grant"}),
     missing=frozenset(
         {
-            "GetAuditLog",
             "BeginTransaction",
             "CommitTransaction",
             "RollbackTransaction",
@@ -236,6 +235,8 @@ SQLITE = Target(
             "OutboxCleanupRetention",
         }
     ),
+    trail="kolumn_audit",
+    unprotect="".join(f"DROP TRIGGER kolumn_audit_{event};" for event in ("update", "delete", "insert")),
     missing_types=frozenset({"stream_sink", "stream_route", "stream_outbox"}),
     secrets={
         "password": PLANTED,

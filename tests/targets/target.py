@@ -83,6 +83,10 @@ class Target:
     """Resource types of the specification that this database lacks."""
     missing: frozenset[str]
     """Functions its category must offer and it does not yet. Shrinks: one that works must be taken out."""
+    trail: str
+    """The table of the audit trail, as `execute` names it."""
+    unprotect: str
+    """A script that takes from that table what makes the database refuse changes of it."""
     given: frozenset[tuple[str, str]] = frozenset()
     """Type and identity of what an empty database has, told only where its type is asked for."""
     worded: frozenset[str] = frozenset()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 
+from kolumn.contract import extensions as x
 from kolumn.contract import messages as m
 from kolumn.contract.encoding import Message
 
@@ -226,6 +227,15 @@ _TABLE = (
         m.OutboxCleanupRetentionResponse,
         _ALL,
         "Clean old outbox entries",
+    ),
+    # Beyond the specification
+    Function(
+        "VerifyAuditLog",
+        Tier.EXTENSION,
+        x.VerifyAuditLogRequest,
+        x.VerifyAuditLogResponse,
+        _NONE,
+        "Find what was tampered with in the audit trail",
     ),
 )
 

@@ -546,30 +546,49 @@ class AuditRequest(Message, frozen=True, kw_only=True):
     resource_type: str = ""
     name: str = ""
     actor: str = ""
+    """A database user or an operating-system user."""
     action: str = ""
     cursor: str = ""
-    """`next_cursor` of the page before."""
+    """`next_cursor` of the page before, which must have been asked for with the same filters."""
     limit: int = 0
-    """Entries per page; 0 for the provider's default."""
+    """Entries per page; 0 for the provider's default, and never more than its most."""
 
 
 class AuditEntry(Message, frozen=True, kw_only=True):
     """One thing that was done."""
 
     id: Name
+    """Its number in the trail."""
     time: Timestamp
     actor: str = always(str)
+    """The database user; the operating-system user where the database knows none."""
     action: str = always(str)
+    """`create`, `update`, `delete`, `rebuild` for what was in the way; `apply` and the like for a call as a whole."""
     resource_type: str = ""
     name: str = ""
     success: bool = always(bool)
+    """Whether it stands as far as this entry goes: false for `started`, `failed` and `undone`."""
+    outcome: str = ""
+    """`started` (noted before anything ran), `partial` (more of the resource follows), `succeeded`, `failed`,
+    `undone`."""
+    function: str = ""
+    call_id: str = ""
+    """The same for all entries of one call."""
+    os_user: str = ""
+    host: str = ""
+    application: str = ""
+    plan_fingerprint: str = ""
     duration: int = always(int)
     """Nanoseconds."""
     statements: tuple[str, ...] = ()
     """What ran, secrets masked."""
     before: JSONObject = omitempty(dict)
+    """What was changed, by attribute, as it was; sensitive values are `[REDACTED]`."""
     after: JSONObject = omitempty(dict)
     error: str = ""
+    previous_hash: str = ""
+    hash: str = ""
+    """SHA-256 over the entry and `previous_hash`, in hexadecimal digits."""
 
 
 class AuditResponse(Message, frozen=True, kw_only=True):

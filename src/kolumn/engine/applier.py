@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError
@@ -46,27 +46,54 @@ class Outcome:
     """Why undoing stopped, in words; what `executed` lists then still stands."""
 
 
-def run(context: Context, session: Session, plan: Plan, *, keep_partial: bool = False) -> Outcome:
+class Witness(Protocol):
+    """Keeps a record of what an apply does, in the transactions that do it (see `engine.audit.recorder`)."""
+
+    def begin(self, context: Context, plan: Plan) -> None:
+        """Note that the plan is about to run; what this raises keeps it from running."""
+
+    def ran(self, context: Context, executed: Sequence[Executed], *, last: bool) -> None:
+        """Note steps that ran, within their transaction where they share one; `last` if none follow."""
+
+    def committed(self) -> None:
+        """Hear that the transaction of what was noted last was committed."""
+
+    def undone(self, context: Context, at: int) -> None:
+        """Note that a step was undone, within the transaction that did."""
+
+    def failed(self, error: KolumnError, owner: ResourceKey | None) -> None:
+        """Note why no further step runs, before anything is undone; raises nothing."""
+
+
+def run(
+    context: Context, session: Session, plan: Plan, witness: Witness, *, keep_partial: bool = False
+) -> Outcome:
     """Run the plan's steps in order.
 
     Consecutive steps that fit a transaction share one. When a step fails its transaction is rolled
     back; what earlier transactions and steps did is undone, last first, unless `keep_partial`.
     An apply of more than one transaction is noted in the session's journal, step by step.
+    Raises what the witness raises at the beginning; nothing was run then.
     """
     groups = list(_groups(plan.steps, session.capabilities.transactional_ddl))
     notes = _Notes(session.journal, needed=len(groups) > 1)
     done: list[Executed] = []
     progress = _Progress(plan)
+    if groups:
+        witness.begin(context, plan)
     try:
         notes.begin(context, plan)
         for group in groups:
             notes.write(context, group, "started")
-            done += _run_group(context, session, plan, group, progress)
+            ran = _run_group(context, session, plan, group, progress, witness)
+            done += ran
+            _conclude(session, plan, group, ran, witness)
             notes.write(context, group, "done")
     except KolumnError as error:
         failed = progress.owner
         HandlerLogger.error("apply failed", error=error.message, resource=str(failed or ""))
-        standing, problem = (list(done), "") if keep_partial else _undo(session, plan, done, notes)
+        witness.failed(error, failed)
+        standing, problem = (list(done), "") if keep_partial else _undo(session, plan, done, notes, witness)
         return Outcome(executed=tuple(standing), error=error, failed=failed, undo_error=problem)
     try:
         notes.end(Context.background())
@@ -127,10 +154,16 @@ def _groups(steps: Sequence[Step], transactional: bool) -> Iterator[list[int]]:
 
 
 def _run_group(
-    context: Context, session: Session, plan: Plan, group: Sequence[int], progress: _Progress
+    context: Context,
+    session: Session,
+    plan: Plan,
+    group: Sequence[int],
+    progress: _Progress,
+    witness: Witness,
 ) -> list[Executed]:
     """Run a group in its transaction; again, where its steps allow, while others hold a lock it needs."""
     steps = [plan.steps[at] for at in group]
+    together = _is_one_transaction(steps)
 
     def run_once() -> list[Executed]:
         ran: list[Executed] = []
@@ -139,12 +172,34 @@ def _run_group(
                 for batch in _batches(plan.steps, group):
                     ran += _run(context, session, plan, batch, progress)
                 progress.at = -1
+                if together:
+                    witness.ran(context, ran, last=_is_last(plan, group))
         except KolumnError:
             _clean_up(session, steps)
             raise
         return ran
 
     return _patiently(context, steps, run_once)
+
+
+def _conclude(
+    session: Session, plan: Plan, group: Sequence[int], ran: Sequence[Executed], witness: Witness
+) -> None:
+    """Have the witness note what ran outside of a transaction; what ran in one is noted, and now committed."""
+    if not _is_one_transaction([plan.steps[at] for at in group]):
+        context = Context.background()  # it stands, also when the deadline has passed meanwhile
+        with session.transaction(context, ()):
+            witness.ran(context, ran, last=_is_last(plan, group))
+    witness.committed()
+
+
+def _is_last(plan: Plan, group: Sequence[int]) -> bool:
+    return group[-1] == len(plan.steps) - 1
+
+
+def _is_one_transaction(steps: Sequence[Step]) -> bool:
+    """Whether a session runs these steps in one transaction that can be rolled back."""
+    return all(step.transactional for step in steps)
 
 
 def _patiently(context: Context, steps: Sequence[Step], run_once: Callable[[], R]) -> R:
@@ -250,13 +305,23 @@ def _check(context: Context, session: Session, step: Step) -> None:
             )
 
 
-def _take_back(context: Context, session: Session, step: Step, undo: Sequence[Statement]) -> None:
+def _take_back(
+    context: Context, session: Session, plan: Plan, at: int, undo: Sequence[Statement], witness: Witness
+) -> None:
+    step = plan.steps[at]
+    together = _is_one_transaction([step])
     with session.transaction(context, [step]):
         session.run(context, undo)
+        if together:
+            witness.undone(context, at)
+    if not together:
+        with session.transaction(context, ()):
+            witness.undone(context, at)
+    witness.committed()
 
 
 def _undo(
-    session: Session, plan: Plan, done: Sequence[Executed], notes: _Notes
+    session: Session, plan: Plan, done: Sequence[Executed], notes: _Notes, witness: Witness
 ) -> tuple[list[Executed], str]:
     """Undo what stands, last first; return what is left standing, and why if anything is."""
     context = Context.background()  # the apply's own deadline may be what ended it
@@ -266,7 +331,9 @@ def _undo(
             step = plan.steps[left[-1].at]
             if step.undo is None:
                 return left, f"{step.description} cannot be undone"
-            _patiently(context, [step], partial(_take_back, context, session, step, step.undo))
+            _patiently(
+                context, [step], partial(_take_back, context, session, plan, left[-1].at, step.undo, witness)
+            )
             notes.write(context, [left[-1].at], "undone")
             left.pop()
         notes.end(context)

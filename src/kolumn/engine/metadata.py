@@ -31,6 +31,8 @@ class Table:
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    append_only: bool = False
+    """Whether the database itself refuses to change and remove rows, where it has means to."""
 
 
 class Condition(NamedTuple):

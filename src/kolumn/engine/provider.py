@@ -19,6 +19,8 @@ from kolumn.contract.errors import ConnectionError, KolumnError, OperationError,
 from kolumn.contract.functions import FUNCTIONS, Category
 from kolumn.contract.logs import ConfigLogger, ConnectionLogger, DispatchLogger, StateLogger
 from kolumn.contract.schema import ProviderSchema
+from kolumn.engine.audit.functions import AuditFunctions
+from kolumn.engine.audit.trail import Trail
 from kolumn.engine.drift import DriftFunctions
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.handler import Handler, Registry
@@ -29,7 +31,12 @@ from kolumn.engine.state import StateStore
 from kolumn.engine.state_validation import ValidationFunctions
 from kolumn.version import __version__
 
-GROUPS: tuple[type[FunctionGroup], ...] = (ResourceFunctions, DriftFunctions, ValidationFunctions)
+GROUPS: tuple[type[FunctionGroup], ...] = (
+    ResourceFunctions,
+    AuditFunctions,
+    DriftFunctions,
+    ValidationFunctions,
+)
 """What every provider offers on a connection."""
 
 
@@ -40,6 +47,8 @@ class Connection:
     session: Session
     catalog: Catalog
     compiler: Compiler
+    audit: bool = True
+    """Whether changes are noted in the audit trail."""
     safe_destroy: bool = True
     """Whether a delete must leave a way back (spec 8.3)."""
     online: bool = False
@@ -176,6 +185,7 @@ class BaseProvider(ABC):
                 compiler=connection.compiler,
                 planner=planner,
                 state=self._state,
+                trail=Trail(connection.session, self._state, enabled=connection.audit),
                 safe_destroy=connection.safe_destroy,
                 online=connection.online,
             )

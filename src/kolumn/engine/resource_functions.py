@@ -17,6 +17,7 @@ from kolumn.contract.logs import DiscoveryLogger
 from kolumn.contract.masking import mask
 from kolumn.engine import applier, row_estimates
 from kolumn.engine.applier import Outcome
+from kolumn.engine.audit.recorder import Recorder
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.journal import interruption
 from kolumn.engine.operations import Step
@@ -28,6 +29,9 @@ SAFE_DESTROY_HINT = (
     "safe_destroy is on and this provider has no quarantine yet, so nothing is deleted. "
     "To delete for good set safe_destroy = false in the provider block, or KOLUMN_SAFE_DESTROY=false."
 )
+
+_SINGLE = {"create": "CreateResource", "update": "UpdateResource", "delete": "DeleteResource"}
+"""The function that does one action to one resource."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +93,9 @@ class ResourceFunctions(FunctionGroup):
                 )
             if self.safe_destroy and (refused := next(_destructive(plan), None)):
                 raise OperationError(f"{refused}: {SAFE_DESTROY_HINT}", code="safe_destroy")
-            outcome = applier.run(context, self.session, plan, keep_partial=options.keep_partial)
+            outcome = applier.run(
+                context, self.session, plan, self._recorder("Apply"), keep_partial=options.keep_partial
+            )
             live = self.catalog.scan(Context.background())
             self._record(plan, request, live, outcome)
         return self._applied(plan, outcome, live, detail=options.detail)
@@ -102,6 +108,9 @@ class ResourceFunctions(FunctionGroup):
             online=self.online or options.online,
             restore=options.restore,
         )
+
+    def _recorder(self, function: str) -> Recorder:
+        return Recorder(self.trail, self.session, function)
 
     def _record(self, plan: Plan, request: m.PlanRequest, live: Snapshot, outcome: Outcome) -> None:
         """Keep in state what stands: after a failure only what was finished or had been managed before."""
@@ -255,7 +264,7 @@ class ResourceFunctions(FunctionGroup):
                 raise _not_found(change.key.type, change.key.name)
             if self.safe_destroy and (refused := next(_destructive(plan), None)):
                 raise OperationError(f"{refused}: {SAFE_DESTROY_HINT}", code="safe_destroy")
-            outcome = applier.run(context, self.session, plan)
+            outcome = applier.run(context, self.session, plan, self._recorder(_SINGLE[resource.action]))
             if outcome.error is not None:
                 raise outcome.error
             self._record(plan, request, self.catalog.scan(context), outcome)

@@ -30,6 +30,16 @@ class Capabilities:
     """Resource types the database lacks, each with what to do instead."""
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom a session works for."""
+
+    user: str
+    """Who the database says has connected; empty where it knows no users."""
+    application: str
+    """The name the session works under."""
+
+
 def _nothing() -> None:
     """Nobody wants to know."""
 
@@ -48,6 +58,10 @@ class Session(Protocol):
     @property
     def metadata(self) -> Metadata | None:
         """Tables of Kolumn's own in the database; None where it can keep none."""
+
+    @property
+    def identity(self) -> Identity:
+        """Whom the session works for, for the audit trail."""
 
     def ping(self, context: Context) -> str:
         """Make a round trip; return what the server says it is. Raises ConnectionError."""

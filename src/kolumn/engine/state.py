@@ -195,6 +195,16 @@ class StateStore:
             self._metadata["last_apply"] = str(now)
             self._updated = now
 
+    def annotation(self, key: str) -> Any:
+        """Return what `annotate` noted, or the host brought along; None where there is nothing."""
+        with self._lock:
+            return self._metadata.get(key)
+
+    def annotate(self, key: str, value: Any) -> None:
+        """Keep a fact about the database that is no resource, among the state's metadata."""
+        with self._lock:
+            self._metadata[key] = value
+
     def _instance(
         self,
         change: ResourceChange,

@@ -11,6 +11,7 @@ import msgspec
 
 from kolumn.config.project import ProviderConfig
 from kolumn.contract import codec
+from kolumn.contract import extensions as x
 from kolumn.contract import messages as m
 from kolumn.contract.context import Context
 from kolumn.contract.encoding import Message
@@ -95,6 +96,14 @@ class Client:
     def validate(self, request: m.ValidateRequest) -> m.ValidateResponse:
         """Check a state, as it is stored, in itself and against the database."""
         return self._call("ValidateState", request, m.ValidateResponse)
+
+    def audit(self, request: m.AuditRequest) -> m.AuditResponse:
+        """Return a page of the audit trail. Raises ValidationError `unsupported_function`."""
+        return self._call("GetAuditLog", request, m.AuditResponse)
+
+    def verify_audit(self) -> x.VerifyAuditLogResponse:
+        """Verify the audit trail, also against the state. Raises ValidationError `unsupported_function`."""
+        return self._call("VerifyAuditLog", x.VerifyAuditLogRequest(), x.VerifyAuditLogResponse)
 
     def version(self) -> m.VersionResponse:
         """Return the provider's version."""

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from kolumn.contract import identity
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ValidationError
 from kolumn.contract.times import Timestamp
-from kolumn.host import identity
 from kolumn.host import state as states
 from kolumn.host.backends import Backend, Holder
 from kolumn.host.backends.local import LocalBackend

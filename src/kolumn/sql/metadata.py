@@ -16,7 +16,8 @@ _TYPES = {"name": "VARCHAR(200)", "text": "TEXT", "integer": "BIGINT"}
 class TableMetadata:
     """Tables called what `place` says for their name, quoted; `exists` is a query that returns a row if one is there.
 
-    `parameter` is how the driver writes a value's place: `?` or `%s`.
+    `parameter` is how the driver writes a value's place: `?` or `%s`. `protect` returns what makes the database
+    refuse changes of an append-only table that was just made.
     """
 
     def __init__(
@@ -27,12 +28,14 @@ class TableMetadata:
         parameter: str,
         exists: Callable[[str], Statement],
         home: Home | None = None,
+        protect: Callable[[Table], Sequence[Statement]] = lambda _: (),
     ) -> None:
         self._session = session
         self._place = place
         self._parameter = parameter
         self._exists = exists
         self._home = home
+        self._protect = protect
 
     def exists(self, context: Context, table: Table) -> bool:
         """Whether the table is there."""
@@ -49,7 +52,8 @@ class TableMetadata:
         ]
         lines.append(f"PRIMARY KEY ({', '.join(table.key)})")
         text = f"CREATE TABLE IF NOT EXISTS {self._place(table.name)} ({', '.join(lines)})"
-        self._session.run(context, [Statement(text)])
+        protection = self._protect(table) if table.append_only else ()
+        self._session.run(context, [Statement(text), *protection])
 
     def drop(self, context: Context, table: Table) -> None:
         """Drop the table, and what it lived in if that is empty and was made for it."""

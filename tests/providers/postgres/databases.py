@@ -42,14 +42,18 @@ class Database:
         return value
 
     def dump(self, *options: str) -> str:
-        """Return the schema with owners and privileges as pg_dump has it."""
-        text = self.server.programs.run("pg_dump", "--schema-only", *options, self.url)
+        """Return the schema with owners and privileges as pg_dump has it, without Kolumn's own notes."""
+        text = self.server.programs.run(
+            "pg_dump", "--schema-only", "--exclude-schema=kolumn", *options, self.url
+        )
         return re.sub(r"\n{2,}", "\n", re.sub(r"(?m)^(--.*|\\(un)?restrict .*)$", "", text))
 
     def kolumn(self, user: str = "", **settings: object) -> Client:
-        """Return Kolumn connected to it, as a superuser unless a user is named."""
+        """Return Kolumn connected to it, as a superuser unless a user is named, who then keeps no audit trail."""
         url = self.server.url_of(self.url.rpartition("/")[2], user) if user else self.url
-        return Client(PostgresProvider()).configure({"url": url, "safe_destroy": False, **settings})
+        return Client(PostgresProvider()).configure(
+            {"url": url, "safe_destroy": False, "audit": not user, **settings}
+        )
 
 
 @contextlib.contextmanager

@@ -31,12 +31,13 @@ def ask(path: Path, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
 
 
 class Database:
-    """A provider configured for one file; calls go through the contract's JSON."""
+    """A provider configured for one file, without an audit trail; calls go through the contract's JSON."""
 
     def __init__(self, path: Path, **settings: Any) -> None:
         self.path = path
         self.provider = SQLiteProvider()
-        self.provider.configure(Context.background(), {"path": str(path), "safe_destroy": False, **settings})
+        given = {"path": str(path), "safe_destroy": False, "audit": False, **settings}
+        self.provider.configure(Context.background(), given)
 
     def __enter__(self) -> Database:
         return self

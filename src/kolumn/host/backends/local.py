@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from kolumn.contract.errors import PermissionError, StateError
+from kolumn.contract.identity import user_at_host
 from kolumn.contract.times import Timestamp
 from kolumn.host.backends import Entry, Holder, Stored
-from kolumn.host.identity import user_at_host
 
 FOLDER = ".kolumn"
 KEPT = 100

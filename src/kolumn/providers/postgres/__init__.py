@@ -49,6 +49,7 @@ class PostgresProvider(BaseProvider):
             compiler=PostgresCompiler(
                 self._types, server, Patience(settings.lock_retries + 1, settings.lock_retry_wait)
             ),
+            audit=settings.audit,
             safe_destroy=settings.safe_destroy,
             online=settings.online,
             query_timeout=settings.query_timeout,

@@ -40,6 +40,7 @@ class SQLiteProvider(BaseProvider):
             session=session,
             catalog=SQLiteCatalog(session),
             compiler=SQLiteCompiler(SQLiteDialect()),
+            audit=settings.audit,
             safe_destroy=settings.safe_destroy,
             query_timeout=settings.query_timeout,
         )

@@ -15,9 +15,9 @@ from urllib.parse import quote as percent
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ConnectionError, OperationError, PermissionError
 from kolumn.engine.journal import Journal
-from kolumn.engine.metadata import Metadata
+from kolumn.engine.metadata import Metadata, Table
 from kolumn.engine.operations import Create, Rename, Statement, Step
-from kolumn.engine.session import Capabilities
+from kolumn.engine.session import Capabilities, Identity
 from kolumn.providers.sqlite import locks
 from kolumn.providers.sqlite.faults import is_busy, translate
 from kolumn.providers.sqlite.inspection import compile_all, violations
@@ -67,7 +67,9 @@ class SQLiteSession:
             lambda name: f"kolumn_{name}",
             parameter="?",
             exists=lambda name: Statement("SELECT 1 FROM sqlite_schema WHERE name = ?", (f"kolumn_{name}",)),
+            protect=_protection,
         )
+        self.identity = Identity("", "kolumn")
 
     @property
     def file(self) -> Path:
@@ -286,6 +288,18 @@ class SQLiteSession:
                 mode = "ro" if self._settings.read_only else "rw"
                 uri = f"file:{percent(str(path.absolute()))}?mode={mode}"
                 connection.execute(f"ATTACH DATABASE ? AS {quote(name)}", (uri,))
+
+
+def _protection(table: Table) -> list[Statement]:
+    """Return what makes SQLite refuse UPDATE and DELETE, and INSERT OR REPLACE, which fires no trigger of these."""
+    name = f"kolumn_{table.name}"
+    same = " AND ".join(f"{column} = new.{column}" for column in table.key)
+    taken = f" WHEN EXISTS (SELECT 1 FROM {name} WHERE {same})"
+    refusal = f"SELECT raise(ABORT, '{name} is append-only: its rows are neither changed nor removed');"
+    return [
+        Statement(f"CREATE TRIGGER {name}_{event.lower()} BEFORE {event} ON {name}{when} BEGIN {refusal} END")
+        for event, when in (("UPDATE", ""), ("DELETE", ""), ("INSERT", taken))
+    ]
 
 
 class _Guard:

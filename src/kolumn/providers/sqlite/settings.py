@@ -40,6 +40,9 @@ class SQLiteSettings:
     query_timeout: float | None = attribute(
         "Seconds a call may take when its caller sets no deadline", default=None, validators=[_SECONDS]
     )
+    audit: bool = attribute(
+        "Whether every change is noted in an audit trail, in tables named kolumn_*", default=True
+    )
     safe_destroy: bool = attribute("Whether a delete must leave a way back", default=True)
     read_only: bool = attribute("Whether the file is opened for reading only", default=False)
     attach: Mapping[str, Any] = attribute("Other database files by the schema name they get", default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import PermissionError
+from kolumn.engine.metadata import Table
 from kolumn.engine.operations import Statement
 from kolumn.engine.session import Session
 from kolumn.sql.journal import TableJournal
@@ -18,6 +19,16 @@ WHERE n.nspname = %s AND pg_catalog.obj_description(n.oid, 'pg_namespace') = %s 
   SELECT FROM pg_catalog.pg_depend d
   WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid = n.oid)
 """
+
+
+_REFUSE = """
+CREATE OR REPLACE FUNCTION {schema}.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '% is append-only: its rows are neither changed nor removed', TG_RELID::regclass
+    USING ERRCODE = 'restrict_violation';
+END $$
+"""
+"""Also for a superuser, and where session_replication_role keeps other triggers quiet (ENABLE ALWAYS)."""
 
 
 class MetadataSchema:
@@ -66,7 +77,20 @@ def postgres_metadata(session: Session, schema: str) -> TableMetadata:
         parameter="%s",
         exists=lambda name: _exists(schema, name),
         home=home,
+        protect=lambda table: _protection(home.quoted, table),
     )
+
+
+def _protection(schema: str, table: Table) -> list[Statement]:
+    """Return what makes the server refuse UPDATE, DELETE and TRUNCATE."""
+    return [
+        Statement(_REFUSE.format(schema=schema)),
+        Statement(
+            f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema}.{table.name} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change()"
+        ),
+        Statement(f"ALTER TABLE {schema}.{table.name} ENABLE ALWAYS TRIGGER append_only"),
+    ]
 
 
 def _exists(schema: str, table: str) -> Statement:

@@ -16,7 +16,7 @@ from kolumn.contract.logs import ConnectionLogger
 from kolumn.engine.journal import Journal
 from kolumn.engine.metadata import Metadata
 from kolumn.engine.operations import Statement, Step
-from kolumn.engine.session import Capabilities
+from kolumn.engine.session import Capabilities, Identity
 from kolumn.providers.postgres.connection import faults
 from kolumn.providers.postgres.connection.connections import Connections, milliseconds
 from kolumn.providers.postgres.connection.metadata import postgres_journal, postgres_metadata
@@ -110,6 +110,11 @@ class PostgresSession:
     def is_superuser(self) -> bool:
         """Whether `current_user` is a superuser."""
         return self.server(Context.background()).is_superuser
+
+    @property
+    def identity(self) -> Identity:
+        """The role that connected, and the application's name."""
+        return Identity(self.server(Context.background()).login, self._settings.application)
 
     def ping(self, context: Context) -> str:
         """Make a round trip; return product and version. Raises ConnectionError or PermissionError."""

@@ -144,6 +144,9 @@ class PostgresSettings:
     application_name: str = attribute("What the server shows this connection as", default=APPLICATION_NAME)
     role: str = attribute("Role to act as (SET ROLE) instead of username", default="")
     metadata_schema: str = attribute("Schema of what Kolumn notes in the database", default="kolumn")
+    audit: bool = attribute(
+        "Whether every change is noted in an audit trail in metadata_schema", default=True
+    )
     safe_destroy: bool = attribute("Whether a delete must leave a way back", default=True)
     online: bool = attribute(
         "Whether changes are made so that others can go on reading and writing", default=False
@@ -270,6 +273,13 @@ class PostgresSettings:
             return self.connect_timeout
         given = os.environ.get("PGCONNECT_TIMEOUT", "")
         return float(given) if given.isdigit() and int(given) else CONNECT_TIMEOUT
+
+    @property
+    def application(self) -> str:
+        """What the server shows the connections as."""
+        if self.application_name != APPLICATION_NAME:
+            return self.application_name
+        return os.environ.get("PGAPPNAME") or APPLICATION_NAME
 
     @property
     def where(self) -> str:

@@ -1,4 +1,4 @@
-"""Who is running the command: for locks and history."""
+"""Who runs this process, and where: for locks, history and the audit trail."""
 
 from __future__ import annotations
 
