@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import dumps
+from tests.client import wanted
 from tests.targets.target import PLANTED, Failing, Sample, Settings, Target
 
 
@@ -222,15 +223,14 @@ SQLITE = Target(
         culprit="one_of_a_kind",
     ),
     slow=_sqlite_slow,
+    isolation=("serializable",),
+    apart=(wanted(_ARCHIVE.type, _ARCHIVE.name, _ARCHIVE.config), {}),
     refused=frozenset({"function", "sequence", "user", "role", "grant"}),
     missing=frozenset(
         {
             "DetectDrift",
             "ValidateState",
             "GetAuditLog",
-            "BeginTransaction",
-            "CommitTransaction",
-            "RollbackTransaction",
             "PlanMigration",
             "ApplyMigration",
             "RollbackMigration",

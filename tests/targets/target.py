@@ -83,6 +83,12 @@ class Target:
     """Resource types of the specification that this database lacks."""
     missing: frozenset[str]
     """Functions its category must offer and it does not yet. Shrinks: one that works must be taken out."""
+    isolation: tuple[str, ...] = ()
+    """The words for the isolation of a transaction, the default first."""
+    apart: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
+    """A resource that cannot be made inside a transaction once the samples are there, and the options for it."""
+    cut: Callable[[Settings], None] | None = None
+    """Breaks every connection that Kolumn has to the database; None where there are none."""
     given: frozenset[tuple[str, str]] = frozenset()
     """Type and identity of what an empty database has, told only where its type is asked for."""
     worded: frozenset[str] = frozenset()

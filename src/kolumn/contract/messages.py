@@ -546,7 +546,10 @@ class AuditResponse(Message, frozen=True, kw_only=True):
 
 
 class TransactionRequest(Message, frozen=True, kw_only=True):
-    """Begin, commit or roll back. `isolation`, `read_only` and `timeout_seconds` matter to Begin only."""
+    """Begin, commit or roll back. `isolation`, `read_only` and `timeout_seconds` are for Begin only.
+
+    Until it ends, all that is called on this provider is part of the transaction. One is open at a time.
+    """
 
     transaction_id: str = ""
     """Commit, Rollback: which one; with one transaction open it may be left out."""
@@ -554,9 +557,9 @@ class TransactionRequest(Message, frozen=True, kw_only=True):
     """The database's own word, e.g. `serializable`; empty for its default."""
     read_only: bool = False
     timeout_seconds: int = 0
-    """Roll back by itself after this long; 0 for the provider's setting."""
+    """Roll back by itself after this long; 0 for the provider's setting `query_timeout`."""
     savepoint: str = ""
-    """Begin: open a savepoint of this name inside the transaction; Rollback: go back to it."""
+    """Begin: open a savepoint of this name inside the transaction; Rollback: go back to it; Commit: forget it."""
 
 
 class TransactionResponse(Message, frozen=True, kw_only=True):

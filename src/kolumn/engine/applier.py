@@ -52,7 +52,9 @@ def run(context: Context, session: Session, plan: Plan, *, keep_partial: bool = 
     Consecutive steps that fit a transaction share one. When a step fails its transaction is rolled
     back; what earlier transactions and steps did is undone, last first, unless `keep_partial`.
     An apply of more than one transaction is noted in the session's journal, step by step.
+    Raises OperationError (`not_in_transaction`) for steps that the transaction held open cannot have.
     """
+    session.admit(plan.steps)
     groups = list(_groups(plan.steps, session.capabilities.transactional_ddl))
     notes = _Notes(session.journal, needed=len(groups) > 1)
     done: list[Executed] = []

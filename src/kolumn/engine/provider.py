@@ -19,15 +19,17 @@ from kolumn.contract.errors import ConnectionError, KolumnError, OperationError,
 from kolumn.contract.functions import FUNCTIONS, Category
 from kolumn.contract.logs import ConfigLogger, ConnectionLogger, DispatchLogger, StateLogger
 from kolumn.contract.schema import ProviderSchema
+from kolumn.engine.conversation import Conversation
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.planner import Planner
 from kolumn.engine.resource_functions import ResourceFunctions
 from kolumn.engine.session import Capabilities, Catalog, Compiler, Session
 from kolumn.engine.state import StateStore
+from kolumn.engine.transactions import TransactionFunctions
 from kolumn.version import __version__
 
-GROUPS: tuple[type[FunctionGroup], ...] = (ResourceFunctions,)
+GROUPS: tuple[type[FunctionGroup], ...] = (ResourceFunctions, TransactionFunctions)
 """What every provider offers on a connection."""
 
 
@@ -65,6 +67,7 @@ class BaseProvider(ABC):
         self._planner: Planner | None = None
         """Plans against the connection, as long as there is one."""
         self._state = StateStore(self.name, self.version)
+        self._conversation = Conversation(self._state, self._lock)
         self._functions: dict[str, Callable[[Context, Any], Message]] = {
             "GetState": self._get_state,
             "SetState": self._set_state,
@@ -104,6 +107,7 @@ class BaseProvider(ABC):
             connection.session.close()
             raise
         with self._lock:
+            self._conversation.roll_back()
             before, self._connection = self._connection, connection
             self._planner = Planner(self._registry, connection.catalog, connection.compiler, self._state)
             if before is not None:
@@ -147,6 +151,7 @@ class BaseProvider(ABC):
     def close(self) -> None:
         """Close the connection and clear credentials; may be called more than once (spec 2.5)."""
         with self._lock:
+            self._conversation.roll_back()
             connection, self._connection, self._planner = self._connection, None, None
         if connection is not None:
             connection.session.close()
@@ -174,10 +179,15 @@ class BaseProvider(ABC):
                 compiler=connection.compiler,
                 planner=planner,
                 state=self._state,
+                conversation=self._conversation,
+                query_timeout=connection.query_timeout,
                 safe_destroy=connection.safe_destroy,
                 online=connection.online,
             )
-            return functions.call(function, context, request)
+            if group is TransactionFunctions:
+                return functions.call(function, context, request)
+            with self._conversation.call(context) as limited:
+                return functions.call(function, limited, request)
 
         return call
 
