@@ -17,6 +17,7 @@ import pytest
 from kolumn.contract.context import Context
 from kolumn.contract.errors import (
     ConnectionError,
+    KolumnError,
     OperationError,
     PermissionError,
     StateError,
@@ -459,7 +460,7 @@ def test_threads_share_it(target: Target, settings: Settings, client: Client) ->
         try:
             client.apply(numbered(target, number))
             assert exists_named(client, f"t{number}")
-        except Exception as error:
+        except (KolumnError, AssertionError) as error:
             faults.append(error)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]

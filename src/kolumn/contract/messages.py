@@ -179,12 +179,25 @@ class PlannedResource(Message, frozen=True, kw_only=True):
     dependencies: tuple[str, ...] = ()
 
 
+class OffendingRows(Message, frozen=True, kw_only=True):
+    """Extension: rows that are there already and that a step would fail on."""
+
+    table: str = always(str)
+    count: int = always(int)
+    key: tuple[str, ...] = ()
+    """What tells rows apart: the primary key, else a column or two; empty where nothing may be shown."""
+    keys: tuple[tuple[Any, ...], ...] = ()
+    """The values of `key` in the first few of these rows."""
+
+
 class PlanRisk(Message, frozen=True, kw_only=True):
     """Extension: one thing to know before a step runs."""
 
     kind: Name
     """`data_loss`, `table_rewrite`, `long_lock`, `irreversible`, `may_fail` or another of the provider's."""
     message: str = always(str)
+    rows: OffendingRows | None = None
+    """`may_fail`: the rows it fails on, where there are some: apply refuses the plan as long as there are."""
 
 
 class PlanStep(Message, frozen=True, kw_only=True):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from kolumn.contract.errors import KolumnError
 from kolumn.contract.provider import Context
 from kolumn.engine.consequences import Brought
 from kolumn.engine.handler import Handler
@@ -14,6 +15,9 @@ from kolumn.engine.journal import Journal
 from kolumn.engine.metadata import Metadata
 from kolumn.engine.operations import Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
+
+if TYPE_CHECKING:
+    from kolumn.engine.validation import Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +114,14 @@ class Session(Protocol):
     def query(self, context: Context, statement: Statement) -> list[tuple[Any, ...]]:
         """Run one query and return its rows."""
 
+    def answer(
+        self, context: Context, queries: Sequence[Statement], seconds: float
+    ) -> list[list[tuple[Any, ...]] | KolumnError]:
+        """Return the rows of each query, or what was wrong with it, in as few round trips as there can be.
+
+        Each may take `seconds`. Nothing is changed, and one that fails is as if it had not been asked.
+        """
+
     def lock(self, context: Context, name: str) -> AbstractContextManager[None]:
         """Hold the lock `name` among all Kolumn sessions on this database. Raises StateError."""
 
@@ -158,6 +170,12 @@ class Compiler(Protocol):
 
     def brings(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[Brought]:
         """Yield what comes into being along with what `operations` create, although none of them says so."""
+
+    def questions(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[tuple[int, Question]]:
+        """Yield which rows of the database as it is the operations, in their order, would fail on.
+
+        Each with the position of its operation.
+        """
 
     def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
         """Return the operations with what the catalogue says of their order; they are all there are."""

@@ -119,6 +119,19 @@ class SQLiteSession:
         """Run one query and return its rows."""
         return self._execute(context, self._open(context, write=False), statement)
 
+    def answer(
+        self, context: Context, queries: Sequence[Statement], seconds: float
+    ) -> list[list[tuple[Any, ...]] | KolumnError]:
+        """Return the rows of each query, or what was wrong with it."""
+        answers: list[list[tuple[Any, ...]] | KolumnError] = []
+        for query in queries:
+            try:
+                answers.append(self.query(context.with_timeout(seconds), query))
+            except KolumnError as error:
+                context.check()
+                answers.append(error)
+        return answers
+
     def run(
         self,
         context: Context,

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from kolumn.contract.context import Context
-from kolumn.contract.errors import KolumnError, OperationError
+from kolumn.contract.errors import ConnectionError, KolumnError, OperationError
 from kolumn.contract.logs import ConnectionLogger
 from kolumn.engine import holding
 from kolumn.engine.holding import HeldLocks
@@ -28,6 +28,7 @@ from kolumn.providers.postgres.connection.settings import PostgresSettings
 from kolumn.providers.postgres.connection.wire import Row, exchange
 from kolumn.providers.postgres.connection.work import (
     BEGIN,
+    BEGIN_ASKING,
     BEGIN_READING,
     EMPTY_PATH,
     Fetch,
@@ -133,6 +134,38 @@ class PostgresSession:
         """Run one query and return its rows: in the thread's transaction, else by itself."""
         with self._working(context) as work:
             return work.fetch(context, [statement])[0]
+
+    def answer(
+        self, context: Context, queries: Sequence[Statement], seconds: float
+    ) -> list[list[Row] | KolumnError]:
+        """Return the rows of each query, or what was wrong with it: one round trip, and one more for each fault."""
+        answers: list[list[Row] | KolumnError] = []
+        while rest := queries[len(answers) :][:_CHUNK]:
+            found: list[list[Row]] = []
+            try:
+                with self._asking(seconds, context) as work:
+                    work.run(context, rest, lambda _, rows, found=found: found.append(rows))  # type: ignore[misc]
+            except ConnectionError:
+                raise
+            except KolumnError as error:
+                context.check()
+                answers += [*found, error]
+            else:
+                answers += found
+        return answers
+
+    @contextlib.contextmanager
+    def _asking(self, seconds: float, context: Context) -> Iterator[Work]:
+        """Lend a connection on which nothing can be changed and every statement has a time limit."""
+        limit = Statement(f"SET LOCAL statement_timeout = {milliseconds(seconds)}")
+        if (held := self._held) is not None:
+            with held.nested(limit, always_back=True) as work:
+                yield work
+            return
+        with self._connections.borrow(context) as connection:
+            work = Work(connection, self._count, True, [BEGIN_ASKING, limit])
+            with work.rolled_back(always=True):
+                yield work
 
     def run(
         self,
