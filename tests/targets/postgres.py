@@ -482,7 +482,7 @@ def _target(version: int) -> Target:
         },
         cycle=(_view("hen", "egg"), _view("egg", "hen")),
         failing=Failing(
-            script="CREATE TABLE twins (name text); INSERT INTO twins VALUES ('Ann'), ('Ann');",
+            script="CREATE TABLE twins (n integer); INSERT INTO twins VALUES (0);",
             resources=(
                 _plain_table("aardvark"),
                 {
@@ -493,8 +493,7 @@ def _target(version: int) -> Target:
                     "config": {
                         "name": "one_of_a_kind",
                         "table": "twins",
-                        "columns": ["name"],
-                        "unique": True,
+                        "columns": [{"expression": "1 / n"}],
                     },
                 },
                 {**_plain_table("zebra"), "depends_on": ["index one_of_a_kind"]},

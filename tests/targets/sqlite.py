@@ -208,7 +208,7 @@ SQLITE = Target(
     },
     cycle=(_view("hen", "egg"), _view("egg", "hen")),
     failing=Failing(
-        script="CREATE TABLE twins (name TEXT); INSERT INTO twins VALUES ('Ann'), ('Ann');",
+        script="CREATE TABLE twins (n INTEGER); INSERT INTO twins VALUES (-9223372036854775808);",
         resources=(
             _plain_table("aardvark"),
             {
@@ -216,7 +216,7 @@ SQLITE = Target(
                 "name": "one_of_a_kind",
                 "action": "create",
                 "depends_on": ["table aardvark"],
-                "config": {"name": "one_of_a_kind", "table": "twins", "columns": ["name"], "unique": True},
+                "config": {"name": "one_of_a_kind", "table": "twins", "columns": [{"expression": "abs(n)"}]},
             },
             {**_plain_table("zebra"), "depends_on": ["index one_of_a_kind"]},
         ),

@@ -119,6 +119,10 @@ class RowQuestions:
     def ask(self, operations: Sequence[Operation], live: Snapshot) -> Iterator[tuple[int, Question]]:
         """Yield the questions of operations in the order in which they run, each with its operation's place."""
         sources = Sources()
+        for operation in operations:  # a table may come after one that refers to it
+            match operation:
+                case Create(model=Table(), subject=subject) if subject not in live:
+                    sources.made.add(subject)
         for at, operation in enumerate(operations):
             for question in self._of(operation, sources, live):
                 yield at, question

@@ -71,11 +71,23 @@ def change_document(change: Change) -> dict[str, Any]:
                 "transactional": step.transactional,
                 "lock": step.lock or None,
                 "rewrites": step.rewrites,
-                "risks": [{"kind": risk.kind, "message": risk.message} for risk in step.risks],
+                "risks": [_risk(risk) for risk in step.risks],
             }
             for step in change.steps
         ],
     }
+
+
+def _risk(risk: m.PlanRisk) -> dict[str, Any]:
+    document: dict[str, Any] = {"kind": risk.kind, "message": risk.message}
+    if (rows := risk.rows) is not None:
+        document["rows"] = {
+            "table": rows.table,
+            "count": rows.count,
+            "key": list(rows.key),
+            "keys": [list(each) for each in rows.keys],
+        }
+    return document
 
 
 def applied_document(applied: Applied) -> dict[str, Any]:
