@@ -46,8 +46,10 @@ class Source:
     key: tuple[str, ...]
     """The columns of the primary key then."""
     changed: bool = False
+    numbered: set[str] = field(default_factory=set)
+    """Added columns that hold a number of its own in each row."""
     unknown: set[str] = field(default_factory=set)
-    """Added columns that hold what nobody can foretell, such as numbers of a sequence."""
+    """Added columns that hold what nobody can foretell."""
 
 
 @dataclass(slots=True)
@@ -81,6 +83,10 @@ class RowQuestions:
     def first(self, query: str, count: int) -> str:
         """Return the query of only the first rows."""
         return f"{query} LIMIT {count}"
+
+    def numbers(self, column: Column) -> bool:
+        """Whether each row gets a number of its own in a column that is added."""
+        return False
 
     def added_value(self, column: Column) -> str | None:
         """Return what rows get in an added column, as SQL over the table as it is; None if it cannot be told."""
@@ -194,17 +200,18 @@ class RowQuestions:
 
     def _added(self, source: Source, column: Column, sources: Sources, live: Snapshot) -> Iterator[Question]:
         name = self.normalizer.dialect.fold(column.name)
-        value = self.added_value(column)
         source.changed = True
-        if value is None:
+        if self.numbers(column):
+            source.numbered.add(name)
+        elif (value := self.added_value(column)) is None:
             source.unknown.add(name)
         else:
             source.columns[name] = value
         if column.not_null and column.default is None and not column.generated:
             words = f"would have no value in the new column {column.name}"
             stands = messages(risks.adding_column(self._renamed(source), column))[:1]
-            if value is None:
-                yield Question(table=source.name, singular=words, plural=words, stands_for=stands)
+            if name in source.numbered:
+                yield _settled(source, stands)
             else:
                 yield self.listed(source, "", words, words, stands)
         for constraint in column.constraints():
@@ -215,9 +222,10 @@ class RowQuestions:
         self, source: Source, table: Table, constraint: Constraint, sources: Sources, live: Snapshot
     ) -> Iterator[Question]:
         """Yield which rows break a constraint that is added to `table`."""
-        if not self.enforced(constraint):
-            return
         stands = messages(risks.adding_constraint(table, constraint))
+        if not self.enforced(constraint):
+            yield _settled(source, stands)
+            return
         match constraint:
             case PrimaryKey(columns=columns):
                 names = tuple(each.column for each in columns)
@@ -263,8 +271,13 @@ class RowQuestions:
         where: str = "",
     ) -> Iterator[Question]:
         """Yield which rows have a key that another one has; the keys are shown."""
-        fold = self.normalizer.dialect.fold
-        if any(fold(part.column) in source.unknown for part in constraint.columns):
+        named = {self.normalizer.dialect.fold(part.column) for part in constraint.columns}
+        if named & source.numbered:
+            yield _settled(source, stands)
+            return
+        if unknown := named & source.unknown:
+            why = f"what rows get in {' and '.join(sorted(unknown))} is not known before"
+            yield msgspec.structs.replace(_settled(source, stands), unanswerable=why)
             return
         parts = [self._part(each) for each in constraint.columns]
         conditions = [f"({self.expression(where)})"] if where else []
@@ -387,6 +400,11 @@ class RowQuestions:
     def _renamed(self, source: Source) -> Table:
         """Return the table as it is, under its name at that time: what risks call it."""
         return replaced(source.live, {"name": source.name})
+
+
+def _settled(source: Source, stands: tuple[str, ...]) -> Question:
+    """Return a question that needs none: no row is in the way of what these risks are about."""
+    return Question(table=source.name, singular="", plural="", stands_for=stands)
 
 
 def _named(columns: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from kolumn.contract import messages as m
 from kolumn.host.results import Applied, Change, OutputValue, Review
 
 

@@ -53,10 +53,12 @@ class PostgresQuestions(RowQuestions):
         """Return an expression as it can stand in a query."""
         return embedded(text)
 
+    def numbers(self, column: Column) -> bool:
+        """Whether rows get numbers of a sequence."""
+        return getattr(column, "identity", None) is not None or bool(serial_of(column.type))
+
     def added_value(self, column: Column) -> str | None:
-        """Return what rows get, None for numbers of a sequence and for what a function makes of each row."""
-        if getattr(column, "identity", None) is not None or serial_of(column.type):
-            return None
+        """Return what rows get, None for what a function makes of each row."""
         text = column.generated or column.default
         if text is None:
             return f"CAST(NULL AS {column.type})" if column.type else "NULL"

@@ -34,11 +34,9 @@ class SQLiteQuestions(RowQuestions):
         """Return a table with its schema."""
         return f"{quote(table.schema)}.{quote(table.name)}" if table.schema else quote(table.name)
 
-    def added_value(self, column: Column) -> str | None:
-        """Return what rows get; a new INTEGER PRIMARY KEY takes their numbers."""
-        if column.primary_key and fold(column.type) == "integer":
-            return None
-        return super().added_value(column)
+    def numbers(self, column: Column) -> bool:
+        """Whether rows get their own numbers: in a new INTEGER PRIMARY KEY."""
+        return column.primary_key and fold(column.type) == "integer"
 
     def refuses_null(self, column: Column) -> bool:
         """Whether NULL ends the statement, and is not settled in another way."""
