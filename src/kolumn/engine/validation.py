@@ -82,6 +82,8 @@ def checked(context: Context, session: Session, plan: Plan) -> Plan:
 
 def verify(context: Context, session: Session, plan: Plan) -> None:
     """Raise OperationError (`data_validation`) for the rows that changes of the plan would fail on now."""
+    if not plan.questions:
+        return
     problems: list[Problem] = []
     found: list[Offenders] = []
     for question, answer in _answers(context, session, plan.questions):
@@ -103,6 +105,7 @@ def verify(context: Context, session: Session, plan: Plan) -> None:
             details={"offenders": [offenders.to_json() for offenders in found]},
             problems=problems,
         )
+    HandlerLogger.info("no rows in the way", questions=len(plan.questions))
 
 
 def describe(question: Question, offenders: Offenders) -> str:

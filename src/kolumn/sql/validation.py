@@ -29,6 +29,7 @@ from kolumn.sql.operations import (
     DropColumn,
     RenameColumn,
 )
+from kolumn.sql.reference import parse_dotted
 
 _OTHERS = 2
 """How many columns tell rows of a table without a primary key apart."""
@@ -49,7 +50,7 @@ class Source:
     numbered: set[str] = field(default_factory=set)
     """Added columns that hold a number of its own in each row."""
     unknown: set[str] = field(default_factory=set)
-    """Added columns that hold what nobody can foretell."""
+    """Columns that will hold what nobody can foretell: added ones, or of another type by then."""
 
 
 @dataclass(slots=True)
@@ -91,6 +92,10 @@ class RowQuestions:
     def added_value(self, column: Column) -> str | None:
         """Return what rows get in an added column, as SQL over the table as it is; None if it cannot be told."""
         return f"({column.generated or column.default or 'NULL'})"
+
+    def converted(self, value: str, old: Column, new: Column) -> str | None:
+        """Return what becomes of a column's value, as SQL, where its type changes; None if it cannot be told."""
+        return None
 
     def same_keys(self, constraint: Unique | Index) -> bool:
         """Whether keys with a NULL in them can be the same."""
@@ -193,6 +198,14 @@ class RowQuestions:
                     yield self.without_value(source, (new.name,), stands)
                 if "type" in operation.fields:
                     yield from self.type_change(source, operation)
+                if not {"type", "collation", "generated"}.isdisjoint(operation.fields):
+                    name = fold(new.name)
+                    value = self.converted(source.columns.pop(name, self.quote(new.name)), old, new)
+                    source.changed = True
+                    if value is None:
+                        source.unknown.add(name)
+                    else:
+                        source.columns[name] = value
             case AddConstraint(constraint=constraint, before=before):
                 yield from self.of_constraint(source, before, constraint, sources, live)
             case _:
@@ -223,7 +236,7 @@ class RowQuestions:
     ) -> Iterator[Question]:
         """Yield which rows break a constraint that is added to `table`."""
         stands = messages(risks.adding_constraint(table, constraint))
-        if not self.enforced(constraint):
+        if not self.enforced(constraint) or self._holds(source, table, constraint):
             yield _settled(source, stands)
             return
         match constraint:
@@ -245,14 +258,40 @@ class RowQuestions:
             case _:
                 yield from self.other_constraint(source, constraint)
 
+    def _holds(self, source: Source, table: Table, constraint: Constraint) -> bool:
+        """Whether the table has the same constraint now, in all but its name and what it does for other rows."""
+        if source.changed:
+            return False
+        wanted = self._essence(table, constraint)
+        return any(
+            type(each) is type(constraint)
+            and self.enforced(each)
+            and self._essence(source.live, each) == wanted
+            for each in source.live.constraints()
+        )
+
+    def _essence(self, table: Table, constraint: Constraint) -> Any:
+        normal = self.normalizer.constraint(table, constraint)
+        match constraint:
+            case ForeignKey(match=match):
+                fold = self.normalizer.dialect.fold
+                target = self.normalizer.target(table, constraint)
+                return tuple(map(fold, constraint.columns)), target, match.lower()
+        return replaced(normal, {"name": ""})
+
     def without_value(self, source: Source, names: Sequence[str], stands: tuple[str, ...]) -> Question:
         """Return which rows have NULL in one of the columns."""
+        if why := self._unknown(source, names):
+            return msgspec.structs.replace(_settled(source, stands), unanswerable=why)
         condition = " OR ".join(f"{self.quote(name)} IS NULL" for name in names)
         words = " or ".join(names)
         return self.listed(source, condition, f"has no {words}", f"have no {words}", stands, apart=names)
 
     def breaking(self, source: Source, expression: str, name: str, stands: tuple[str, ...]) -> Question:
         """Return for which rows an expression is false."""
+        if source.unknown:  # which columns an expression mentions only its database knows
+            why = self._unknown(source, sorted(source.unknown))
+            return msgspec.structs.replace(_settled(source, stands), unanswerable=why)
         label = f"{name} ({expression})" if name else f"({expression})"
         return self.listed(
             source, f"NOT ({self.expression(expression)})", f"breaks {label}", f"break {label}", stands
@@ -275,8 +314,8 @@ class RowQuestions:
         if named & source.numbered:
             yield _settled(source, stands)
             return
-        if unknown := named & source.unknown:
-            why = f"what rows get in {' and '.join(sorted(unknown))} is not known before"
+        expressions = where or any(part.expression for part in constraint.columns)
+        if why := self._unknown(source, sorted(source.unknown if expressions else named)):
             yield msgspec.structs.replace(_settled(source, stands), unanswerable=why)
             return
         parts = [self._part(each) for each in constraint.columns]
@@ -306,7 +345,15 @@ class RowQuestions:
         )
 
     def _part(self, part: KeyPart) -> str:
-        return self.quote(part.column) if part.column else f"({self.expression(part.expression)})"
+        value = self.quote(part.column) if part.column else f"({self.expression(part.expression)})"
+        if not part.collation:
+            return value
+        return f"({value} COLLATE {'.'.join(map(self.quote, parse_dotted(part.collation)))})"
+
+    def _unknown(self, source: Source, names: Sequence[str]) -> str:
+        """Return that some of these columns hold what cannot be told, empty if none does."""
+        unknown = source.unknown.intersection(map(self.normalizer.dialect.fold, names))
+        return f"what rows get in {' and '.join(sorted(unknown))} is not known before" if unknown else ""
 
     def orphans(
         self,
@@ -318,6 +365,8 @@ class RowQuestions:
         stands: tuple[str, ...],
     ) -> Question:
         """Return which rows refer to nothing."""
+        if why := self._unknown(source, key.columns):
+            return msgspec.structs.replace(_settled(source, stands), unanswerable=why)
         target = self.normalizer.target(table, key)
         ref = Ref("table", target.table, target.schema)
         parent = self.source(ref, sources, live)

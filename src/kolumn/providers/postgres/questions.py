@@ -66,6 +66,12 @@ class PostgresQuestions(RowQuestions):
             return None
         return f"CAST(({embedded(text)}) AS {column.type})" if column.type else f"({embedded(text)})"
 
+    def converted(self, value: str, old: Column, new: Column) -> str | None:
+        """Return the cast, where the type changes and no expression of its own says how."""
+        if old.generated != new.generated or bool(getattr(new, "using", "")) or not new.type:
+            return None
+        return f"CAST({value} AS {new.type})"
+
     def same_keys(self, constraint: Unique | Index) -> bool:
         """Whether NULLs count as equal."""
         return bool(getattr(constraint, "nulls_not_distinct", False))

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from kolumn.engine.operations import Operation
 from kolumn.engine.resource import Snapshot
 from kolumn.engine.validation import Question
-from kolumn.providers.sqlite.model import SQLiteTable
+from kolumn.providers.sqlite.model import SQLiteColumn, SQLiteTable
+from kolumn.providers.sqlite.rebuild import default_value
 from kolumn.providers.sqlite.tokens import fold, quote
 from kolumn.sql.model import Column, Constraint, Table
 from kolumn.sql.operations import AlterColumn, AlterTable
@@ -37,6 +38,11 @@ class SQLiteQuestions(RowQuestions):
     def numbers(self, column: Column) -> bool:
         """Whether rows get their own numbers: in a new INTEGER PRIMARY KEY."""
         return column.primary_key and fold(column.type) == "integer"
+
+    def added_value(self, column: Column) -> str | None:
+        """Return what rows get: a lone word in DEFAULT is a text."""
+        assert isinstance(column, SQLiteColumn)
+        return f"({column.generated})" if column.generated else default_value(column)
 
     def refuses_null(self, column: Column) -> bool:
         """Whether NULL ends the statement, and is not settled in another way."""

@@ -7,6 +7,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +145,7 @@ class PostgresSession:
             found: list[list[Row]] = []
             try:
                 with self._asking(seconds, context) as work:
-                    work.run(context, rest, lambda _, rows, found=found: found.append(rows))  # type: ignore[misc]
+                    work.run(context, rest, partial(_note, found))
             except ConnectionError:
                 raise
             except KolumnError as error:
@@ -432,6 +433,10 @@ class PostgresSession:
                 context.wait(_POLL_SECONDS)
         finally:
             connection.close()
+
+
+def _note(found: list[list[Row]], _: int, rows: list[Row]) -> None:
+    found.append(rows)
 
 
 def _ask(
