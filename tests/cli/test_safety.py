@@ -329,12 +329,12 @@ def test_deleting_is_refused_while_safe_destroy_is_on(project: ProjectFolder) ->
 def test_a_failing_apply_leaves_database_and_state_as_they_were(project: ProjectFolder) -> None:
     project.write(USERS)
     project.apply()
-    project.sql("INSERT INTO users VALUES (1, 'x'), (2, 'x')")
+    project.sql("INSERT INTO users VALUES (1, 'x'), (-9223372036854775808, 'y')")
     project.write(
         USERS
         + POSTS
         + 'create "sqlite_index" "one_mail" {\n  table = sqlite_table.users.name\n'
-        + '  columns = ["email"]\n  unique = true\n}\n'
+        + '  columns = [{ expression = "abs(id)" }]\n}\n'
     )
     failed = project.run("apply", "--auto-approve", "--json")
     assert failed.code == 1
@@ -350,8 +350,36 @@ def test_a_failing_apply_leaves_database_and_state_as_they_were(project: Project
     said = project.run("apply", "--auto-approve")
     assert "x sqlite_index.one_mail:" in said.out
     assert "Nothing of it stands" in said.out
-    assert said.err.count("UNIQUE constraint failed") == 1
+    assert said.err.count("integer overflow") == 1
 
+    project.sql("DELETE FROM users WHERE id < 0")
+    project.apply()
+    assert project.settled()
+
+
+def test_rows_in_the_way_are_shown_and_refused(project: ProjectFolder) -> None:
+    project.write(USERS)
+    project.apply()
+    project.sql("INSERT INTO users VALUES (1, 'x'), (2, 'x'), (3, 'y')")
+    project.write(
+        USERS
+        + 'create "sqlite_index" "one_mail" {\n  table = sqlite_table.users.name\n'
+        + '  columns = ["email"]\n  unique = true\n}\n'
+    )
+    words = "2 rows of users have the same email as another (email 'x')"
+    assert f"! {words} (may fail)" in project.run("plan").out
+    plan = project.run("plan", "--json").document
+    (index,) = (each for each in plan["plan"]["resources"] if each["address"].endswith("one_mail"))
+    (risk,) = index["steps"][0]["risks"]
+    assert risk == {
+        "kind": "may_fail",
+        "message": words,
+        "rows": {"table": "users", "count": 2, "key": ["email"], "keys": [["x"]]},
+    }
+    refused = project.run("apply", "--auto-approve")
+    assert refused.code == 1
+    assert words in refused.err
+    assert project.objects() == {"users"}
     project.sql("DELETE FROM users WHERE id = 2")
     project.apply()
     assert project.settled()

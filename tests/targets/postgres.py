@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from tests.client import wanted
 from tests.servers import postgres
 from tests.targets.target import PLANTED, Failing, Sample, Settings, Target
 
@@ -403,6 +404,14 @@ def _slow(settings: Settings, execute: Callable[[Settings, str], None]) -> Mappi
     }
 
 
+def _cut(settings: Settings) -> None:
+    with psycopg.connect(settings["url"], autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
 def _view(name: str, other: str) -> Mapping[str, Any]:
     return {
         "resource_type": "view",
@@ -473,7 +482,7 @@ def _target(version: int) -> Target:
         },
         cycle=(_view("hen", "egg"), _view("egg", "hen")),
         failing=Failing(
-            script="CREATE TABLE twins (name text); INSERT INTO twins VALUES ('Ann'), ('Ann');",
+            script="CREATE TABLE twins (n integer); INSERT INTO twins VALUES (0);",
             resources=(
                 _plain_table("aardvark"),
                 {
@@ -484,8 +493,7 @@ def _target(version: int) -> Target:
                     "config": {
                         "name": "one_of_a_kind",
                         "table": "twins",
-                        "columns": ["name"],
-                        "unique": True,
+                        "columns": [{"expression": "1 / n"}],
                     },
                 },
                 {**_plain_table("zebra"), "depends_on": ["index one_of_a_kind"]},
@@ -493,12 +501,15 @@ def _target(version: int) -> Target:
             culprit="one_of_a_kind",
         ),
         slow=_slow,
+        isolation=("read committed", "repeatable read", "serializable", "read uncommitted"),
+        apart=(
+            wanted("index", "apart", {"name": "apart", "table": "book", "columns": ["price"]}),
+            {"online": True},
+        ),
+        cut=_cut,
         refused=frozenset(),
         missing=frozenset(
             {
-                "BeginTransaction",
-                "CommitTransaction",
-                "RollbackTransaction",
                 "PlanMigration",
                 "ApplyMigration",
                 "RollbackMigration",

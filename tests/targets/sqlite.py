@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import dumps
+from tests.client import wanted
 from tests.targets.target import PLANTED, Failing, Sample, Settings, Target
 
 
@@ -207,7 +208,7 @@ SQLITE = Target(
     },
     cycle=(_view("hen", "egg"), _view("egg", "hen")),
     failing=Failing(
-        script="CREATE TABLE twins (name TEXT); INSERT INTO twins VALUES ('Ann'), ('Ann');",
+        script="CREATE TABLE twins (n INTEGER); INSERT INTO twins VALUES (-9223372036854775808);",
         resources=(
             _plain_table("aardvark"),
             {
@@ -215,19 +216,18 @@ SQLITE = Target(
                 "name": "one_of_a_kind",
                 "action": "create",
                 "depends_on": ["table aardvark"],
-                "config": {"name": "one_of_a_kind", "table": "twins", "columns": ["name"], "unique": True},
+                "config": {"name": "one_of_a_kind", "table": "twins", "columns": [{"expression": "abs(n)"}]},
             },
             {**_plain_table("zebra"), "depends_on": ["index one_of_a_kind"]},
         ),
         culprit="one_of_a_kind",
     ),
     slow=_sqlite_slow,
+    isolation=("serializable",),
+    apart=(wanted(_ARCHIVE.type, _ARCHIVE.name, _ARCHIVE.config), {}),
     refused=frozenset({"function", "sequence", "user", "role", "grant"}),
     missing=frozenset(
         {
-            "BeginTransaction",
-            "CommitTransaction",
-            "RollbackTransaction",
             "PlanMigration",
             "ApplyMigration",
             "RollbackMigration",

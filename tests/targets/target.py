@@ -87,6 +87,12 @@ class Target:
     """The table of the audit trail, as `execute` names it."""
     unprotect: str
     """A script that takes from that table what makes the database refuse changes of it."""
+    isolation: tuple[str, ...] = ()
+    """The words for the isolation of a transaction, the default first."""
+    apart: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
+    """A resource that cannot be made inside a transaction once the samples are there, and the options for it."""
+    cut: Callable[[Settings], None] | None = None
+    """Breaks every connection that Kolumn has to the database; None where there are none."""
     given: frozenset[tuple[str, str]] = frozenset()
     """Type and identity of what an empty database has, told only where its type is asked for."""
     worded: frozenset[str] = frozenset()

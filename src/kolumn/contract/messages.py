@@ -183,12 +183,25 @@ class PlannedResource(Message, frozen=True, kw_only=True):
     dependencies: tuple[str, ...] = ()
 
 
+class OffendingRows(Message, frozen=True, kw_only=True):
+    """Extension: rows that are there already and that a step would fail on."""
+
+    table: str = always(str)
+    count: int = always(int)
+    key: tuple[str, ...] = ()
+    """What tells rows apart: the primary key, else a column or two; empty where nothing may be shown."""
+    keys: tuple[tuple[Any, ...], ...] = ()
+    """The values of `key` in the first few of these rows."""
+
+
 class PlanRisk(Message, frozen=True, kw_only=True):
     """Extension: one thing to know before a step runs."""
 
     kind: Name
     """`data_loss`, `table_rewrite`, `long_lock`, `irreversible`, `may_fail` or another of the provider's."""
     message: str = always(str)
+    rows: OffendingRows | None = None
+    """`may_fail`: the rows it fails on, where there are some: apply refuses the plan as long as there are."""
 
 
 class PlanStep(Message, frozen=True, kw_only=True):
@@ -604,7 +617,10 @@ class AuditResponse(Message, frozen=True, kw_only=True):
 
 
 class TransactionRequest(Message, frozen=True, kw_only=True):
-    """Begin, commit or roll back. `isolation`, `read_only` and `timeout_seconds` matter to Begin only."""
+    """Begin, commit or roll back. `isolation`, `read_only` and `timeout_seconds` are for Begin only.
+
+    Until it ends, all that is called on this provider is part of the transaction. One is open at a time.
+    """
 
     transaction_id: str = ""
     """Commit, Rollback: which one; with one transaction open it may be left out."""
@@ -612,9 +628,9 @@ class TransactionRequest(Message, frozen=True, kw_only=True):
     """The database's own word, e.g. `serializable`; empty for its default."""
     read_only: bool = False
     timeout_seconds: int = 0
-    """Roll back by itself after this long; 0 for the provider's setting."""
+    """Roll back by itself after this long; 0 for the provider's setting `query_timeout`."""
     savepoint: str = ""
-    """Begin: open a savepoint of this name inside the transaction; Rollback: go back to it."""
+    """Begin: open a savepoint of this name inside the transaction; Rollback: go back to it; Commit: forget it."""
 
 
 class TransactionResponse(Message, frozen=True, kw_only=True):

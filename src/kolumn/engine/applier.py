@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError
 from kolumn.contract.logs import HandlerLogger
+from kolumn.engine import validation
 from kolumn.engine.journal import Journal, Status
 from kolumn.engine.operations import Statement, Step
 from kolumn.engine.plan import Plan, ResourceKey
@@ -74,7 +75,11 @@ def run(
     back; what earlier transactions and steps did is undone, last first, unless `keep_partial`.
     An apply of more than one transaction is noted in the session's journal, step by step.
     Raises what the witness raises at the beginning; nothing was run then.
+    Raises OperationError for steps that the transaction held open cannot have (`not_in_transaction`), and for
+    rows that they would fail on (`data_validation`); then nothing has been changed.
     """
+    session.admit(plan.steps)
+    validation.verify(context, session, plan)
     groups = list(_groups(plan.steps, session.capabilities.transactional_ddl))
     notes = _Notes(session.journal, needed=len(groups) > 1)
     done: list[Executed] = []

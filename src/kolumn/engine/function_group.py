@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kolumn.contract.context import Context
 from kolumn.contract.encoding import Message
@@ -13,6 +13,9 @@ from kolumn.engine.handler import Registry
 from kolumn.engine.planner import Planner
 from kolumn.engine.session import Catalog, Compiler, Session
 from kolumn.engine.state import StateStore
+
+if TYPE_CHECKING:
+    from kolumn.engine.conversation import Conversation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +33,12 @@ class FunctionGroup:
     state: StateStore
     trail: Trail
     """Where every change is noted, whatever function makes it."""
+    conversation: Conversation
+    """The transaction that is open on the session, and those that were."""
     safe_destroy: bool
     """Whether a delete must leave a way back (spec 8.3)."""
+    query_timeout: float | None = None
+    """Seconds a call, or a transaction, may take unless a request says so itself; None without a limit."""
     online: bool = False
     """Whether changes are made so that others can work on, unless a request says so itself."""
 

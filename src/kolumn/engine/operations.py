@@ -18,12 +18,33 @@ NOTHING: frozenset[Ref] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
+class Offenders:
+    """Rows that a change would fail on."""
+
+    table: str
+    """What they belong to, as people call it."""
+    count: int
+    key: tuple[str, ...] = ()
+    """What the values in `keys` are called."""
+    keys: tuple[tuple[Any, ...], ...] = ()
+    """Values that tell some of them apart, as JSON has them; none where they must not be shown."""
+    more: bool = False
+    """Whether `keys` are only the first."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the same as JSON data."""
+        return {"table": self.table, "count": self.count, "key": [*self.key], "keys": [*map(list, self.keys)]}
+
+
+@dataclass(frozen=True, slots=True)
 class Risk:
     """A danger a reviewer must see. Kinds are those of the contract's PlanRisk."""
 
     kind: str
     """`data_loss`, `table_rewrite`, `long_lock`, `may_fail`, `irreversible`."""
     message: str
+    offenders: Offenders | None = None
+    """`may_fail`: the rows it does fail on, where they were counted (see `engine.validation`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

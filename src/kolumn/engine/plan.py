@@ -6,7 +6,7 @@ There is one record per resource, changed or not; a msgspec Struct is made in a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,9 @@ from kolumn.engine.handler import Handler
 from kolumn.engine.operations import Step
 from kolumn.engine.resource import Ref
 from kolumn.engine.rewriting import with_kept
+
+if TYPE_CHECKING:
+    from kolumn.engine.validation import Question
 
 
 class ResourceKey(NamedTuple):
@@ -77,8 +80,31 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Changed ones in execution order, then the unchanged ones in the order of the request."""
     steps: tuple[Step, ...] = ()
     owners: tuple[ResourceKey, ...] = ()
-    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a reviewer should know besides the risks of the steps."""
     fingerprint: str = ""
     """Digest of the steps and of what the catalogue says of everything they touch."""
     unmanaged: tuple[Ref, ...] = ()
     """What is live and meant neither by request nor state; only looked for where there are steps."""
+    questions: tuple[Question, ...] = ()
+    """Which rows the steps would fail on; asked by `engine.validation`."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The notes, and the risks of the steps in words."""
+        risks = (
+            f"{step.subject}: {risk.message} ({_RISK_WORDS.get(risk.kind, risk.kind)})"
+            for step in self.steps
+            for risk in step.risks
+        )
+        return (*self.notes, *risks)
+
+
+_RISK_WORDS = {
+    "data_loss": "loses data",
+    "table_rewrite": "rewrites the table",
+    "long_lock": "locks for long",
+    "irreversible": "cannot be undone",
+    "conversion": "changes values",
+    "may_fail": "may fail",
+}

@@ -148,7 +148,7 @@ class Planner:
             asked = _Asked.of(items)
             return Plan(
                 changes=tuple(_change(item, "unchanged", asked) for item in items),
-                warnings=tuple(_warnings(items, ())),
+                notes=tuple(_notes(items)),
             )
         return self._arrange(context, items, live, operations, owners, online=question.online)
 
@@ -431,6 +431,7 @@ class Planner:
         order = graph.order(operations, _preferences(items, operations, keys))
         steps: list[Step] = []
         step_owners: list[ResourceKey] = []
+        spans: list[range] = []
         state = live
         users = None
         if any(operation.RENAMES for operation in operations):
@@ -441,6 +442,7 @@ class Planner:
             compiled = [
                 _honest(step) for step in self._compiler.compile(operations[at], state, online=online)
             ]
+            spans.append(range(len(steps), len(steps) + len(compiled)))
             steps += compiled
             step_owners += [keys[at]] * len(compiled)
             state = state.with_changes(self._effect(operations[at], state, users))
@@ -455,9 +457,13 @@ class Planner:
             changes=tuple(results),
             steps=tuple(steps),
             owners=tuple(step_owners),
-            warnings=tuple(_warnings(items, steps)),
+            notes=tuple(_notes(items)),
             fingerprint=_fingerprint(live, steps, operations),
             unmanaged=tuple(self._unmanaged(items, live)),
+            questions=tuple(
+                msgspec.structs.replace(question, steps=spans[place])
+                for place, question in self._compiler.questions([operations[at] for at in order], live)
+            ),
         )
 
     def _unmanaged(self, items: Iterable[_Item], live: Snapshot) -> Iterator[Ref]:
@@ -653,17 +659,7 @@ def _change(item: _Item, action: str, asked: _Asked) -> ResourceChange:
     )
 
 
-_RISK_WORDS = {
-    "data_loss": "loses data",
-    "table_rewrite": "rewrites the table",
-    "long_lock": "locks for long",
-    "irreversible": "cannot be undone",
-    "conversion": "changes values",
-    "may_fail": "may fail",
-}
-
-
-def _warnings(items: Iterable[_Item], steps: Iterable[Step]) -> Iterable[str]:
+def _notes(items: Iterable[_Item]) -> Iterable[str]:
     for item in items:
         if item.implied:
             continue
@@ -674,9 +670,6 @@ def _warnings(items: Iterable[_Item], steps: Iterable[Step]) -> Iterable[str]:
                 f"{item.key} was {item.orphan} and is now {item.ref}: the old one is dropped; "
                 "to rename it instead, set renamed_from"
             )
-    for step in steps:
-        for risk in step.risks:
-            yield f"{step.subject}: {risk.message} ({_RISK_WORDS.get(risk.kind, risk.kind)})"
 
 
 def _fingerprint(live: Snapshot, steps: Iterable[Step], operations: Iterable[Operation]) -> str:

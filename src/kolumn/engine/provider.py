@@ -21,6 +21,7 @@ from kolumn.contract.logs import ConfigLogger, ConnectionLogger, DispatchLogger,
 from kolumn.contract.schema import ProviderSchema
 from kolumn.engine.audit.functions import AuditFunctions
 from kolumn.engine.audit.trail import Trail
+from kolumn.engine.conversation import Conversation
 from kolumn.engine.drift import DriftFunctions
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.handler import Handler, Registry
@@ -29,6 +30,7 @@ from kolumn.engine.resource_functions import ResourceFunctions
 from kolumn.engine.session import Capabilities, Catalog, Compiler, Session
 from kolumn.engine.state import StateStore
 from kolumn.engine.state_validation import ValidationFunctions
+from kolumn.engine.transactions import TransactionFunctions
 from kolumn.version import __version__
 
 GROUPS: tuple[type[FunctionGroup], ...] = (
@@ -36,6 +38,7 @@ GROUPS: tuple[type[FunctionGroup], ...] = (
     AuditFunctions,
     DriftFunctions,
     ValidationFunctions,
+    TransactionFunctions,
 )
 """What every provider offers on a connection."""
 
@@ -76,6 +79,7 @@ class BaseProvider(ABC):
         self._planner: Planner | None = None
         """Plans against the connection, as long as there is one."""
         self._state = StateStore(self.name, self.version)
+        self._conversation = Conversation(self._state, self._lock)
         self._functions: dict[str, Callable[[Context, Any], Message]] = {
             "GetState": self._get_state,
             "SetState": self._set_state,
@@ -115,6 +119,7 @@ class BaseProvider(ABC):
             connection.session.close()
             raise
         with self._lock:
+            self._conversation.roll_back()
             before, self._connection = self._connection, connection
             self._planner = Planner(self._registry, connection.catalog, connection.compiler, self._state)
             if before is not None:
@@ -158,6 +163,7 @@ class BaseProvider(ABC):
     def close(self) -> None:
         """Close the connection and clear credentials; may be called more than once (spec 2.5)."""
         with self._lock:
+            self._conversation.roll_back()
             connection, self._connection, self._planner = self._connection, None, None
         if connection is not None:
             connection.session.close()
@@ -186,10 +192,15 @@ class BaseProvider(ABC):
                 planner=planner,
                 state=self._state,
                 trail=Trail(connection.session, self._state, enabled=connection.audit),
+                conversation=self._conversation,
+                query_timeout=connection.query_timeout,
                 safe_destroy=connection.safe_destroy,
                 online=connection.online,
             )
-            return functions.call(function, context, request)
+            if group is TransactionFunctions:
+                return functions.call(function, context, request)
+            with self._conversation.call(context) as limited:
+                return functions.call(function, limited, request)
 
         return call
 

@@ -15,12 +15,12 @@ from kolumn.contract.context import Context
 from kolumn.contract.errors import OperationError, Problem, StateError, ValidationError
 from kolumn.contract.logs import DiscoveryLogger
 from kolumn.contract.masking import mask
-from kolumn.engine import applier, row_estimates
+from kolumn.engine import applier, row_estimates, validation
 from kolumn.engine.applier import Outcome
 from kolumn.engine.audit.recorder import Recorder
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.journal import interruption
-from kolumn.engine.operations import Step
+from kolumn.engine.operations import Risk, Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
 from kolumn.engine.planner import find
 from kolumn.engine.resource import Ref, Snapshot
@@ -52,6 +52,7 @@ class ResourceFunctions(FunctionGroup):
         """Return what Apply of the same request would do; changes nothing."""
         options = request.options or m.PlanOptions()
         plan = self._planned(context, request.resources, options)
+        plan = validation.checked(context, self.session, plan)
         detail = options.detail
         rows = (
             row_estimates.of_steps(plan.steps, lambda tables: self.catalog.rows(context, tables))
@@ -345,8 +346,16 @@ def _step(at: int, plan: Plan, rows: int | None) -> m.PlanStep:
         lock=step.lock,
         rewrites=step.rewrites or any(risk.kind == "table_rewrite" for risk in step.risks),
         rows=rows,
-        risks=tuple(m.PlanRisk(kind=risk.kind, message=risk.message) for risk in step.risks),
+        risks=tuple(map(_risk, step.risks)),
     )
+
+
+def _risk(risk: Risk) -> m.PlanRisk:
+    found = risk.offenders
+    rows = None
+    if found is not None:
+        rows = m.OffendingRows(table=found.table, count=found.count, key=found.key, keys=found.keys)
+    return m.PlanRisk(kind=risk.kind, message=risk.message, rows=rows)
 
 
 def _filters(filters: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

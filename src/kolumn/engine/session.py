@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from kolumn.contract.errors import KolumnError
 from kolumn.contract.provider import Context
 from kolumn.engine.consequences import Brought
 from kolumn.engine.handler import Handler
@@ -14,6 +15,9 @@ from kolumn.engine.journal import Journal
 from kolumn.engine.metadata import Metadata
 from kolumn.engine.operations import Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
+
+if TYPE_CHECKING:
+    from kolumn.engine.validation import Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,11 @@ class Capabilities:
     """Longest identifier in bytes; None without a limit."""
     refused_types: Mapping[str, str] = field(default_factory=dict)
     """Resource types the database lacks, each with what to do instead."""
+    isolation_levels: tuple[str, ...] = ()
+    """The words for isolation that `Session.begin` takes, the default first; none where no transaction can
+    span calls."""
+    savepoints: bool = False
+    """Whether part of a transaction can be rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,42 @@ class Session(Protocol):
         """Make a round trip; return what the server says it is. Raises ConnectionError."""
 
     def transaction(self, context: Context, steps: Iterable[Step]) -> AbstractContextManager[None]:
-        """Open a transaction in which `steps` can run; commit on success, roll back on error."""
+        """Open a transaction in which `steps` can run; commit on success, roll back on error.
+
+        While one is held open (see `begin`) it is a savepoint inside that one.
+        """
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a transaction that was begun is still open; false again as soon as it is lost."""
+
+    def begin(
+        self, context: Context, *, isolation: str, read_only: bool = False, locks: Sequence[str] = ()
+    ) -> None:
+        """Open a transaction that spans calls: until it ends all that is read and run is part of it.
+
+        `isolation` is one of the capabilities' words. `locks` are taken before and, like all that are taken
+        meanwhile, held until it ends. What fails inside is as if it had not been tried. When it is lost with
+        its connection, everything raises ConnectionError (`transaction_lost`) until `roll_back` is called.
+        """
+
+    def commit(self, context: Context) -> None:
+        """Commit the transaction that is held. When that fails `is_held` says whether it is still open."""
+
+    def roll_back(self) -> None:
+        """Roll back the transaction that is held and release its locks; without one, do nothing."""
+
+    def set_savepoint(self, context: Context, name: str) -> None:
+        """Open a savepoint in the transaction that is held."""
+
+    def roll_back_to(self, context: Context, name: str) -> None:
+        """Undo what was done since the savepoint, which stays open; those opened after it are gone."""
+
+    def release_savepoint(self, context: Context, name: str) -> None:
+        """Forget a savepoint, and those opened after it; what was done stays done."""
+
+    def admit(self, steps: Iterable[Step]) -> None:
+        """Raise OperationError (`not_in_transaction`) while a transaction is held that `steps` cannot run in."""
 
     def run(
         self,
@@ -83,6 +127,14 @@ class Session(Protocol):
 
     def query(self, context: Context, statement: Statement) -> list[tuple[Any, ...]]:
         """Run one query and return its rows."""
+
+    def answer(
+        self, context: Context, queries: Sequence[Statement], seconds: float
+    ) -> list[list[tuple[Any, ...]] | KolumnError]:
+        """Return the rows of each query, or what was wrong with it, in as few round trips as there can be.
+
+        Each may take `seconds`. Nothing is changed, and one that fails is as if it had not been asked.
+        """
 
     def lock(self, context: Context, name: str) -> AbstractContextManager[None]:
         """Hold the lock `name` among all Kolumn sessions on this database. Raises StateError."""
@@ -138,6 +190,12 @@ class Compiler(Protocol):
 
     def brings(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[Brought]:
         """Yield what comes into being along with what `operations` create, although none of them says so."""
+
+    def questions(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[tuple[int, Question]]:
+        """Yield which rows of the database as it is the operations, in their order, would fail on.
+
+        Each with the position of its operation.
+        """
 
     def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
         """Return the operations with what the catalogue says of their order; they are all there are."""

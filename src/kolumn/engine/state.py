@@ -32,6 +32,18 @@ class Managed(NamedTuple):
     instance: ResourceInstance
 
 
+class Checkpoint(NamedTuple):
+    """A state store's content at one moment."""
+
+    lineage: str
+    serial: int
+    fresh: bool
+    version: str
+    metadata: Mapping[str, Any]
+    instances: Mapping[ResourceKey, ResourceInstance]
+    updated: Timestamp
+
+
 class StateStore:
     """The state of one provider instance, held in memory; its host keeps it (spec 8.2). Thread-safe."""
 
@@ -99,6 +111,28 @@ class StateStore:
             self._metadata = {k: v for k, v in state.metadata.items() if k not in ("lineage", "serial")}
             self._instances = instances
             self._updated = Timestamp.utc_now()
+            self.revision += 1
+
+    def checkpoint(self) -> Checkpoint:
+        """Return what the store holds now, for `restore`."""
+        with self._lock:
+            return Checkpoint(
+                self._lineage,
+                self._serial,
+                self._fresh,
+                self._version,
+                dict(self._metadata),
+                dict(self._instances),
+                self._updated,
+            )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Take back everything that was recorded or set since `checkpoint` was made."""
+        with self._lock:
+            self._lineage, self._serial, self._fresh, self._version, *_ = checkpoint
+            self._metadata = dict(checkpoint.metadata)
+            self._instances = dict(checkpoint.instances)
+            self._updated = checkpoint.updated
             self.revision += 1
 
     def _refuse_conflict(

@@ -93,7 +93,7 @@ def step_document(step: m.PlanStep) -> dict[str, Any]:
         "blocks": blocks(step) or None,
         "rewrites": step.rewrites,
         "rows": step.rows,
-        "risks": [{"kind": risk.kind, "message": risk.message} for risk in step.risks],
+        "risks": [_risk(risk) for risk in step.risks],
     }
 
 
@@ -113,3 +113,15 @@ def violation_document(violation: Violation) -> dict[str, Any]:
         "overridable": violation.overridable,
         "overridden": violation.overridden or None,
     }
+
+
+def _risk(risk: m.PlanRisk) -> dict[str, Any]:
+    document: dict[str, Any] = {"kind": risk.kind, "message": risk.message}
+    if (rows := risk.rows) is not None:
+        document["rows"] = {
+            "table": rows.table,
+            "count": rows.count,
+            "key": list(rows.key),
+            "keys": [list(each) for each in rows.keys],
+        }
+    return document

@@ -19,7 +19,7 @@ import pytest
 
 from tests.client import Client
 from tests.command import environment
-from tests.providers.postgres.databases import database, imported
+from tests.providers.postgres.databases import Database, database, imported
 from tests.providers.postgres.evolution import risks
 from tests.providers.postgres.sessions import backend, end, end_all, heard, in_thread
 from tests.servers import postgres
@@ -133,6 +133,18 @@ def goal(server: postgres.Server, script: str) -> Iterator[tuple[list[Mapping[st
 def lead(client: Client, resources: Sequence[Mapping[str, Any]]) -> Any:
     """Apply, whatever comes of it."""
     return client.call("Apply", {"resources": list(resources), "options": {"prune": True, "detail": True}})
+
+
+@contextlib.contextmanager
+def after_counting(mine: Database, statement: str) -> Iterator[None]:
+    """Have somebody else change rows when an apply has counted those that are in its way."""
+
+    def listen(logger: str, level: str, event: str, fields: Any) -> None:
+        if event == "no rows in the way":
+            mine.run(statement)
+
+    with heard(listen):
+        yield
 
 
 def planned(client: Client, resources: Sequence[Mapping[str, Any]]) -> Any:
@@ -274,16 +286,17 @@ class TestFailures:
         ):
             with (
                 goal(server, PLAIN + "CREATE INDEX item_a ON item (id);" + clause) as (resources, want),
-                database(server, PLAIN + ROWS + "INSERT INTO item VALUES (7, 'c1');") as mine,
+                database(server, PLAIN + ROWS) as mine,
                 mine.kolumn(**HASTY) as client,
             ):
                 before = mine.dump()
-                answer = lead(client, resources)
+                with after_counting(mine, "INSERT INTO item VALUES (7, 'c1')"):
+                    answer = lead(client, resources)
                 assert not answer["success"]
                 assert "there twice" in answer["error"], answer
                 same(mine.dump(), before)
                 assert mine.one("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
-                mine.run("DELETE FROM item WHERE id = 7")
+                mine.run("DELETE FROM item WHERE id = 7 AND price IS NULL")
                 assert lead(client, resources)["success"]
                 same(mine.dump(), want)
 
@@ -320,8 +333,10 @@ class TestFailures:
             database(server, CUSTOMERS) as mine,
             mine.kolumn(**HASTY) as client,
         ):
+            mine.run("DELETE FROM orders WHERE customer_id >= 150")
             before = mine.dump()
-            answer = lead(client, resources)
+            with after_counting(mine, "INSERT INTO orders VALUES (150, 150)"):
+                answer = lead(client, resources)
             assert not answer["success"]
             assert "orders_customer_id_check" in answer["error"], answer
             same(mine.dump(), before)

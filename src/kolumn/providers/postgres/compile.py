@@ -10,12 +10,16 @@ from typing import Any, NamedTuple
 from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import NOTHING, Alter, Create, Drop, Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.engine.validation import Question
 from kolumn.providers.postgres import succession
 from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.grants.brought import brought
 from kolumn.providers.postgres.grants.model import GRANTED_AS
 from kolumn.providers.postgres.handler import PostgresHandler
+from kolumn.providers.postgres.language.dialect import PostgresDialect
 from kolumn.providers.postgres.online import Patience, resumed, steps
+from kolumn.providers.postgres.questions import PostgresQuestions
+from kolumn.providers.postgres.tables.comparison import TableNormalizer
 from kolumn.sql.operations import AlterTable
 
 _WITH_PARTS = ("table", "domain", "view", "materialized_view", "composite_type")
@@ -59,6 +63,11 @@ class PostgresCompiler:
     def brings(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[Brought]:
         """Yield the grants of default privileges (see `grants.brought`)."""
         return brought(operations, live, self._server, self._handlers["grant"])
+
+    def questions(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[tuple[int, Question]]:
+        """Yield which rows the operations would fail on."""
+        dialect = PostgresDialect()
+        return PostgresQuestions(TableNormalizer(dialect), dialect, self._server).ask(operations, live)
 
     def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
         """Return the operations with what only all of them together show.

@@ -495,9 +495,14 @@ class _Planning:
             kin = member.handler is member.successor
             whys = member.handler.conversion_risks(member.before, member.after) if kin else (_MISFIT,)
             for why in whys:
-                yield Risk("may_fail", f"fails if a row of {table} has {why} in {named}")
+                yield conversion_risk(table, why, named)
         yield Risk("table_rewrite", f"copies every row of {table}")
         yield Risk("long_lock", f"nobody reads or writes {table} while it is copied")
+
+
+def conversion_risk(table: Ref, why: str, columns: str) -> Risk:
+    """Return that rows of a table are in the way of a conversion of its columns."""
+    return Risk("may_fail", f"fails if a row of {table} has {why} in {columns}")
 
 
 def _marker(what: str, member: Member) -> Ref:

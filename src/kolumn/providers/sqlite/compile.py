@@ -13,9 +13,11 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.engine.validation import Question
 from kolumn.providers.sqlite import ddl, render
 from kolumn.providers.sqlite.dialect import SQLiteDialect
 from kolumn.providers.sqlite.model import SQLiteColumn, SQLiteIndex, SQLiteSchema, SQLiteTable, SQLiteTrigger
+from kolumn.providers.sqlite.questions import SQLiteQuestions
 from kolumn.providers.sqlite.rebuild import carries_over, rebuild, replace_virtual
 from kolumn.providers.sqlite.session import ATTACHMENTS, FOREIGN_KEYS_OFF, RECONNECT
 from kolumn.providers.sqlite.tokens import (
@@ -105,6 +107,10 @@ class SQLiteCompiler:
     def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
         """Return the operations: SQLite keeps no note of what depends on what."""
         return operations
+
+    def questions(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[tuple[int, Question]]:
+        """Yield which rows the operations would fail on."""
+        return SQLiteQuestions(self._normalizer).ask(operations, live)
 
     def compile(self, operation: Operation, live: Snapshot, *, online: bool = False) -> list[Step]:
         """Return the step of one operation. Raises ValidationError for an index left without its column.

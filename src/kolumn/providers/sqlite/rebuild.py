@@ -78,11 +78,11 @@ def _columns(before: SQLiteTable, after: SQLiteTable, renamed: dict[str, str]) -
         # No column is left of the old ones; the rows are, with the new columns' defaults.
         column = next(each for each in after.columns if not each.generated)
         targets.append(quote(column.name))
-        sources.append(_default(column))
+        sources.append(default_value(column))
     return targets, sources
 
 
-def _default(column: SQLiteColumn) -> str:
+def default_value(column: SQLiteColumn) -> str:
     """Return a column's default as an expression: SQLite reads a lone word in DEFAULT as a text."""
     if column.default is None:
         return "NULL"

@@ -7,13 +7,16 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote as percent
 
 from kolumn.contract.context import Context
-from kolumn.contract.errors import ConnectionError, OperationError, PermissionError
+from kolumn.contract.errors import ConnectionError, KolumnError, OperationError, PermissionError
+from kolumn.engine import holding
+from kolumn.engine.holding import HeldLocks
 from kolumn.engine.journal import Journal
 from kolumn.engine.metadata import Metadata, Table
 from kolumn.engine.operations import Create, Rename, Statement, Step
@@ -28,6 +31,9 @@ from kolumn.sql.metadata import TableMetadata
 
 R = TypeVar("R")
 
+ISOLATION_LEVELS = ("serializable",)
+"""https://sqlite.org/isolation.html"""
+
 FOREIGN_KEYS_OFF = "foreign_keys_off"
 """A step's need: foreign keys are not enforced while it runs, and checked before the commit."""
 
@@ -38,6 +44,16 @@ _OPCODES_BETWEEN_CHECKS = 20_000
 _POLL_SECONDS = 0.02
 ATTACHMENTS = "kolumn_schemas"
 """Remembers which files are attached as schemas: SQLite itself forgets with the connection."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """A transaction that spans calls."""
+
+    read_only: bool
+    locks: HeldLocks
+    nested: bool = False
+    """Whether `transaction` is open inside it."""
 
 
 class SQLiteSession:
@@ -54,11 +70,14 @@ class SQLiteSession:
         self._is_stand_in = False
         """Whether the connection is an empty one in place of a file that is not there yet."""
         self._has_journal_mode = False
+        self._held: _Held | None = None
         self._lock = threading.RLock()
         self.capabilities = Capabilities(
             server=f"SQLite {sqlite3.sqlite_version}",
             transactional_ddl=settings.apply_mode.lower() == "transaction",
             refused_types=refused_types,
+            isolation_levels=ISOLATION_LEVELS,
+            savepoints=True,
         )
         exists = Statement("SELECT 1 FROM sqlite_schema WHERE name = 'kolumn_journal'")
         self.journal: Journal | None = TableJournal(self, "kolumn_journal", parameter="?", exists=exists)
@@ -89,6 +108,10 @@ class SQLiteSession:
 
     def close(self) -> None:
         """Close the connection; safe to call again."""
+        self.roll_back()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         with self._lock:
             connection, self._connection = self._connection, None
             if connection is not None:
@@ -98,13 +121,30 @@ class SQLiteSession:
         """Run one query and return its rows."""
         return self._execute(context, self._open(context, write=False), statement)
 
+    def answer(
+        self, context: Context, queries: Sequence[Statement], seconds: float
+    ) -> list[list[tuple[Any, ...]] | KolumnError]:
+        """Return the rows of each query, or what was wrong with it."""
+        answers: list[list[tuple[Any, ...]] | KolumnError] = []
+        for query in queries:
+            try:
+                answers.append(self.query(context.with_timeout(seconds), query))
+            except KolumnError as error:
+                context.check()
+                answers.append(error)
+        return answers
+
     def run(
         self,
         context: Context,
         statements: Iterable[Statement],
         finished: Callable[[], None] = lambda: None,
     ) -> None:
-        """Run statements, each on its own unless inside `transaction`."""
+        """Run statements, each on its own unless inside `transaction`; all or none while one is held."""
+        if self._held is not None and not self._held.nested:
+            with self.transaction(context, ()):
+                self.run(context, statements, finished)
+            return
         connection = self._open(context, write=True)
         for statement in statements:
             self._execute(context, connection, statement)
@@ -114,8 +154,19 @@ class SQLiteSession:
     def lock(self, context: Context, name: str) -> Iterator[None]:
         """Hold `name` among Kolumn's processes on this file, waiting for the deadline or busy_timeout.
 
-        Raises StateError naming who holds it.
+        Raises StateError naming who holds it. In a transaction that is held and may write, the lock is kept
+        until that ends.
         """
+        held = self._held
+        if held is not None and not held.read_only:
+            held.locks.hold(name, self._locked_by(context, name))
+            yield
+            return
+        with self._locked_by(context, name):
+            yield
+
+    @contextlib.contextmanager
+    def _locked_by(self, context: Context, name: str) -> Iterator[None]:
         remaining = context.remaining()
         patience = self._settings.busy_timeout if remaining is None else remaining
         path = self._file.with_name(f"{self._file.name}.kolumn-{percent(name, safe='')}.lock")
@@ -129,9 +180,15 @@ class SQLiteSession:
         """Open a write transaction in which `steps` can run.
 
         Before the commit no foreign key may be broken, and no view or trigger, that was whole before. The
-        two pragmas that steps may ask for take effect only outside a transaction, hence here.
+        two pragmas that steps may ask for take effect only outside a transaction, hence here; a transaction
+        that is held has them from its beginning.
         """
         steps = list(steps)
+        self.admit(steps)
+        if self._held is not None:
+            with self._nested(context, self._held, steps):
+                yield
+            return
         with self._lock:
             connection = self._open(context, write=True)
             if steps and not all(step.transactional for step in steps):
@@ -140,7 +197,7 @@ class SQLiteSession:
                         self._make(step.operation.model.path)
                 yield
                 if any(RECONNECT in step.needs for step in steps):
-                    self.close()
+                    self._disconnect()
                     self._open(context, write=True)
                 return
             relaxed = any(FOREIGN_KEYS_OFF in step.needs for step in steps)
@@ -159,10 +216,122 @@ class SQLiteSession:
                 if self._connection is connection:
                     if connection.in_transaction:
                         connection.rollback()
-                    connection.execute("PRAGMA legacy_alter_table=OFF")
-                    connection.execute(
-                        f"PRAGMA foreign_keys={'ON' if self._settings.foreign_keys else 'OFF'}"
-                    )
+                    self._restore(connection)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a transaction that was begun is still open.
+
+        SQLite itself ends one when the disk is full, or when a change is interrupted.
+        """
+        return self._held is not None and self._connection is not None and self._connection.in_transaction
+
+    def begin(
+        self, context: Context, *, isolation: str, read_only: bool = False, locks: Sequence[str] = ()
+    ) -> None:
+        """Open a transaction that spans calls; one that may write is the only one.
+
+        Foreign keys are not enforced in it, as tables could not be rebuilt or dropped otherwise: what calls
+        change is checked at the end of each.
+        """
+        if self._held is not None:
+            raise OperationError("a transaction is open already. Commit it first.", code="nested_transaction")
+        with self._lock:
+            taken = HeldLocks()
+            try:
+                for name in locks:
+                    taken.hold(name, self._locked_by(context, name))
+                connection = self._open(context, write=not read_only)
+                if read_only:
+                    self._patiently(context, lambda: connection.execute("BEGIN"))
+                    # What is read must be one moment from now on, so it is read from.
+                    self._patiently(context, lambda: connection.execute("PRAGMA schema_version").fetchall())
+                    connection.execute("PRAGMA query_only=ON")
+                else:
+                    connection.execute("PRAGMA foreign_keys=OFF")
+                    self._patiently(context, lambda: connection.execute("BEGIN IMMEDIATE"))
+            except BaseException:
+                self._held = _Held(read_only, taken)
+                self.roll_back()
+                raise
+            self._held = _Held(read_only, taken)
+
+    def commit(self, context: Context) -> None:
+        """Commit the transaction that is held; where others read, it stays open until they are done."""
+        with self._lock:
+            connection = self._holding()
+            context.check()
+            self._patiently(context, lambda: connection.execute("COMMIT"))
+            self.roll_back()  # nothing is left to roll back
+
+    def roll_back(self) -> None:
+        """Roll back the transaction that is held, if there is one."""
+        with self._lock:
+            held, self._held = self._held, None
+            if held is None:
+                return
+            if (connection := self._connection) is not None:
+                if connection.in_transaction:
+                    connection.rollback()
+                connection.execute("PRAGMA query_only=OFF")
+                self._restore(connection)
+            held.locks.release()
+
+    def set_savepoint(self, context: Context, name: str) -> None:
+        """Open a savepoint in the transaction that is held."""
+        self._execute(context, self._holding(), Statement(f"SAVEPOINT {quote(name)}"))
+
+    def roll_back_to(self, context: Context, name: str) -> None:
+        """Undo what was done since the savepoint."""
+        self._execute(context, self._holding(), Statement(f"ROLLBACK TO {quote(name)}"))
+
+    def release_savepoint(self, context: Context, name: str) -> None:
+        """Forget a savepoint."""
+        self._execute(context, self._holding(), Statement(f"RELEASE {quote(name)}"))
+
+    def admit(self, steps: Iterable[Step]) -> None:
+        """Raise OperationError while a transaction is held that `steps` cannot run in: attaching a file."""
+        if self._held is not None:
+            holding.admit(steps)
+
+    def _holding(self) -> sqlite3.Connection:
+        """Return the connection of the transaction that is held, which must still be there."""
+        if self._held is None:
+            raise OperationError("no transaction is open. Begin one first.", code="no_transaction")
+        if not self.is_held or self._connection is None:
+            raise holding.lost("SQLite rolled it back when a statement was interrupted or failed.")
+        return self._connection
+
+    @contextlib.contextmanager
+    def _nested(self, context: Context, held: _Held, steps: list[Step]) -> Iterator[None]:
+        """Open a savepoint in the transaction that is held, in which `steps` can run."""
+        with self._lock:
+            connection = self._holding()
+            connection.execute("SAVEPOINT kolumn_call")
+            held.nested = True
+            try:
+                careful = any(not isinstance(step.operation, Create) for step in steps)
+                guard = _Guard(self, context, steps) if careful else None
+                yield
+                if guard is not None:
+                    guard.verify(context)
+                context.check()
+                self._holding().execute("RELEASE kolumn_call")
+            except BaseException as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK TO kolumn_call")
+                    connection.execute("RELEASE kolumn_call")
+                if held.read_only and isinstance(error, KolumnError):
+                    raise holding.read_only(error) from error
+                raise
+            finally:
+                held.nested = False
+                connection.execute("PRAGMA legacy_alter_table=OFF")
+
+    def _restore(self, connection: sqlite3.Connection) -> None:
+        """Set what a transaction changed besides the database."""
+        connection.execute("PRAGMA legacy_alter_table=OFF")
+        connection.execute(f"PRAGMA foreign_keys={'ON' if self._settings.foreign_keys else 'OFF'}")
 
     def _make(self, path: str) -> None:
         """Make a file that is to be attached, if it is not there: an empty file is an empty database.
@@ -235,8 +404,10 @@ class SQLiteSession:
 
     def _open(self, context: Context, *, write: bool) -> sqlite3.Connection:
         with self._lock:
+            if self._held is not None:
+                return self._holding()
             if self._connection is not None and self._is_stand_in and (write or self.exists):
-                self.close()
+                self._disconnect()
             if write and self._settings.read_only:
                 raise PermissionError(
                     f"the database {self._file} was opened with read_only = true. Remove it to make changes.",

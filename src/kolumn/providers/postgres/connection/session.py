@@ -6,25 +6,30 @@ import contextlib
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from kolumn.contract.context import Context
-from kolumn.contract.errors import KolumnError, OperationError
+from kolumn.contract.errors import ConnectionError, KolumnError, OperationError
 from kolumn.contract.logs import ConnectionLogger
+from kolumn.engine import holding
+from kolumn.engine.holding import HeldLocks
 from kolumn.engine.journal import Journal
 from kolumn.engine.metadata import Metadata
 from kolumn.engine.operations import Statement, Step
 from kolumn.engine.session import Capabilities, Identity
 from kolumn.providers.postgres.connection import faults
 from kolumn.providers.postgres.connection.connections import Connections, milliseconds
+from kolumn.providers.postgres.connection.held import ISOLATION_LEVELS, HeldTransaction
 from kolumn.providers.postgres.connection.metadata import postgres_journal, postgres_metadata
 from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.connection.settings import PostgresSettings
 from kolumn.providers.postgres.connection.wire import Row, exchange
 from kolumn.providers.postgres.connection.work import (
     BEGIN,
+    BEGIN_ASKING,
     BEGIN_READING,
     EMPTY_PATH,
     Fetch,
@@ -32,6 +37,7 @@ from kolumn.providers.postgres.connection.work import (
     Work,
     read_within,
 )
+from kolumn.providers.postgres.language.tokens import quote
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -63,6 +69,7 @@ class PostgresSession:
     """A database behind a pool of connections, opened when first used.
 
     Threads do not see each other's transactions; one thread's calls within `transaction` share a connection.
+    A transaction that is held (`begin`) is that of all threads.
     """
 
     def __init__(self, settings: PostgresSettings, refused_types: Mapping[str, str] | None = None) -> None:
@@ -71,6 +78,7 @@ class PostgresSession:
         self._connections = Connections(settings)
         self._thread = threading.local()
         self._count_lock = threading.Lock()
+        self._held: HeldTransaction | None = None
         self.queries_sent = 0
         """Queries and statements sent so far, without those that open and close transactions."""
         self.journal: Journal | None = postgres_journal(self, settings.metadata_schema)
@@ -85,6 +93,8 @@ class PostgresSession:
             transactional_ddl=True,
             max_identifier=server.max_identifier,
             refused_types=self._refused,
+            isolation_levels=ISOLATION_LEVELS,
+            savepoints=True,
         )
 
     def server(self, context: Context) -> Server:
@@ -123,12 +133,45 @@ class PostgresSession:
 
     def close(self) -> None:
         """Close every connection and clear the password; safe to call again."""
+        self.roll_back()
         self._connections.close()
 
     def query(self, context: Context, statement: Statement) -> list[Row]:
         """Run one query and return its rows: in the thread's transaction, else by itself."""
         with self._working(context) as work:
             return work.fetch(context, [statement])[0]
+
+    def answer(
+        self, context: Context, queries: Sequence[Statement], seconds: float
+    ) -> list[list[Row] | KolumnError]:
+        """Return the rows of each query, or what was wrong with it: one round trip, and one more for each fault."""
+        answers: list[list[Row] | KolumnError] = []
+        while rest := queries[len(answers) :][:_CHUNK]:
+            found: list[list[Row]] = []
+            try:
+                with self._asking(seconds, context) as work:
+                    work.run(context, rest, partial(_note, found))
+            except ConnectionError:
+                raise
+            except KolumnError as error:
+                context.check()
+                answers += [*found, error]
+            else:
+                answers += found
+        return answers
+
+    @contextlib.contextmanager
+    def _asking(self, seconds: float, context: Context) -> Iterator[Work]:
+        """Lend a connection on which nothing can be changed and every statement has a time limit."""
+        limit = Statement(f"SET LOCAL statement_timeout = {milliseconds(seconds)}")
+        if (held := self._held) is not None:
+            with held.nested(limit, always_back=True) as work:
+                yield work
+            return
+        with self._connections.borrow(context) as connection:
+            work = Work(connection, self._count, True, [BEGIN_ASKING, limit])
+            with work.rolled_back(always=True):
+                yield work
 
     def run(
         self,
@@ -155,14 +198,21 @@ class PostgresSession:
         steps = list(steps)
         if self._current() is not None:
             raise OperationError("a transaction is open already. Commit it first.", code="nested_transaction")
+        self.admit(steps)
         transactional = all(step.transactional for step in steps)
+        brief = any(step.attempts > 1 for step in steps)
+        local = "LOCAL " if transactional else ""
+        hurried = [Statement(f"SET {local}lock_timeout = {self._limit(online=True)}")] if brief else []
+        patient = Statement(f"SET {local}lock_timeout = {self._limit()}")
+        if (held := self._held) is not None:
+            with held.nested(*hurried) as work, self._pinned(work):
+                yield
+                if brief and work.is_usable:  # a savepoint that is released leaves settings as they are
+                    work.run(context, [patient])
+            return
         with self._connections.borrow(context) as connection:
             work = Work(connection, self._count, transactional, [BEGIN] if transactional else [])
-            brief = any(step.attempts > 1 for step in steps)
-            if brief:
-                local = "LOCAL " if transactional else ""
-                limit = milliseconds(self._settings.online_lock_timeout)
-                work.opening.append(Statement(f"SET {local}lock_timeout = {limit}"))
+            work.opening += hurried
             with self._pinned(work):
                 if transactional:
                     with work.rolled_back():
@@ -173,8 +223,74 @@ class PostgresSession:
                     yield
                 finally:
                     if brief:
-                        limit = milliseconds(self._settings.lock_timeout)
-                        work.tidy(Statement(f"SET lock_timeout = {limit}"))
+                        work.tidy(patient)
+
+    def _limit(self, *, online: bool = False) -> str:
+        settings = self._settings
+        return milliseconds(settings.online_lock_timeout if online else settings.lock_timeout)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a transaction that was begun is still open."""
+        return self._held is not None and self._held.is_open
+
+    def begin(
+        self, context: Context, *, isolation: str, read_only: bool = False, locks: Sequence[str] = ()
+    ) -> None:
+        """Open a transaction that spans calls, on a connection of its own."""
+        if self._held is not None:
+            raise OperationError("a transaction is open already. Commit it first.", code="nested_transaction")
+        taken = HeldLocks()
+        try:
+            for name in locks:
+                taken.hold(name, self._locked(context, name))
+            held = HeldTransaction(
+                self._connections.open(context), self._count, read_only=read_only, locks=taken
+            )
+        except BaseException:
+            taken.release()
+            raise
+        try:
+            held.begin(context, isolation)
+        except BaseException:
+            held.end()
+            raise
+        self._held = held
+
+    def commit(self, context: Context) -> None:
+        """Commit the transaction that is held; it is open still where the commit was not even tried."""
+        held = self._holding()
+        held.verify()
+        self._commit(context, Work(held.connection, self._count, True))
+        self.roll_back()  # nothing is left to roll back
+
+    def roll_back(self) -> None:
+        """Roll back the transaction that is held, if there is one."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.end()
+
+    def set_savepoint(self, context: Context, name: str) -> None:
+        """Open a savepoint in the transaction that is held."""
+        self._holding().control(context, f"SAVEPOINT {quote(name)}")
+
+    def roll_back_to(self, context: Context, name: str) -> None:
+        """Undo what was done since the savepoint."""
+        self._holding().control(context, f"ROLLBACK TO SAVEPOINT {quote(name)}")
+
+    def release_savepoint(self, context: Context, name: str) -> None:
+        """Forget a savepoint."""
+        self._holding().control(context, f"RELEASE SAVEPOINT {quote(name)}")
+
+    def admit(self, steps: Iterable[Step]) -> None:
+        """Raise OperationError while a transaction is held that `steps` cannot run in, e.g. CONCURRENTLY."""
+        if self._held is not None:
+            holding.admit(steps)
+
+    def _holding(self) -> HeldTransaction:
+        if self._held is None:
+            raise OperationError("no transaction is open. Begin one first.", code="no_transaction")
+        return self._held
 
     @contextlib.contextmanager
     def read(self, context: Context) -> Iterator[Fetch]:
@@ -186,6 +302,10 @@ class PostgresSession:
             with read_within(context, current) as fetch:
                 yield fetch
             return
+        if (held := self._held) is not None:
+            with held.nested(EMPTY_PATH, always_back=True) as work:
+                yield Fetch(context, work)
+            return
         with self._connections.borrow(context) as connection:
             work = Work(connection, self._count, True, [BEGIN_READING, EMPTY_PATH])
             with work.rolled_back(always=True):
@@ -193,7 +313,14 @@ class PostgresSession:
 
     @contextlib.contextmanager
     def scratch(self, context: Context) -> Iterator[Scratch]:
-        """Open a transaction that is always rolled back, to ask the server what it makes of statements."""
+        """Open a transaction that is always rolled back, to ask the server what it makes of statements.
+
+        One that is held is asked itself, as it knows what it has made, unless it may only read.
+        """
+        if (held := self._held) is not None and not held.read_only:
+            with held.scratch(context) as scratch:
+                yield scratch
+            return
         with self._connections.borrow(context) as connection:
             work = Work(connection, self._count, True, [BEGIN])
             with work.rolled_back(always=True):
@@ -203,8 +330,19 @@ class PostgresSession:
     def lock(self, context: Context, name: str) -> Iterator[None]:
         """Hold the lock `name` among all Kolumn sessions on this database, on a connection of its own.
 
-        Waits for the context's deadline, else `lock_timeout`. Raises StateError naming who holds it.
+        Waits for the context's deadline, else `lock_timeout`. Raises StateError naming who holds it. In a
+        transaction that is held and may write, the lock is kept until that ends.
         """
+        held = self._held
+        if held is not None and not held.read_only:
+            held.locks.hold(name, self._locked(context, name))
+            yield
+            return
+        with self._locked(context, name):
+            yield
+
+    @contextlib.contextmanager
+    def _locked(self, context: Context, name: str) -> Iterator[None]:
         remaining = context.remaining()
         until = time.monotonic() + (self._settings.lock_timeout if remaining is None else remaining)
         key = lock_key(name)
@@ -244,6 +382,10 @@ class PostgresSession:
         current = self._current()
         if current is not None:
             yield current
+            return
+        if (held := self._held) is not None:
+            with held.nested() as work:
+                yield work
             return
         with self._connections.borrow(context) as connection:
             yield Work(connection, self._count)
@@ -296,6 +438,10 @@ class PostgresSession:
                 context.wait(_POLL_SECONDS)
         finally:
             connection.close()
+
+
+def _note(found: list[list[Row]], _: int, rows: list[Row]) -> None:
+    found.append(rows)
 
 
 def _ask(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BEGIN = Statement("BEGIN ISOLATION LEVEL READ COMMITTED")
 """Whether it may write is left as the server has it: a database may have been made read-only for a reason."""
 BEGIN_READING = Statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+BEGIN_ASKING = Statement("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY")
 EMPTY_PATH = Statement("SET LOCAL search_path = ''")
 """The catalogue's functions then write every name with its schema."""
 

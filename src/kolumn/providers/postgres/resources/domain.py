@@ -211,14 +211,10 @@ ORDER BY k.oid
 
     def _risks(self, live: Domain, wanted: Domain) -> Iterator[Risk]:
         if wanted.not_null and not live.not_null:
-            yield Risk("may_fail", f"fails if a row has NULL in a column of domain {wanted.name}")
+            yield lacking_risk(wanted)
         for change in check_changes(live.checks, wanted.checks):
             if change.after is not None and not change.after.not_valid and change.tests_values:
-                yield Risk(
-                    "may_fail",
-                    f"fails if a value in a column of domain {wanted.name} does not satisfy "
-                    f"({change.after.expression})",
-                )
+                yield breaking_risk(wanted, change.after)
 
     def consolidated(
         self, operations: list[Operation], live: Snapshot, server: Server, *, online: bool
@@ -309,6 +305,17 @@ ORDER BY k.oid
         if isinstance(operation, AlterObject) and operation.risks:
             return f"SHARE on tables with columns of {operation.subject}"
         return ""
+
+
+def lacking_risk(domain: Domain) -> Risk:
+    """Return that NULL is in the way of NOT NULL."""
+    return Risk("may_fail", f"fails if a row has NULL in a column of domain {domain.name}")
+
+
+def breaking_risk(domain: Domain, check: DomainCheck) -> Risk:
+    """Return that values are in the way of a check."""
+    words = f"fails if a value in a column of domain {domain.name} does not satisfy ({check.expression})"
+    return Risk("may_fail", words)
 
 
 class CheckChange(NamedTuple):

@@ -6,7 +6,7 @@ place of the old one (see `succession`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -198,10 +198,8 @@ WHERE t.typtype = 'e' AND {{user_schemas}} AND {not_a_member("pg_type", "t.oid")
 
     def conversion_risks(self, before: Enum, after: Enum) -> Iterator[str]:
         """Yield the values that are lost."""
-        renamed = {old for old, _ in renamed_values(before, after)}
-        lost = [label for label in before.labels if label not in after.labels and label not in renamed]
-        if lost:
-            yield f"the value {' or '.join(map(repr, lost))}"
+        if lost := lost_labels(before, after):
+            yield lost_words(lost)
 
     def statements(self, operation: Operation, live: Snapshot, server: Server) -> Iterator[str | Statement]:
         """Yield the statements of one operation."""
@@ -232,6 +230,17 @@ def _has(operation: Operation, labels: frozenset[str]) -> bool:
 def _mentions(text: str, labels: frozenset[str]) -> bool:
     constants = (value(token) or "" for token in tokenize(text) if token.kind == STRING)
     return any(label in constant for constant in constants for label in labels)
+
+
+def lost_labels(before: Enum, after: Enum) -> list[str]:
+    """Return the values that one enum has and the other has under no name."""
+    renamed = {old for old, _ in renamed_values(before, after)}
+    return [label for label in before.labels if label not in after.labels and label not in renamed]
+
+
+def lost_words(labels: Iterable[str]) -> str:
+    """Return what a row must not have for these values to go."""
+    return f"the value {' or '.join(map(repr, labels))}"
 
 
 def renamed_values(live: Enum, wanted: Enum) -> Iterator[tuple[str, str]]:
