@@ -104,7 +104,14 @@ def test_requests_without_fields_may_be_empty_or_newer(client: Client, name: str
 @pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - EMPTY))
 @pytest.mark.parametrize(
     "data",
-    [b"[]", b"7", b"{", b'{"resource_type": 7, "transaction_id": 7}', b"\xff\xfe", b'"' + b"x" * 100_000],
+    [
+        b"[]",
+        b"7",
+        b"{",
+        b'{"resource_type": 7, "resource_types": 7, "transaction_id": 7}',
+        b"\xff\xfe",
+        b'"' + b"x" * 100_000,
+    ],
 )
 def test_malformed_requests_are_validation_errors(
     client: Client, target: Target, name: str, data: bytes

@@ -179,9 +179,8 @@ def test_a_transaction_that_only_reads_changes_nothing(
     assert isinstance(error, PermissionError)
     assert error.code == "read_only"
     assert "begun with read_only" in error.message
-    failed = client.call("Apply", {"resources": [wanted(sample.type, sample.name, sample.changed)]})
-    assert failed["success"] is False
-    assert "begun with read_only" in failed["error"]
+    failed = client.refused("Apply", {"resources": [wanted(sample.type, sample.name, sample.changed)]})
+    assert "begun with read_only" in failed.message
     assert exists(client, sample)
     client.done("CommitTransaction")
     assert target.dump(settings) == before
