@@ -72,11 +72,14 @@ class SQLiteQuestions(RowQuestions):
         if stored is None or fold(column.name) not in source.columns:
             return
         name = quote(column.name)
-        lossy = (
-            ""
-            if stored == "blob"
-            else f" AND (CAST({name} AS {stored}) <> {name} OR typeof({name}) = 'blob')"
-        )
-        condition = f"{name} IS NOT NULL AND typeof({name}) <> '{stored}'{lossy}"
+        match stored:
+            case "blob":
+                condition = f"typeof({name}) NOT IN ('blob', 'null')"
+            case "text":
+                condition = f"typeof({name}) = 'blob'"
+            case _:
+                condition = (
+                    f"{name} IS NOT NULL AND (typeof({name}) = 'blob' OR CAST({name} AS {stored}) <> {name})"
+                )
         words = f"a {column.name} that is no {column.type}"
         yield self.listed(source, condition, f"has {words}", f"have {words}", apart=(column.name,))
