@@ -85,7 +85,7 @@ def resources(names: list[str], text: str) -> list[Any]:
     return [
         wanted("schema", schema, {"name": schema, "comment": text}),
         wanted(
-            "enum", kind, {**place, "name": kind, "values": [label, f"not {label}"[:60]], "comment": text}
+            "enum", kind, {**place, "name": kind, "values": [label, _cut(f"not {label}")], "comment": text}
         ),
         wanted(
             "table", table, {**place, "name": table, "columns": columns, "checks": checks, "comment": text}
@@ -176,7 +176,7 @@ def test_names_arrive_and_come_back(base: Database, names: list[str], text: str)
         assert found["relations"] == sorted([table, view])
         assert index in found["indexes"]
         assert found["types"] == [kind]
-        assert found["labels"] == sorted([label, f"not {label}"[:60]])
+        assert found["labels"] == sorted([label, _cut(f"not {label}")])
         assert found["columns"] == sorted([key, column])
         assert found["checks"] == [check]
         assert found["routines"] == [routine]
