@@ -129,6 +129,14 @@ CASES: list[tuple[Message, str]] = [
         ),
     ),
     (
+        m.PlanRisk(
+            kind="may_fail",
+            message="!",
+            rows=m.OffendingRows(table="t", count=2, key=("id",), keys=((1,), (2,))),
+        ),
+        '{"kind":"may_fail","message":"!","rows":{"table":"t","count":2,"key":["id"],"keys":[[1],[2]]}}',
+    ),
+    (
         m.PlanStep(order=1, **TYPED, sql=("DROP TABLE users",), risks=(m.PlanRisk(kind="data_loss"),)),
         (
             '{"order":1,"resource_type":"table","name":"users","description":"","sql":["DROP TABLE users"],'
@@ -314,7 +322,7 @@ def test_every_message_of_the_contract_is_among_the_cases() -> None:
         assert {function.request, function.response} <= shown, function.name
     inner = {
         "ApplyResult", "ApplySummary", "AuditEntry", "DiscoveredResource", "DriftFinding", "ExecutedStep",
-        "MigrationOptions", "PlanOptions", "PlanResource", "PlanRisk", "PlannedResource", "ResourceInstance",
+        "MigrationOptions", "OffendingRows", "PlanOptions", "PlanResource", "PlanRisk", "PlannedResource", "ResourceInstance",
         "ValidationFinding",
     }  # fmt: skip
     declared = {

@@ -30,7 +30,8 @@ from tests.targets import SQLITE
 REQUESTS = 5_500 if command.SOAK else 400
 EXPECTED = {
     *("unsupported_function", "invalid_message", "missing_field", "not_found", "broken_dependent"),
-    "foreign_key_violation",
+    *("foreign_key_violation", "data_validation", "no_transaction", "nested_transaction"),
+    *("unknown_transaction", "unknown_savepoint", "not_in_transaction"),
 }
 """How requests may end that are valid but ask for what is not there, or what others need."""
 PATIENCE = 5.0
@@ -115,6 +116,14 @@ def valid() -> list[tuple[str, Any]]:
         "updated_at": "2025-12-15T10:30:00Z",
     }
     found += [("SetState", {"state": state})] * 4
+    transaction = {"transaction_id": "t", "savepoint": "s"}
+    found += [
+        ("BeginTransaction", {"isolation": "serializable", "read_only": False, "timeout_seconds": 60}),
+        ("BeginTransaction", transaction),
+        ("CommitTransaction", transaction),
+        ("RollbackTransaction", transaction),
+        ("RollbackTransaction", {}),
+    ]
     found += [
         (name, {"resource_type": "table", "resource_name": "author", "migration_id": "m"})
         for name in FUNCTIONS

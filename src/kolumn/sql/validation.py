@@ -46,6 +46,8 @@ class Source:
     """By the name of a column then: what its value is, in SQL over the table as it is now."""
     key: tuple[str, ...]
     """The columns of the primary key then."""
+    becomes: Table | None = None
+    """What the changes that are made together lead to."""
     changed: bool = False
     numbered: set[str] = field(default_factory=set)
     """Added columns that hold a number of its own in each row."""
@@ -114,11 +116,7 @@ class RowQuestions:
         return iter(())
 
     def enforced(self, constraint: Constraint) -> bool:
-        """Whether rows that are there already are looked at, and one that breaks it is a failure."""
-        return True
-
-    def refuses_null(self, column: Column) -> bool:
-        """Whether a row without a value is a failure where the column must have one."""
+        """Whether rows that are there already are looked at."""
         return True
 
     def needs_value(self, table: Table, column: Column) -> bool:
@@ -156,7 +154,9 @@ class RowQuestions:
     def _of(self, operation: Operation, sources: Sources, live: Snapshot) -> Iterator[Question]:
         fold = self.normalizer.dialect.fold
         match operation:
-            case AlterTogether(because=because):
+            case AlterTogether(because=because, subject=subject, after=after):
+                if (source := self.source(subject, sources, live)) is not None:
+                    source.becomes = after
                 for each in because:
                     yield from self._of(each, sources, live)
             case Create(model=Table()) | Drop(model=Table()):
@@ -193,7 +193,7 @@ class RowQuestions:
             case AddColumn(column=column):
                 yield from self._added(source, column, sources, live)
             case AlterColumn(old=old, new=new):
-                if new.not_null and not old.not_null and self.refuses_null(new):
+                if new.not_null and not old.not_null:
                     stands = messages(risks.altering_column(operation.before, old, new))
                     yield self.without_value(source, (new.name,), stands)
                 if "type" in operation.fields:
@@ -244,7 +244,9 @@ class RowQuestions:
                 names = tuple(each.column for each in columns)
                 held = (table.column(name) for name in names)
                 loose = tuple(
-                    each.name for each in held if each is not None and self.needs_value(table, each)
+                    each.name
+                    for each in held
+                    if each is not None and self.needs_value(source.becomes or table, each)
                 )
                 if loose:
                     yield self.without_value(source, loose, stands)

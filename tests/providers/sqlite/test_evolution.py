@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 
-from kolumn.contract.errors import ValidationError
+from kolumn.contract.errors import OperationError, ValidationError
+from kolumn.contract.logs import subscribe
 from tests.providers.sqlite.databases import Database, ask, fingerprint, make, text_of
 from tests.strategies.sqlite_schemas import schemas
 
@@ -177,10 +179,10 @@ def test_values_that_no_longer_fit_fail_and_change_nothing(shop: Path) -> None:
             {"check": "length(body) < 5"},
             {"unique": True, "check": "body <> 'five'"},
         ):
-            done = database.apply(changed(database, "notes", body=change))
-            assert not done["success"]
-            assert "notes" in done["error"]
-            assert "kolumn_new" not in done["error"]
+            with pytest.raises(OperationError) as caught:
+                database.apply(changed(database, "notes", body=change))
+            assert caught.value.code == "data_validation"
+            assert "of notes" in caught.value.message
             assert (fingerprint(shop), ask(shop, "SELECT * FROM notes")) == before
     assert [name for (name,) in ask(shop, "SELECT name FROM sqlite_schema WHERE name LIKE 'kolumn%'")] == []
 
@@ -215,8 +217,9 @@ def test_a_conflict_clause_does_not_swallow_rows(tmp_path: Path) -> None:
             "t", columns=["a", "b"], uniques=[{"columns": ["a"], "on_conflict": "replace"}]
         )
         request["config"]["columns"] = [{"name": "a"}, {"name": "b"}]
-        done = database.apply(request)
-    assert not done["success"]
+        with pytest.raises(OperationError) as caught:
+            database.apply(request)
+    assert caught.value.code == "data_validation"
     assert ask(path, "SELECT * FROM t") == [(1, "x"), (1, "y")]
 
 
@@ -294,19 +297,39 @@ def test_full_text_and_spatial_tables_keep_their_rows(tmp_path: Path) -> None:
     assert ask(path, "SELECT rowid, title FROM docs WHERE docs MATCH 'run'") == [(42, "birds")]
 
 
+@contextmanager
+def after_counting(path: Path, statement: str) -> Iterator[None]:
+    """Have somebody else change rows when an apply has counted those that are in its way."""
+
+    def listen(logger: str, level: str, event: str, fields: Any) -> None:
+        if event == "no rows in the way":
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute(statement)
+                connection.commit()
+
+    unsubscribe = subscribe(listen)
+    try:
+        yield
+    finally:
+        unsubscribe()
+
+
 def test_the_undo_of_every_step_brings_the_schema_back(shop: Path) -> None:
     before = fingerprint(shop)
     with Database(shop, apply_mode="step") as database:
         good = changed(database, "notes", body={"check": "length(body) > 1"})
-        bad = changed(database, "customers", email={"not_null": True, "check": "email <> 'ada@example.org'"})
+        bad = changed(database, "customers", email={"not_null": True, "check": "email <> 'late@example.org'"})
         index = {
             "resource_type": "index",
             "name": "z",
             "config": {"name": "z", "table": "log", "columns": ["line"]},
             "action": "create",
         }
-        done = database.apply(index, good, bad)
+        late = "UPDATE customers SET email = 'late@example.org'"
+        with after_counting(shop, late):
+            done = database.apply(index, good, bad)
         assert not done["success"]
+        assert "kolumn_new" not in done["error"]
     assert fingerprint(shop) == before
     assert ask(shop, "SELECT rowid FROM notes ORDER BY rowid") == [(5,), (6,), (70,)]
 

@@ -10,7 +10,7 @@ from kolumn.engine.validation import Question
 from kolumn.providers.sqlite.model import SQLiteColumn, SQLiteTable
 from kolumn.providers.sqlite.rebuild import default_value
 from kolumn.providers.sqlite.tokens import fold, quote
-from kolumn.sql.model import Column, Constraint, Table
+from kolumn.sql.model import Column, Table
 from kolumn.sql.operations import AlterColumn, AlterTable
 from kolumn.sql.validation import RowQuestions, Source, Sources
 
@@ -44,10 +44,6 @@ class SQLiteQuestions(RowQuestions):
         assert isinstance(column, SQLiteColumn)
         return f"({column.generated})" if column.generated else default_value(column)
 
-    def refuses_null(self, column: Column) -> bool:
-        """Whether NULL ends the statement, and is not settled in another way."""
-        return not _settles(getattr(column, "not_null_conflict", ""))
-
     def needs_value(self, table: Table, column: Column) -> bool:
         """Whether NULL is refused: only where no row number takes its place.
 
@@ -57,14 +53,9 @@ class SQLiteQuestions(RowQuestions):
         implied = table.without_rowid or (table.strict and fold(column.type) != "integer")
         return implied and not column.not_null
 
-    def enforced(self, constraint: Constraint) -> bool:
-        """Whether a conflict ends the statement, and is not settled in another way."""
-        return not _settles(getattr(constraint, "on_conflict", ""))
-
     def type_change(self, source: Source, operation: AlterColumn) -> Iterator[Question]:
         """Yield which values a STRICT table refuses; any other takes them as they are."""
-        assert isinstance(operation.after, SQLiteTable)
-        if operation.after.strict:
+        if getattr(source.becomes or operation.after, "strict", False):
             yield from self._misfits(source, operation.new)
 
     def of_operation(self, operation: Operation, sources: Sources, live: Snapshot) -> Iterator[Question]:
@@ -81,15 +72,14 @@ class SQLiteQuestions(RowQuestions):
         if stored is None or fold(column.name) not in source.columns:
             return
         name = quote(column.name)
-        lossy = (
-            ""
-            if stored == "blob"
-            else f" AND (CAST({name} AS {stored}) <> {name} OR typeof({name}) = 'blob')"
-        )
-        condition = f"{name} IS NOT NULL AND typeof({name}) <> '{stored}'{lossy}"
+        match stored:
+            case "blob":
+                condition = f"typeof({name}) NOT IN ('blob', 'null')"
+            case "text":
+                condition = f"typeof({name}) = 'blob'"
+            case _:
+                condition = (
+                    f"{name} IS NOT NULL AND (typeof({name}) = 'blob' OR CAST({name} AS {stored}) <> {name})"
+                )
         words = f"a {column.name} that is no {column.type}"
         yield self.listed(source, condition, f"has {words}", f"have {words}", apart=(column.name,))
-
-
-def _settles(conflict: str) -> bool:
-    return fold(conflict) in ("ignore", "replace")
