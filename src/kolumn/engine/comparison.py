@@ -48,9 +48,9 @@ class _Pair(msgspec.Struct):
     handler: Handler[Any]
     found: Ref
     live: Any
-    known: dict[str, Any] | None
-    """What the state remembers, with the live value in the place of each that is sealed."""
-    sealed: dict[str, Any] | None
+    known: dict[str, Any]
+    """What the state says it was, with the live value in the place of each that is sealed."""
+    sealed: dict[str, Any]
     """The same as it is in state."""
     before: Any = None
     """The model of `known`; None where it makes none."""
@@ -111,21 +111,13 @@ class Comparison:
     def _pair(
         self, handler: Handler[Any], key: ResourceKey, managed: Managed, found: Ref, model: Any
     ) -> _Pair:
-        sealed = recall(managed.instance)
-        pair = _Pair(key, managed, handler, found, model, None, _plain(sealed))
-        if pair.sealed is None:
-            pair.before = self._asked_for(handler, key, managed, model)
-            return pair
-        pair.known = _unsealed(pair.sealed, _plain(handler.config(model)))
-        pair.before = self._parsed(handler, key, pair.known)
-        return pair
-
-    def _asked_for(self, handler: Handler[Any], key: ResourceKey, managed: Managed, model: Any) -> Any:
-        """Return what configuration says, for a state of which nothing more is known."""
-        wanted = self._parsed(handler, key, managed.instance.config)
-        if wanted is None:
-            return None
-        return with_kept(handler.completed(wanted, self._live.get), model)
+        remembered = recall(managed.instance)
+        sealed = _plain(managed.instance.config if remembered is None else remembered)
+        known = _unsealed(sealed, _plain(handler.config(model)))
+        before = self._parsed(handler, key, known)
+        if before is not None and remembered is None:
+            before = with_kept(handler.completed(before, self._live.get), model)
+        return _Pair(key, managed, handler, found, model, known, sealed, before)
 
     def _parsed(self, handler: Handler[Any], key: ResourceKey, config: Mapping[str, Any]) -> Any:
         try:
@@ -152,7 +144,7 @@ class Comparison:
                 pair.managed,
                 pair.found,
                 tuple(self._differences(pair)),
-                unknown=pair.before is None and pair.sealed is None,
+                unknown=pair.before is None,
             )
 
     def _claims(self) -> Claims:
@@ -170,10 +162,7 @@ class Comparison:
         if pair.found.type != pair.managed.ref.type:
             yield Difference(("type",), pair.managed.ref.type, pair.found.type, "security")
         live = _plain(pair.handler.config(pair.live))
-        if pair.before is None:
-            if pair.sealed is not None:
-                yield from differences(pair.handler.model, pair.sealed, live)
-        elif not _same(pair):
+        if pair.before is not None and not _same(pair):
             before = _plain(pair.handler.config(pair.before))
             differing = [name for name in {*before, *live} if before.get(name) != live.get(name)]
             same = {
@@ -188,9 +177,7 @@ class Comparison:
             )
         if pair.known != pair.sealed and pair.before is not None:
             yield from (
-                each
-                for each in differences(pair.handler.model, pair.sealed or {}, pair.known or {})
-                if each.sensitive
+                each for each in differences(pair.handler.model, pair.sealed, pair.known) if each.sensitive
             )
         yield from self._concealed(pair)
 
@@ -241,9 +228,9 @@ def _but(config: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: each for name, each in config.items() if name not in left_out}
 
 
-def _plain(config: Mapping[str, Any] | None) -> Any:
+def _plain(config: Mapping[str, Any]) -> Any:
     """Return a configuration as it is after it was written and read."""
-    return None if config is None else msgspec.json.decode(msgspec.json.encode(config))
+    return msgspec.json.decode(msgspec.json.encode(config))
 
 
 def _unsealed(value: Any, live: Any) -> Any:
