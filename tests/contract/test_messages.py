@@ -304,7 +304,7 @@ def test_every_message_of_the_contract_is_among_the_cases() -> None:
     inner = {
         "ApplyResult", "ApplySummary", "AuditEntry", "DiscoveredResource", "DriftFinding", "ExecutedStep",
         "MigrationOptions", "PlanOptions", "PlanResource", "PlanRisk", "PlannedResource", "ResourceInstance",
-        "ValidationFinding",
+        "StateEdit", "StateRepair", "ValidationFinding",
     }  # fmt: skip
     declared = {
         kind.__name__
