@@ -82,7 +82,7 @@ def test_what_a_colleague_changed_is_found(
     plan = client.plan(wanted(sample.type, sample.name, sample.config))["resources"][0]
     told = {each["attribute"] for each in found}
     keys = {*sample.config, *sample.changed}
-    changed = {key for key in keys if sample.config.get(key) != sample.changed.get(key)}
+    changed = {key for key in keys if (sample.config.get(key) or None) != (sample.changed.get(key) or None)}
     assert changed <= {path.partition(".")[0] for path in told}
     assert all(any(_about(path, other) for other in plan["changes"]) for path in told), (plan, told)
     for each in found:

@@ -101,6 +101,10 @@ def test_requests_without_fields_may_be_empty_or_newer(client: Client, name: str
     assert json.loads(client.send(name, data))["success"] is True
 
 
+WITHOUT_NEED = {"DetectDrift", "ValidateState"}
+"""Functions that do without any of their fields."""
+
+
 @pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - EMPTY))
 @pytest.mark.parametrize(
     "data",
@@ -116,6 +120,8 @@ def test_requests_without_fields_may_be_empty_or_newer(client: Client, name: str
 def test_malformed_requests_are_validation_errors(
     client: Client, target: Target, name: str, data: bytes
 ) -> None:
+    if name in WITHOUT_NEED and data.startswith(b'{"'):
+        data = b'{"names": 7}'
     with pytest.raises(ValidationError) as caught:
         client.send(name, data)
     assert caught.value.problems

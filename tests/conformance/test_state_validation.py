@@ -101,7 +101,7 @@ FAULTS: list[tuple[str, Change]] = [
     ("wrong_identity", lambda state: first(state)["state"].update(identity="elsewhere")),
     ("stale_digest", lambda state: first(state)["state"].update(digest="0" * 32)),
     ("config_digest_mismatch", lambda state: first(state)["metadata"].update(config_digest="0" * 32)),
-    ("wrong_memory", lambda state: first(state)["state"]["live"].update(comment="made up")),
+    ("wrong_memory", lambda state: first(state)["state"].update(live={"renamed_from": "made up"})),
 ]
 
 

@@ -323,7 +323,7 @@ def test_every_message_of_the_contract_is_among_the_cases() -> None:
     inner = {
         "ApplyResult", "ApplySummary", "AuditEntry", "DiscoveredResource", "DriftFinding", "ExecutedStep",
         "MigrationOptions", "OffendingRows", "PlanOptions", "PlanResource", "PlanRisk", "PlannedResource", "ResourceInstance",
-        "ValidationFinding",
+        "StateEdit", "StateRepair", "ValidationFinding",
     }  # fmt: skip
     declared = {
         kind.__name__

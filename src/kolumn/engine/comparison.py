@@ -15,6 +15,7 @@ import msgspec
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ValidationError
 from kolumn.contract.masking import REDACTED
+from kolumn.contract.schema import singular
 from kolumn.contract.secrets import is_sealed
 from kolumn.engine.claims import Claims
 from kolumn.engine.differences import Difference, differences, with_value
@@ -48,12 +49,10 @@ class _Pair(msgspec.Struct):
     handler: Handler[Any]
     found: Ref
     live: Any
-    known: dict[str, Any] | None
-    """What the state remembers, with the live value in the place of each that is sealed."""
-    sealed: dict[str, Any] | None
-    """The same as it is in state."""
+    seals: tuple[Difference, ...]
+    """Sensitive values of which the state has only a stand-in; who has the salt can tell if they differ."""
     before: Any = None
-    """The model of `known`; None where it makes none."""
+    """What it was, with the live value in the place of each that is sealed; None where that makes no model."""
 
 
 class Comparison:
@@ -111,21 +110,14 @@ class Comparison:
     def _pair(
         self, handler: Handler[Any], key: ResourceKey, managed: Managed, found: Ref, model: Any
     ) -> _Pair:
-        sealed = recall(managed.instance)
-        pair = _Pair(key, managed, handler, found, model, None, _plain(sealed))
-        if pair.sealed is None:
-            pair.before = self._asked_for(handler, key, managed, model)
-            return pair
-        pair.known = _unsealed(pair.sealed, _plain(handler.config(model)))
-        pair.before = self._parsed(handler, key, pair.known)
-        return pair
-
-    def _asked_for(self, handler: Handler[Any], key: ResourceKey, managed: Managed, model: Any) -> Any:
-        """Return what configuration says, for a state of which nothing more is known."""
-        wanted = self._parsed(handler, key, managed.instance.config)
-        if wanted is None:
-            return None
-        return with_kept(handler.completed(wanted, self._live.get), model)
+        remembered = recall(managed.instance)
+        sealed = _plain(managed.instance.config if remembered is None else remembered)
+        seals: list[Difference] = []
+        known = _unsealed(sealed, _plain(handler.config(model)), (), seals)
+        before = self._parsed(handler, key, known)
+        if before is not None and remembered is None:
+            before = with_kept(handler.completed(before, self._live.get), model)
+        return _Pair(key, managed, handler, found, model, tuple(seals), before)
 
     def _parsed(self, handler: Handler[Any], key: ResourceKey, config: Mapping[str, Any]) -> Any:
         try:
@@ -152,7 +144,7 @@ class Comparison:
                 pair.managed,
                 pair.found,
                 tuple(self._differences(pair)),
-                unknown=pair.before is None and pair.sealed is None,
+                unknown=pair.before is None,
             )
 
     def _claims(self) -> Claims:
@@ -170,10 +162,7 @@ class Comparison:
         if pair.found.type != pair.managed.ref.type:
             yield Difference(("type",), pair.managed.ref.type, pair.found.type, "security")
         live = _plain(pair.handler.config(pair.live))
-        if pair.before is None:
-            if pair.sealed is not None:
-                yield from differences(pair.handler.model, pair.sealed, live)
-        elif not _same(pair):
+        if pair.before is not None and not _same(pair):
             before = _plain(pair.handler.config(pair.before))
             differing = [name for name in {*before, *live} if before.get(name) != live.get(name)]
             same = {
@@ -186,12 +175,7 @@ class Comparison:
                 for each in differences(pair.handler.model, _but(before, same), _but(live, same))
                 if not self._is_none(pair, each.steps, (each.before, each.after), before, live)
             )
-        if pair.known != pair.sealed and pair.before is not None:
-            yield from (
-                each
-                for each in differences(pair.handler.model, pair.sealed or {}, pair.known or {})
-                if each.sensitive
-            )
+        yield from pair.seals
         yield from self._concealed(pair)
 
     def _is_none(
@@ -241,23 +225,42 @@ def _but(config: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: each for name, each in config.items() if name not in left_out}
 
 
-def _plain(config: Mapping[str, Any] | None) -> Any:
+def _plain(config: Mapping[str, Any]) -> Any:
     """Return a configuration as it is after it was written and read."""
-    return None if config is None else msgspec.json.decode(msgspec.json.encode(config))
+    return msgspec.json.decode(msgspec.json.encode(config))
 
 
-def _unsealed(value: Any, live: Any) -> Any:
-    """Return `value` with what `live` has in the place of each stand-in of a sensitive value."""
+def _unsealed(value: Any, live: Any, steps: tuple[str, ...], seals: list[Difference]) -> Any:
+    """Return `value` with what `live` has in the place of each stand-in of a sensitive value; note these.
+
+    The two may be spelled in different ways: a list as its blocks or by name (see `engine.declaration`).
+    """
     if is_sealed(value):
+        seals.append(Difference(steps, value, live, sensitive=True))
         return live
     if isinstance(value, dict):
-        inside = live if isinstance(live, dict) else {}
-        found = {key: _unsealed(each, inside.get(key)) for key, each in value.items()}
+        found = {}
+        for key, each in value.items():
+            name, there = key, None
+            if isinstance(live, dict):
+                name = next((other for other in live if singular(other) == singular(key)), key)
+                there = live.get(name)
+            elif isinstance(live, list):
+                there = _counterpart(live, {"name": key}, len(live))
+            found[key] = _unsealed(each, there, (*steps, name), seals)
         return {key: each for key, each in found.items() if each is not None or not is_sealed(value[key])}
     if isinstance(value, list):
         held = live if isinstance(live, list) else []
-        return [_unsealed(each, _counterpart(held, each, at)) for at, each in enumerate(value)]
+        return [
+            _unsealed(each, _counterpart(held, each, at), (*steps, _name(each) or str(at)), seals)
+            for at, each in enumerate(value)
+        ]
     return value
+
+
+def _name(element: Any) -> str:
+    name = element.get("name") if isinstance(element, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _counterpart(live: list[Any], element: Any, at: int) -> Any:

@@ -1,7 +1,8 @@
 """What a state remembers of a live object besides its digest: its configuration as the last apply left it.
 
 What was asked for is in state already, and most of what is live says the same. So only the attributes that are
-otherwise are kept: those the configuration leaves alone, and those the database words in its own way.
+otherwise are kept: those the configuration leaves alone, and those the database words in its own way. Of types that
+leave nothing alone nothing is kept: what was asked for, in the database's normal form, says it all.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def remember(config: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, An
 
 
 def recall(instance: ResourceInstance) -> dict[str, Any] | None:
-    """Return the live configuration at the last apply; None in a state that is older than this memory."""
+    """Return the live configuration at the last apply; None where nothing is kept beside what was asked for."""
     beside = instance.state.get(LIVE)
     if not isinstance(beside, Mapping):
         return None

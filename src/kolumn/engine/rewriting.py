@@ -30,7 +30,7 @@ def with_kept(wanted: M, live: M) -> M:
         _KEPT[kind] = tuple(
             each
             for each in declared_fields(kind)
-            if each.about.kept or (each.kind in ("model", "models") and _keeps(each.element))
+            if each.about.kept or (each.kind in ("model", "models") and keeps(each.element))
         )
     changes: dict[str, Any] = {}
     for each in _KEPT[kind]:
@@ -56,11 +56,17 @@ def with_kept(wanted: M, live: M) -> M:
 _KEPT: dict[type[Any], tuple[DeclaredField, ...]] = {}
 
 
-def _keeps(model: type[Any]) -> bool:
-    return any(
-        each.about.kept or (each.kind in ("model", "models") and _keeps(each.element))
-        for each in declared_fields(model)
-    )
+_KEEPING: dict[type[Any], bool] = {}
+
+
+def keeps(model: type[Any]) -> bool:
+    """Whether the database's own value can stand where configuration says nothing, anywhere in a model."""
+    if model not in _KEEPING:
+        _KEEPING[model] = any(
+            each.about.kept or (each.kind in ("model", "models") and keeps(each.element))
+            for each in declared_fields(model)
+        )
+    return _KEEPING[model]
 
 
 Change = Callable[[str, str], str]

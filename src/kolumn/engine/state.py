@@ -16,6 +16,7 @@ from kolumn.contract.times import Timestamp
 from kolumn.engine.plan import ResourceChange, ResourceKey
 from kolumn.engine.remembered import CONCEALED, LIVE, conceal, remember
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.engine.rewriting import keeps
 
 STATE_VERSION = "1.0.0"
 """Version of the state format this code writes; it reads this and older ones."""
@@ -252,11 +253,12 @@ class StateStore:
         if (
             before is not None
             and before.metadata.get("config_digest") == digest
-            and LIVE in before.state
+            and (LIVE in before.state or not _needs_memory(change, request))
             and all(before.state.get(name) == each for name, each in state.items())
         ):
             return before
-        state |= self._memory(change, request.config, live)
+        if _needs_memory(change, request):
+            state |= self._memory(change, request.config, live)
         return ResourceInstance(
             type=f"{self._provider}_{change.key.type}",
             name=change.key.name,
@@ -290,6 +292,11 @@ class StateStore:
 
     def _key(self, instance: ResourceInstance) -> ResourceKey:
         return ResourceKey(instance.type.removeprefix(f"{self._provider}_"), instance.name)
+
+
+def _needs_memory(change: ResourceChange, request: PlanResource) -> bool:
+    """Whether the live object can be otherwise than asked for and still be as it should."""
+    return bool(request.ignore_changes) or keeps(change.handler.model)
 
 
 def config_digest(

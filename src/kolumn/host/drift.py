@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import glob
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -14,6 +14,7 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.host.addresses import address_of, bare_type, covers, prefixed_type
 from kolumn.host.attributes import same_steps
 from kolumn.host.planning import Options, ProjectPlan
+from kolumn.host.providers import Client
 from kolumn.host.reviewing import sensitive_steps
 from kolumn.host.sealing import HIDDEN, Veil, hidden, is_sealed, seal, shown
 from kolumn.host.state import Managed
@@ -71,13 +72,14 @@ def detect(workspace: Workspace, scope: Scope) -> Drift:
             continue
         client = workspace.fleet.get(provider)
         client.set_state(raw)
-        response = client.drift(
+        response = _asked(
+            client,
             m.DriftRequest(
                 resource_types=types[provider],
                 names=names,
                 include_unmanaged=scope.include_unmanaged and not scope.targets,
                 least_severity=scope.least_severity,
-            )
+            ),
         )
         checked += response.checked
         for each in response.findings:
@@ -95,6 +97,19 @@ def detect(workspace: Workspace, scope: Scope) -> Drift:
     return Drift(checked, tuple(findings))
 
 
+def _asked(client: Client, request: m.DriftRequest) -> m.DriftResponse:
+    try:
+        return client.drift(request)
+    except ValidationError as error:
+        if error.code != "unsupported_function":
+            raise
+        raise ValidationError(
+            f"Provider {client.address} cannot detect drift. `kolumn plan` compares its database with the "
+            "configuration, `kolumn plan --refresh-only` with the state; --type leaves its resources out.",
+            code="drift_unavailable",
+        ) from error
+
+
 def revert(workspace: Workspace, drift: Drift, options: Options) -> ProjectPlan:
     """Return the plan that makes what drifted as configuration and state say. Raises ValidationError."""
     configured = {each.address for each in workspace.configuration.project.resources}
@@ -109,15 +124,11 @@ def revert(workspace: Workspace, drift: Drift, options: Options) -> ProjectPlan:
             )
             for address in unknown
         )
-    import dataclasses
-
     return workspace.plan(dataclasses.replace(options, targets=drift.addresses, restore=True))
 
 
 def adopt(workspace: Workspace, drift: Drift, options: Options) -> ProjectPlan:
     """Return the plan that takes what drifted into the state as it is now; databases stay."""
-    import dataclasses
-
     return workspace.plan(dataclasses.replace(options, targets=drift.addresses, refresh_only=True))
 
 
@@ -208,12 +219,9 @@ def _inside(attribute: str, sensitive: Iterable[tuple[str, ...]]) -> Iterator[tu
             yield steps[len(at) :]
 
 
-Findings = Mapping[str, Sequence[m.DriftFinding]]
-
-
-def by_address(drift: Drift) -> Findings:
+def by_address(drift: Drift) -> Mapping[str, Sequence[m.DriftFinding]]:
     """Return the findings of each address, in their order."""
-    grouped: dict[str, list[Any]] = {}
+    grouped: dict[str, list[m.DriftFinding]] = {}
     for address, each in drift.findings:
         grouped.setdefault(address, []).append(each)
     return grouped

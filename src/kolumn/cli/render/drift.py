@@ -49,7 +49,7 @@ def _words(finding: DriftFinding) -> str:
     if not finding.attribute:
         if finding.kind == "removed":
             return "is gone from the database"
-        return "was changed; the state is too old to tell what it was"
+        return "was changed; the state does not tell what it was"
     words = path_words(finding.attribute)
     before, after = finding.state_value, finding.live_value
     if isinstance(before, dict) and after is None:
