@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 
+from kolumn.contract import extensions as x
 from kolumn.contract import messages as m
 from kolumn.contract.encoding import Message
 
@@ -226,6 +227,47 @@ _TABLE = (
         m.OutboxCleanupRetentionResponse,
         _ALL,
         "Clean old outbox entries",
+    ),
+    # Beyond the specification
+    Function(
+        "ListMigrations",
+        Tier.EXTENSION,
+        x.ListMigrationsRequest,
+        x.ListMigrationsResponse,
+        _NONE,
+        "List what the database remembers of migrations",
+    ),
+    Function(
+        "RunMigrationScript",
+        Tier.EXTENSION,
+        x.RunScriptRequest,
+        x.RunScriptResponse,
+        _NONE,
+        "Run a migration script and note it in the database",
+    ),
+    Function(
+        "ListBackups",
+        Tier.EXTENSION,
+        x.ListBackupsRequest,
+        x.ListBackupsResponse,
+        _NONE,
+        "List the backups of destroyed data",
+    ),
+    Function(
+        "VerifyBackup",
+        Tier.EXTENSION,
+        x.VerifyBackupRequest,
+        x.VerifyBackupResponse,
+        _NONE,
+        "Read a whole backup and compare its checksums",
+    ),
+    Function(
+        "RestoreBackup",
+        Tier.EXTENSION,
+        x.RestoreBackupRequest,
+        x.RestoreBackupResponse,
+        _NONE,
+        "Put the rows of a backup back",
     ),
 )
 

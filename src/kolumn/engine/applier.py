@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError
 from kolumn.contract.logs import HandlerLogger
+from kolumn.engine.companion import ALONE, Companion
 from kolumn.engine.journal import Journal, Status
 from kolumn.engine.operations import Statement, Step
 from kolumn.engine.plan import Plan, ResourceKey
@@ -46,12 +47,20 @@ class Outcome:
     """Why undoing stopped, in words; what `executed` lists then still stands."""
 
 
-def run(context: Context, session: Session, plan: Plan, *, keep_partial: bool = False) -> Outcome:
+def run(
+    context: Context,
+    session: Session,
+    plan: Plan,
+    *,
+    keep_partial: bool = False,
+    companion: Companion = ALONE,
+) -> Outcome:
     """Run the plan's steps in order.
 
     Consecutive steps that fit a transaction share one. When a step fails its transaction is rolled
     back; what earlier transactions and steps did is undone, last first, unless `keep_partial`.
-    An apply of more than one transaction is noted in the session's journal, step by step.
+    An apply of more than one transaction is noted in the session's journal, step by step. `companion` is told
+    of what happens inside the transactions.
     """
     groups = list(_groups(plan.steps, session.capabilities.transactional_ddl))
     notes = _Notes(session.journal, needed=len(groups) > 1)
@@ -61,7 +70,7 @@ def run(context: Context, session: Session, plan: Plan, *, keep_partial: bool = 
         notes.begin(context, plan)
         for group in groups:
             notes.write(context, group, "started")
-            done += _run_group(context, session, plan, group, progress)
+            done += _run_group(context, session, plan, group, progress, companion)
             notes.write(context, group, "done")
     except KolumnError as error:
         failed = progress.owner
@@ -127,7 +136,12 @@ def _groups(steps: Sequence[Step], transactional: bool) -> Iterator[list[int]]:
 
 
 def _run_group(
-    context: Context, session: Session, plan: Plan, group: Sequence[int], progress: _Progress
+    context: Context,
+    session: Session,
+    plan: Plan,
+    group: Sequence[int],
+    progress: _Progress,
+    companion: Companion,
 ) -> list[Executed]:
     """Run a group in its transaction; again, where its steps allow, while others hold a lock it needs."""
     steps = [plan.steps[at] for at in group]
@@ -136,9 +150,14 @@ def _run_group(
         ran: list[Executed] = []
         try:
             with session.transaction(context, steps):
-                for batch in _batches(plan.steps, group):
+                companion.opened(context, group)
+                for batch in _batches(plan.steps, group, companion.stops):
+                    if batch[0] in companion.stops:
+                        progress.at = batch[0]
+                        companion.before(context, batch[0])
                     ran += _run(context, session, plan, batch, progress)
                 progress.at = -1
+                companion.closing(context, group)
         except KolumnError:
             _clean_up(session, steps)
             raise
@@ -186,10 +205,18 @@ def _clean_up(session: Session, steps: Sequence[Step]) -> None:
                 )
 
 
-def _batches(steps: Sequence[Step], group: Sequence[int]) -> Iterator[list[int]]:
-    """Yield runs of steps that can be sent together; one with a check or a limit of its own ends a run."""
+def _batches(
+    steps: Sequence[Step], group: Sequence[int], stops: frozenset[int]
+) -> Iterator[list[int]]:
+    """Yield runs of steps that can be sent together; one of `stops` begins a run.
+
+    One with a check or a limit of its own ends a run.
+    """
     batch: list[int] = []
     for at in group:
+        if batch and at in stops:
+            yield batch
+            batch = []
         batch.append(at)
         if steps[at].checks or steps[at].timeout is not None or len(batch) == _BATCH:
             yield batch

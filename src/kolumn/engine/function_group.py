@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from kolumn.contract.context import Context
 from kolumn.contract.encoding import Message
+from kolumn.engine.backup.vault import Vault
 from kolumn.engine.handler import Registry
 from kolumn.engine.planner import Planner
 from kolumn.engine.session import Catalog, Compiler, Session
@@ -27,6 +28,8 @@ class FunctionGroup:
     compiler: Compiler
     planner: Planner
     state: StateStore
+    vault: Vault
+    """Where backups go."""
     safe_destroy: bool
     """Whether a delete must leave a way back (spec 8.3)."""
     online: bool = False

@@ -19,15 +19,25 @@ from kolumn.contract.errors import ConnectionError, KolumnError, OperationError,
 from kolumn.contract.functions import FUNCTIONS, Category
 from kolumn.contract.logs import ConfigLogger, ConnectionLogger, DispatchLogger, StateLogger
 from kolumn.contract.schema import ProviderSchema
+from kolumn.engine.backup.functions import BackupFunctions
+from kolumn.engine.backup.settings import BackupSettings, backup_settings
+from kolumn.engine.backup.vault import Vault
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.handler import Handler, Registry
+from kolumn.engine.migration.functions import MigrationFunctions
+from kolumn.engine.migration.script_functions import ScriptFunctions
 from kolumn.engine.planner import Planner
 from kolumn.engine.resource_functions import ResourceFunctions
 from kolumn.engine.session import Capabilities, Catalog, Compiler, Session
 from kolumn.engine.state import StateStore
 from kolumn.version import __version__
 
-GROUPS: tuple[type[FunctionGroup], ...] = (ResourceFunctions,)
+GROUPS: tuple[type[FunctionGroup], ...] = (
+    ResourceFunctions,
+    MigrationFunctions,
+    ScriptFunctions,
+    BackupFunctions,
+)
 """What every provider offers on a connection."""
 
 
@@ -65,6 +75,7 @@ class BaseProvider(ABC):
         self._planner: Planner | None = None
         """Plans against the connection, as long as there is one."""
         self._state = StateStore(self.name, self.version)
+        self._backups = BackupSettings()
         self._functions: dict[str, Callable[[Context, Any], Message]] = {
             "GetState": self._get_state,
             "SetState": self._set_state,
@@ -96,6 +107,7 @@ class BaseProvider(ABC):
         if not isinstance(config, Mapping):
             raise ValidationError("the provider's configuration must be an object", code="wrong_type")
         resolved = resolve_environment(config)
+        backups, resolved = backup_settings(resolved)
         context.check()
         connection = self.connect(context, resolved)
         try:
@@ -105,6 +117,7 @@ class BaseProvider(ABC):
             raise
         with self._lock:
             before, self._connection = self._connection, connection
+            self._backups = backups
             self._planner = Planner(self._registry, connection.catalog, connection.compiler, self._state)
             if before is not None:
                 before.session.close()
@@ -174,6 +187,9 @@ class BaseProvider(ABC):
                 compiler=connection.compiler,
                 planner=planner,
                 state=self._state,
+                vault=Vault(
+                    self._backups, provider=self.name, database=connection.session.capabilities.server
+                ),
                 safe_destroy=connection.safe_destroy,
                 online=connection.online,
             )
