@@ -502,9 +502,6 @@ def _target(version: int) -> Target:
                 "BeginTransaction",
                 "CommitTransaction",
                 "RollbackTransaction",
-                "PlanMigration",
-                "ApplyMigration",
-                "RollbackMigration",
                 "OutboxHealthMetrics",
                 "OutboxCleanupRetention",
             }

@@ -231,9 +231,6 @@ SQLITE = Target(
             "BeginTransaction",
             "CommitTransaction",
             "RollbackTransaction",
-            "PlanMigration",
-            "ApplyMigration",
-            "RollbackMigration",
             "OutboxHealthMetrics",
             "OutboxCleanupRetention",
         }
