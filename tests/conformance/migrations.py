@@ -18,7 +18,8 @@ def filled(target: Target, settings: Settings, client: Client, rows: int = ROWS)
     table = target.samples[0]
     client.apply(wanted(table.type, table.name, table.config))
     values = ", ".join(
-        f"({n}, 'It''s \u00e4 {n}\n \\t', {'NULL' if n % 7 == 0 else 1900 + n % 100})" for n in range(1, rows + 1)
+        f"({n}, 'It''s \u00e4 {n}\n \\t', {'NULL' if n % 7 == 0 else 1900 + n % 100})"
+        for n in range(1, rows + 1)
     )
     target.execute(settings, f"INSERT INTO author (id, name, born) VALUES {values};")
     return table.config
@@ -52,7 +53,9 @@ def held(target: Target, settings: Settings) -> list[str]:
             found.append(pending)
             pending = ""
     return sorted(
-        each for each in (*found, pending) if "kolumn" not in each.lower() and not each.startswith("SET default")
+        each
+        for each in (*found, pending)
+        if "kolumn" not in each.lower() and not each.startswith("SET default")
     )
 
 

@@ -39,9 +39,7 @@ def manifest(path: Path) -> Any:
     return json.loads((path / "manifest.json").read_text())
 
 
-def test_a_backup_says_what_is_in_it(
-    target: Target, settings: Settings, client: Client, vault: Path
-) -> None:
+def test_a_backup_says_what_is_in_it(target: Target, settings: Settings, client: Client, vault: Path) -> None:
     path = dropped(target, settings, client)
     said = manifest(path)
     (part,) = said["parts"]
@@ -113,9 +111,7 @@ def test_what_was_altered_is_found_before_anything_is_done(
         rows.write_bytes(content)
         said = manifest(path)
         said["parts"][0].update(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
-        (path / form.NAME).write_bytes(
-            form.encode(form.decode(json.dumps(said).encode(), "it").sealed(None))
-        )
+        (path / form.NAME).write_bytes(form.encode(form.decode(json.dumps(said).encode(), "it").sealed(None)))
 
     def flipped() -> None:
         content = bytearray(rows.read_bytes())
@@ -213,7 +209,9 @@ def test_without_a_backup_nothing_is_destroyed(
     assert held(target, settings) == start
 
 
-def test_what_was_not_finished_is_told(target: Target, settings: Settings, client: Client, vault: Path) -> None:
+def test_what_was_not_finished_is_told(
+    target: Target, settings: Settings, client: Client, vault: Path
+) -> None:
     path = dropped(target, settings, client)
     unfinished = vault / f"{path.name}.partial"
     shutil.copytree(path, unfinished)
@@ -231,9 +229,7 @@ def test_settings_are_checked(
         assert [each.path for each in caught.value.problems] == list(wrong)
 
 
-def test_several_tables_share_a_migration_of_one(
-    target: Target, settings: Settings, client: Client
-) -> None:
+def test_several_tables_share_a_migration_of_one(target: Target, settings: Settings, client: Client) -> None:
     """A table that others refer to keeps them whole on its way there and back."""
     author, book = target.samples[0], target.samples[1]
     for each in (author, book):
@@ -244,8 +240,6 @@ def test_several_tables_share_a_migration_of_one(
         "INSERT INTO book (author_id, title, price) VALUES (1, 'x', 1), (2, 'y', 2);",
     )
     start = held(target, settings)
-    client.done(
-        "ApplyMigration", migration("m", author.config, without(author.config, "born"), **LOSING)
-    )
+    client.done("ApplyMigration", migration("m", author.config, without(author.config, "born"), **LOSING))
     client.done("RollbackMigration", migration("m", {}, {}))
     assert held(target, settings) == start

@@ -148,9 +148,7 @@ def test_a_column_that_must_not_be_empty_comes_back(
     assert held(target, settings) == start
 
 
-def test_a_dropped_table_comes_back_with_its_rows(
-    target: Target, settings: Settings, client: Client
-) -> None:
+def test_a_dropped_table_comes_back_with_its_rows(target: Target, settings: Settings, client: Client) -> None:
     config = filled(target, settings, client)
     start = held(target, settings)
     client.done("ApplyMigration", migration("gone", config, {}, **LOSING))
@@ -175,14 +173,15 @@ def test_what_is_renamed_on_the_way_has_its_name_again(
     assert held(target, settings) == start
 
 
-def test_rows_without_a_key_get_their_values_back(
-    target: Target, settings: Settings, client: Client
-) -> None:
+def test_rows_without_a_key_get_their_values_back(target: Target, settings: Settings, client: Client) -> None:
     config = {"name": "author", "columns": [{**each} for each in target.samples[0].config["columns"]]}
     config["columns"][0].pop("primary_key")
     client.apply(wanted("table", "author", config))
     values = ", ".join(f"({n % 3}, 'n{n % 2}', {n})" for n in range(60))
-    target.execute(settings, f"INSERT INTO author (id, name, born) VALUES {values}; INSERT INTO author (id, name) VALUES (1, 'x');")
+    target.execute(
+        settings,
+        f"INSERT INTO author (id, name, born) VALUES {values}; INSERT INTO author (id, name) VALUES (1, 'x');",
+    )
     start = held(target, settings)
     client.done("ApplyMigration", migration("m", config, without(config, "born"), **LOSING))
     target.execute(settings, "INSERT INTO author (id, name) VALUES (77, 'new');")
@@ -247,9 +246,7 @@ def test_safe_destroy_always_leaves_a_way_back(
     assert held(target, settings) == start
 
 
-def test_a_migration_that_takes_too_long_is_ended(
-    target: Target, settings: Settings, client: Client
-) -> None:
+def test_a_migration_that_takes_too_long_is_ended(target: Target, settings: Settings, client: Client) -> None:
     slow = target.slow(settings, target.execute)
     start = held(target, settings)
     request = {

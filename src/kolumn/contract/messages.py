@@ -206,6 +206,10 @@ class PlanStep(Message, frozen=True, kw_only=True):
     rewrites: bool = False
     """Writes the whole table anew."""
     risks: tuple[PlanRisk, ...] = ()
+    needs: tuple[str, ...] = ()
+    """What the session arranges around the transaction, in the provider's own terms."""
+    values: bool = False
+    """Whether values, secrets among them, stand apart from `sql`: then that alone cannot be run."""
 
 
 class PlanResponse(Message, frozen=True, kw_only=True):

@@ -205,9 +205,7 @@ def _clean_up(session: Session, steps: Sequence[Step]) -> None:
                 )
 
 
-def _batches(
-    steps: Sequence[Step], group: Sequence[int], stops: frozenset[int]
-) -> Iterator[list[int]]:
+def _batches(steps: Sequence[Step], group: Sequence[int], stops: frozenset[int]) -> Iterator[list[int]]:
     """Yield runs of steps that can be sent together; one of `stops` begins a run.
 
     One with a check or a limit of its own ends a run.

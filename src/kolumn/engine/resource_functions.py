@@ -327,6 +327,8 @@ def _step(at: int, plan: Plan) -> m.PlanStep:
         lock=step.lock,
         rewrites=step.rewrites,
         risks=tuple(m.PlanRisk(kind=risk.kind, message=risk.message) for risk in step.risks),
+        needs=tuple(sorted(step.needs)),
+        values=any(statement.parameters for statement in (*step.statements, *(step.undo or ()))),
     )
 
 

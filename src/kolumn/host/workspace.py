@@ -52,7 +52,8 @@ class Workspace:
         self.folder = arguments.folder
         self._command = command
         self.backend: Backend = LocalBackend(arguments.folder)
-        self.fleet = Fleet(context, arguments.environment)
+        backups = (arguments.folder / ".kolumn" / "backups").absolute()
+        self.fleet = Fleet(context, arguments.environment, backups=backups)
 
     @cached_property
     def configuration(self) -> Configuration:

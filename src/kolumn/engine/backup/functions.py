@@ -60,7 +60,8 @@ class BackupFunctions(FunctionGroup):
             if request.dry_run:
                 return _restored([Restored(part, 0) for part in parts], made)
             companion = _Restoring(
-                plan, lambda within: restore(within, self.session, self.registry, self.vault, found, path, parts)
+                plan,
+                lambda within: restore(within, self.session, self.registry, self.vault, found, path, parts),
             )
             if plan.steps:
                 outcome = applier.run(context, self.session, plan, companion=companion)

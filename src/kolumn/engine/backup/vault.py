@@ -152,9 +152,7 @@ class Vault:
             return found
         if not found.is_sealed(self._key(found)):
             words = ", or the key is another one" if found.encryption is not None else ""
-            raise StateError(
-                f"the manifest of backup {path.name} was altered{words}.", code="damaged_backup"
-            )
+            raise StateError(f"the manifest of backup {path.name} was altered{words}.", code="damaged_backup")
         if found.name != path.name:
             raise StateError(
                 f"backup {path.name} is called {found.name} in its manifest: it was put elsewhere.",
@@ -171,9 +169,7 @@ class Vault:
                 code="missing_backup_key",
             )
         encryption.require()
-        return encryption.derive(
-            self._settings.key.reveal().encode(), bytes.fromhex(found.encryption.salt)
-        )
+        return encryption.derive(self._settings.key.reveal().encode(), bytes.fromhex(found.encryption.salt))
 
     def _faults(self, found: Manifest, path: Path) -> Iterator[str]:
         key = self._key(found)

@@ -285,7 +285,10 @@ class MigrationFunctions(FunctionGroup):
         if way_there and not stands and record.status == "planned":
             latest = msgspec.structs.replace(latest, status="failed", finished_at=now())
         records.put_now(background, msgspec.structs.replace(latest, error=error))
-        if outcome.error.code in ("data_loss", "backup_failed", "cancelled", "deadline_exceeded") and not stands:
+        if (
+            outcome.error.code in ("data_loss", "backup_failed", "cancelled", "deadline_exceeded")
+            and not stands
+        ):
             raise outcome.error
         if latest.status == "running":
             error += " ApplyMigration of the same id goes on from here, RollbackMigration goes back."
@@ -298,9 +301,7 @@ class MigrationFunctions(FunctionGroup):
         """Whether there will be a backup: as asked for, or since safe_destroy wants a way back."""
         return bool(losses) and (request.options.backup_before_migration or self.safe_destroy)
 
-    def _prepare(
-        self, context: Context, request: m.MigrationRequest, plan: Plan, losses: Losses
-    ) -> bool:
+    def _prepare(self, context: Context, request: m.MigrationRequest, plan: Plan, losses: Losses) -> bool:
         """Refuse what may not be lost, or not be saved; return whether a backup will be made."""
         if losses and not request.options.allow_data_loss:
             refuse_losses(counted(context, self.session, _all(losses)), "")

@@ -48,9 +48,7 @@ class Migration:
         problems: list[Problem] = []
         if len(request.migration_id) > _ID:
             problems.append(
-                Problem(
-                    f"a migration id has at most {_ID} characters", code="too_long", path="migration_id"
-                )
+                Problem(f"a migration id has at most {_ID} characters", code="too_long", path="migration_id")
             )
         states = {
             path: {name: value for name, value in state.items() if name not in _COMPUTED}

@@ -88,9 +88,7 @@ class Along(Companion):
         self._note(context, (*self._kept, *self._written), group[-1] == len(self._plan.steps) - 1)
 
 
-def counted(
-    context: Context, session: Session, losses: Iterable[RowSet]
-) -> list[tuple[RowSet, int | None]]:
+def counted(context: Context, session: Session, losses: Iterable[RowSet]) -> list[tuple[RowSet, int | None]]:
     """Return how many rows each loss is about, None where that cannot be told before earlier steps ran."""
     found: list[tuple[RowSet, int | None]] = []
     for rows in losses:

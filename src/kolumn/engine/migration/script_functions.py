@@ -132,7 +132,8 @@ def _is_done(request: x.RunScriptRequest, record: x.ScriptRecord | None) -> bool
     if record is None:
         if request.direction == "down":
             raise StateError(
-                f"migration {request.version} is not applied, so it cannot be rolled back.", code="not_applied"
+                f"migration {request.version} is not applied, so it cannot be rolled back.",
+                code="not_applied",
             )
         return False
     if record.checksum != request.checksum:

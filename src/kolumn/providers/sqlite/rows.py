@@ -126,7 +126,9 @@ class SQLiteRows:
             at = source.removeprefix("temp.")
             self._run(context, f"CREATE INDEX temp.{_HELD}_by_key ON {at} ({', '.join(ordered)})")
             if rows.key:
-                text = f"UPDATE {_full(rows)} AS t SET {setting} FROM {source} AS s WHERE {' AND '.join(same)}"
+                text = (
+                    f"UPDATE {_full(rows)} AS t SET {setting} FROM {source} AS s WHERE {' AND '.join(same)}"
+                )
             else:
                 text = self._alike(context, rows, key, source, setting, names)
             self._run(context, text)
@@ -223,7 +225,10 @@ def _in_schema(trigger: str, schema: str) -> str:
 
 
 def _line(row: tuple[Any, ...]) -> bytes:
-    return json.dumps([_plain(value) for value in row], ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return (
+        json.dumps([_plain(value) for value in row], ensure_ascii=False, separators=(",", ":")).encode()
+        + b"\n"
+    )
 
 
 def _plain(value: Any) -> Any:

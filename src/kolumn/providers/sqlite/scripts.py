@@ -37,7 +37,9 @@ def statements_of(script: str) -> list[str]:
     rest = script[start:].strip()
     if tokenize(rest):
         if _is_trigger(rest):
-            raise ValidationError("the body of a trigger does not end: END; is missing.", code="invalid_script")
+            raise ValidationError(
+                "the body of a trigger does not end: END; is missing.", code="invalid_script"
+            )
         found.append(rest)
     return found
 

@@ -156,9 +156,7 @@ class PostgresRows:
         # A table with checks still to come cannot be altered.
         self._run(context, "SET CONSTRAINTS ALL IMMEDIATE")
         for schema, table, name, enabled in triggers:
-            self._run(
-                context, f"ALTER TABLE {quote(schema)}.{quote(table)} {_ENABLE[enabled]} {quote(name)}"
-            )
+            self._run(context, f"ALTER TABLE {quote(schema)}.{quote(table)} {_ENABLE[enabled]} {quote(name)}")
 
     def _copy(self, context: Context, target: str, lines: Iterable[bytes]) -> int:
         with self._session.lend(context) as work:
