@@ -10,7 +10,6 @@ from typing import Literal
 
 from kolumn.contract.encoding import JSONObject, Message, Name, always
 
-
 # Backups
 
 

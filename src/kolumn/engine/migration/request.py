@@ -107,7 +107,7 @@ class Migration:
         return self._resource(_renamed_back(self.before, self.after), self.after)
 
     def receiving(self, lost: tuple[str, ...]) -> PlanResource:
-        """What to plan for the way back as far as lost values can be filled in."""
+        """Return what to plan for the way back as far as lost values can be filled in."""
         target = self.handler.config(self.handler.receiving(self.former, None, lost))
         return self._resource(_renamed_back(target, self.after), self.after)
 

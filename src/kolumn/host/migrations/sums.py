@@ -11,7 +11,6 @@ import base64
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from kolumn.contract.errors import StateError
 from kolumn.host.migrations.directory import Directory, Script

@@ -46,7 +46,7 @@ def write(workspace: Workspace, plan: ProjectPlan, name: str, given: Path | None
     found = places(workspace, given)
     sums.refuse_faults([place.directory for place in found])
     _refuse_pending(found)
-    written = []
+    written: list[Written] = []
     for each in plan.providers:
         steps = _steps(plan, each.address)
         if steps:

@@ -27,10 +27,10 @@ def statements_of(script: str) -> list[str]:
             depth += 1
         elif token.word in (")", "]"):
             depth = max(0, depth - 1)
-        elif token.kind == WORD and token.word == "atomic" and before == "begin":
-            bodies += 1
-        elif token.kind == WORD and token.word == "case" and bodies:
-            bodies += 1
+        elif token.kind == WORD and (before, token.word) == ("begin", "atomic"):
+            bodies = 1
+        elif token.kind == WORD and token.word == "case":
+            bodies += bool(bodies)
         elif token.kind == WORD and token.word == "end" and bodies:
             bodies -= 1
         if token.word == ";" and not depth and not bodies:
