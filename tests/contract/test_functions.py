@@ -42,7 +42,8 @@ def test_the_table_is_appendix_a_but_for_the_documented_readings() -> None:
 
 
 def test_tiers_have_the_sizes_of_section_3() -> None:
-    sizes = {tier: sum(function.tier is tier for function in FUNCTIONS.values()) for tier in Tier}
+    known = [tier for tier in Tier if tier is not Tier.EXTENSION]
+    sizes = {tier: sum(function.tier is tier for function in FUNCTIONS.values()) for tier in known}
     assert sizes == {Tier.UNIVERSAL: 11, Tier.CONDITIONAL: 6, Tier.MIGRATION: 3, Tier.STREAMING: 2}
 
 
