@@ -15,7 +15,7 @@ from kolumn.host.providers import load
 from tests.client import Client
 from tests.targets import Settings, Target
 
-EMPTY = {"Ping", "Version", "GetState"}
+EMPTY = {"Ping", "Version", "GetState", "ListBackups", "ListMigrations"}
 """Functions whose request has no fields."""
 
 
