@@ -205,7 +205,7 @@ CASES: list[tuple[Message, str]] = [
         m.ErrorResponse(error="e", code="c", details={"category": "StateError"}),
         '{"success":false,"error":"e","code":"c","details":{"category":"StateError"}}',
     ),
-    # Extensions: backups and migrations
+    # What `kolumn migrate` and `kolumn backup` ask for
     (x.ListBackupsRequest(), "{}"),
     (
         x.ListBackupsResponse(
