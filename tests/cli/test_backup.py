@@ -78,3 +78,20 @@ def test_the_folder_can_be_elsewhere(here: Place, tmp_path: Path) -> None:
     lost(here)
     ran = here.project.ok("backup", "list", environment={"KOLUMN_BACKUP_DIR": str(tmp_path / "elsewhere")})
     assert f"There is no backup in {tmp_path / 'elsewhere'}" in ran.out
+
+
+def test_apply_saves_what_it_destroys(here: Place) -> None:
+    here.write("users id email", "posts id title")
+    here.project.apply()
+    here.sql("INSERT INTO users (id, email) VALUES (1, 'a'); INSERT INTO posts (id, title) VALUES (1, 'b');")
+    here.write("users id")
+    ran = here.project.apply("--backup")
+    assert "What was destroyed is saved in" in ran.out
+    backups = here.project.ok("backup", "list", "--json").document["backups"]
+    assert {each["parts"][0]["name"] for each in backups} == {"users", "posts"}
+    for each in backups:
+        here.project.ok("backup", "restore", each["name"])
+    here.write("users id email", "posts id title")
+    here.project.apply()
+    assert here.project.settled()
+    here.project.apply("--backup")

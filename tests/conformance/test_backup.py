@@ -243,3 +243,18 @@ def test_several_tables_share_a_migration_of_one(target: Target, settings: Setti
     client.done("ApplyMigration", migration("m", author.config, without(author.config, "born"), **LOSING))
     client.done("RollbackMigration", migration("m", {}, {}))
     assert held(target, settings) == start
+
+
+def test_an_apply_saves_what_it_destroys(target: Target, settings: Settings, client: Client) -> None:
+    config = filled(target, settings, client)
+    start = held(target, settings)
+    done = client.apply(wanted("table", "author", without(config, "born"), "update"), backup=True)
+    name = Path(done["backup_path"]).name
+    assert client.done("VerifyBackup", {"name": name})["backup"]["parts"][0]["lost"] == ["born"]
+    client.done("RestoreBackup", {"name": name})
+    assert held(target, settings) == start
+    done = client.apply(wanted("table", "author", config, "delete"), backup=True)
+    client.done("RestoreBackup", {"name": Path(done["backup_path"]).name})
+    assert held(target, settings) == start
+    grown = {**config, "columns": [*config["columns"], dict(target.column)]}
+    assert "backup_path" not in client.apply(wanted("table", "author", grown, "update"), backup=True)

@@ -199,6 +199,11 @@ def add_execution_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="after a failure leave what was done instead of undoing it",
     )
+    group.add_argument(
+        "--backup",
+        action="store_true",
+        help="save what is destroyed before it is, to files that are verified (docs/backup.md)",
+    )
 
 
 def context(arguments: argparse.Namespace) -> Context:

@@ -160,6 +160,8 @@ class PlanOptions(Message, frozen=True, kw_only=True):
     """On failure leave what was done and say what stands, instead of undoing it."""
     lock_timeout_seconds: int = 0
     """How long to wait for the apply lock; 0 for the provider's own setting."""
+    backup: bool = False
+    """Apply: save to a verified backup what steps destroy, before they do; refuse what no backup can hold."""
 
 
 class PlanRequest(Message, frozen=True, kw_only=True):
@@ -299,6 +301,8 @@ class ApplyResponse(Message, frozen=True, kw_only=True):
     steps: tuple[ExecutedStep, ...] = ()
     state: ProviderState | None = None
     """Extension: the state after the apply, for the caller to keep."""
+    backup_path: str = ""
+    """Extension: where the last backup is that was made."""
 
 
 class StateRequest(Message, frozen=True, kw_only=True):

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import msgspec
+
 from kolumn.contract import messages as m
 from kolumn.contract.context import Context
 from kolumn.contract.errors import OperationError, Problem, StateError, ValidationError
@@ -17,6 +19,8 @@ from kolumn.contract.logs import DiscoveryLogger
 from kolumn.contract.masking import mask
 from kolumn.engine import applier
 from kolumn.engine.applier import Outcome
+from kolumn.engine.backup.saving import Saving
+from kolumn.engine.companion import ALONE
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.journal import interruption
 from kolumn.engine.operations import Step
@@ -84,10 +88,18 @@ class ResourceFunctions(FunctionGroup):
                 )
             if self.safe_destroy and (refused := next(_destructive(plan), None)):
                 raise OperationError(f"{refused}: {SAFE_DESTROY_HINT}", code="safe_destroy")
-            outcome = applier.run(context, self.session, plan, keep_partial=options.keep_partial)
+            saving = (
+                Saving(self.session, self.registry, self.vault, plan, self.compiler)
+                if options.backup
+                else None
+            )
+            outcome = applier.run(
+                context, self.session, plan, keep_partial=options.keep_partial, companion=saving or ALONE
+            )
             live = self.catalog.scan(Context.background())
             self._record(plan, request, live, outcome)
-        return self._applied(plan, outcome, live, detail=options.detail)
+        applied = self._applied(plan, outcome, live, detail=options.detail)
+        return msgspec.structs.replace(applied, backup_path=saving.path if saving is not None else "")
 
     def _planned(self, context: Context, resources: Sequence[m.PlanResource], options: m.PlanOptions) -> Plan:
         return self.planner.plan(

@@ -42,6 +42,7 @@ class ApplyReply(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     steps: tuple[m.ExecutedStep, ...] = ()
     state: msgspec.Raw = msgspec.Raw(b"null")
+    backup_path: str = ""
 
 
 class PlanReply(NamedTuple):

@@ -116,6 +116,7 @@ class Workspace:
         plan: ProjectPlan,
         *,
         keep_partial: bool = False,
+        backup: bool = False,
         announce: Callable[[ProviderPlan], None] = lambda _: None,
     ) -> Applied:
         """Carry out a plan of this workspace; the project must be locked. See `applying.apply`."""
@@ -135,6 +136,7 @@ class Workspace:
             self.fleet,
             self.context,
             keep_partial=keep_partial,
+            backup=backup,
             announce=announce,
         )
 

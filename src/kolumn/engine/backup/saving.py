@@ -9,8 +9,10 @@ from typing import Any
 from kolumn.contract.context import Context
 from kolumn.contract.errors import OperationError
 from kolumn.contract.logs import HandlerLogger
+from kolumn.engine.backup import register
 from kolumn.engine.backup.manifest import Manifest
 from kolumn.engine.backup.vault import Vault
+from kolumn.engine.companion import Companion
 from kolumn.engine.declaration import sensitive_fields
 from kolumn.engine.handler import Registry
 from kolumn.engine.operations import Step
@@ -74,6 +76,37 @@ def save(
         made, path = writer.finish()
     HandlerLogger.info("backup", name=made.name, rows=made.rows)
     return made, path
+
+
+class Saving(Companion):
+    """Saves what each step of a plan destroys. Raises OperationError `backup_impossible` when it is made."""
+
+    def __init__(
+        self, session: Session, registry: Registry, vault: Vault, plan: Plan, compiler: Compiler
+    ) -> None:
+        self._losses = losing(plan, compiler)
+        refuse_unsaved(plan, self._losses, session)
+        self.stops = frozenset(self._losses)
+        self._session = session
+        self._registry = registry
+        self._vault = vault
+        self._plan = plan
+        self.path = ""
+        """Where the last backup is."""
+
+    def before(self, context: Context, at: int) -> None:
+        """Save what the step destroys."""
+        made, path = save(
+            context,
+            self._session,
+            self._registry,
+            self._vault,
+            self._losses[at],
+            self._plan.steps[at].description,
+            fingerprint=self._plan.fingerprint,
+        )
+        register.note(context, self._session, made)
+        self.path = str(path)
 
 
 def _says_loss(step: Step) -> bool:
