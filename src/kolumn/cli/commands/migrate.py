@@ -273,7 +273,7 @@ def _change(workspace: Workspace, arguments: argparse.Namespace, console: Consol
         console.out.flush()
         console.error(outcome.error)
         return 1
-    if outcome.ran and not outcome.settled:
+    if direction == "up" and outcome.ran and not outcome.settled:
         console.print(
             "\nThe databases are not all that the configuration says: `kolumn plan` shows what is left."
         )
