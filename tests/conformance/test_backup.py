@@ -63,19 +63,19 @@ def test_rows_are_put_back_by_themselves(target: Target, settings: Settings, cli
     start = held(target, settings)
     done = client.done("ApplyMigration", migration("gone", config, {}, **LOSING))
     name = Path(done["backup_path"]).name
-    tried = client.done("RestoreBackup", {"name": name, "dry_run": True})
+    tried = client.done("RestoreBackup", {"names": [name], "dry_run": True})
     assert tried["parts"][0]["recreated"] is True
     assert not client.done("ReadResource", {"resource_type": "table", "name": "author"})["exists"]
-    (part,) = client.done("RestoreBackup", {"name": name, "resources": ["table author"]})["parts"]
+    (part,) = client.done("RestoreBackup", {"names": [name], "resources": ["table author"]})["parts"]
     assert (part["rows"], part["restored"], part["recreated"]) == (ROWS, ROWS, True)
     assert held(target, settings) == start
-    error = client.refused("RestoreBackup", {"name": name})
+    error = client.refused("RestoreBackup", {"names": [name]})
     assert isinstance(error, StateError)
     assert error.code == "not_empty"
     target.execute(settings, "DELETE FROM author WHERE id > 0;")
-    client.done("RestoreBackup", {"name": name})
+    client.done("RestoreBackup", {"names": [name]})
     assert held(target, settings) == start
-    error = client.refused("RestoreBackup", {"name": name, "resources": ["table nobody"]})
+    error = client.refused("RestoreBackup", {"names": [name], "resources": ["table nobody"]})
     assert error.code == "not_in_backup"
 
 
@@ -85,7 +85,7 @@ def test_values_are_put_back_by_themselves(target: Target, settings: Settings, c
     done = client.done("ApplyMigration", migration("m", config, without(config, "born"), **LOSING))
     name = Path(done["backup_path"]).name
     target.execute(settings, "DELETE FROM author WHERE id = 3;")
-    (part,) = client.done("RestoreBackup", {"name": name})["parts"]
+    (part,) = client.done("RestoreBackup", {"names": [name]})["parts"]
     assert (part["rows"], part["restored"]) == (ROWS, ROWS - 1)
     kept = [each for each in start if "(3, 'It" not in each]
     if len(kept) < len(start):
@@ -137,7 +137,7 @@ def test_what_was_altered_is_found_before_anything_is_done(
         damage()
         for function, request in (
             ("VerifyBackup", {"name": path.name}),
-            ("RestoreBackup", {"name": path.name}),
+            ("RestoreBackup", {"names": [path.name]}),
             ("RollbackMigration", migration("gone", {}, {})),
         ):
             error = client.refused(function, request)
@@ -179,7 +179,7 @@ def test_a_backup_is_encrypted_with_a_key(
     other = connect(with_vault(settings, vault, backup_key="another key, long enough too"))
     assert other.refused("VerifyBackup", {"name": path.name}).code == "damaged_backup"
     keyless = connect(with_vault(settings, vault))
-    error = keyless.refused("RestoreBackup", {"name": path.name})
+    error = keyless.refused("RestoreBackup", {"names": [path.name]})
     assert isinstance(error, ValidationError)
     assert error.code == "missing_backup_key"
 
@@ -188,7 +188,7 @@ def test_a_backup_is_encrypted_with_a_key(
         altered = bytearray(whole)
         altered[at] ^= 1
         rows.write_bytes(altered)
-        assert client.refused("RestoreBackup", {"name": path.name}).code == "damaged_backup"
+        assert client.refused("RestoreBackup", {"names": [path.name]}).code == "damaged_backup"
     rows.write_bytes(whole)
     client.done("RollbackMigration", migration("gone", {}, {}))
     assert held(target, settings) == start
@@ -217,7 +217,7 @@ def test_what_was_not_finished_is_told(
     shutil.copytree(path, unfinished)
     listed = {each["name"]: each for each in client.done("ListBackups")["backups"]}
     assert "interrupted" in listed[unfinished.name]["fault"]
-    assert client.refused("RestoreBackup", {"name": unfinished.name}).code == "damaged_backup"
+    assert client.refused("RestoreBackup", {"names": [unfinished.name]}).code == "damaged_backup"
 
 
 def test_settings_are_checked(
@@ -251,10 +251,10 @@ def test_an_apply_saves_what_it_destroys(target: Target, settings: Settings, cli
     done = client.apply(wanted("table", "author", without(config, "born"), "update"), backup=True)
     name = Path(done["backup_path"]).name
     assert client.done("VerifyBackup", {"name": name})["backup"]["parts"][0]["lost"] == ["born"]
-    client.done("RestoreBackup", {"name": name})
+    client.done("RestoreBackup", {"names": [name]})
     assert held(target, settings) == start
     done = client.apply(wanted("table", "author", config, "delete"), backup=True)
-    client.done("RestoreBackup", {"name": Path(done["backup_path"]).name})
+    client.done("RestoreBackup", {"names": [Path(done["backup_path"]).name]})
     assert held(target, settings) == start
     grown = {**config, "columns": [*config["columns"], dict(target.column)]}
     assert "backup_path" not in client.apply(wanted("table", "author", grown, "update"), backup=True)

@@ -220,7 +220,7 @@ CASES: list[tuple[Message, str]] = [
     ),
     (x.VerifyBackupRequest(name="b"), '{"name":"b"}'),
     (x.VerifyBackupResponse(success=True), '{"success":true}'),
-    (x.RestoreBackupRequest(name="b", dry_run=True), '{"name":"b","dry_run":true}'),
+    (x.RestoreBackupRequest(names=("b",), dry_run=True), '{"names":["b"],"dry_run":true}'),
     (
         x.RestoreBackupResponse(
             success=True, parts=(x.RestoredPart(resource_type="table", name="users", rows=2, restored=1),)

@@ -21,7 +21,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-DOCUMENTS = ("README.md", "docs/language.md", "docs/commands.md", "docs/postgres.md", "docs/sqlite.md", "docs/migrations.md", "docs/backup.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/language.md",
+    "docs/commands.md",
+    "docs/postgres.md",
+    "docs/sqlite.md",
+    "docs/migrations.md",
+    "docs/backup.md",
+)
 _FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

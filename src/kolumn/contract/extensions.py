@@ -6,7 +6,9 @@ A provider offers them like any other function; a host that does not know them n
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from kolumn.contract.encoding import JSONObject, Message, Name, always
 
@@ -69,9 +71,9 @@ class VerifyBackupResponse(Message, frozen=True, kw_only=True):
 
 
 class RestoreBackupRequest(Message, frozen=True, kw_only=True):
-    """Put the rows of a backup back, of some resources or of all."""
+    """Put the rows of backups back, of some resources or of all; what went last comes back first."""
 
-    name: Name
+    names: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)]
     resources: tuple[str, ...] = ()
     """`type identity` of each; none for all."""
     dry_run: bool = False

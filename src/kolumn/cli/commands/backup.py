@@ -32,8 +32,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("list", help="the backups there are")
     one = actions.add_parser("verify", help="read them and compare every checksum")
     one.add_argument("names", nargs="*", metavar="NAME", help="only these")
-    one = actions.add_parser("restore", help="put the rows of one back")
-    one.add_argument("name", metavar="NAME")
+    one = actions.add_parser("restore", help="put their rows back, what went last first")
+    one.add_argument("names", nargs="+", metavar="NAME")
     one.add_argument(
         "--resource",
         action="append",
@@ -141,7 +141,7 @@ def _restore(provider: str, workspace: Workspace, arguments: argparse.Namespace,
         client.set_state(raw)
     reply = client.restore_backup(
         RestoreBackupRequest(
-            name=arguments.name, resources=tuple(arguments.resource), dry_run=arguments.dry_run
+            names=tuple(arguments.names), resources=tuple(arguments.resource), dry_run=arguments.dry_run
         )
     )
     if console.json:

@@ -53,16 +53,22 @@ class BackupFunctions(FunctionGroup):
 
         Raises StateError: `damaged_backup`; `not_empty` for a table that has rows.
         """
-        found, path = self._verified(context, request.name)
-        parts = _chosen(found, request.resources)
+        names = sorted({self.vault.find(name).name for name in request.names}, reverse=True)
+        kept = [self._verified(context, name) for name in names]
+        chosen = _chosen([found for found, _ in kept], request.resources)
+        parts = [part for each in chosen for part in reversed(each)]
         with self.session.lock(context, "apply"):
             plan, made = self._receiving(context, parts)
             if request.dry_run:
                 return _restored([Restored(part, 0) for part in parts], made)
-            companion = _Restoring(
-                plan,
-                lambda within: restore(within, self.session, self.registry, self.vault, found, path, parts),
-            )
+
+            def put_back(within: Context) -> list[Restored]:
+                done: list[Restored] = []
+                for (found, path), own in zip(kept, chosen, strict=True):
+                    done += restore(within, self.session, self.registry, self.vault, found, path, own)
+                return done
+
+            companion = _Restoring(plan, put_back)
             if plan.steps:
                 outcome = applier.run(context, self.session, plan, companion=companion)
                 if outcome.error is not None:
@@ -149,16 +155,21 @@ def told(found: Manifest, path: Path) -> x.Backup:
     )
 
 
-def _chosen(found: Manifest, resources: Sequence[str]) -> list[Part]:
-    if not resources:
-        return list(found.parts)
-    held = {f"{part.resource_type} {part.identity}" for part in found.parts}
+def _chosen(kept: Sequence[Manifest], resources: Sequence[str]) -> list[list[Part]]:
+    """Return what is to be put back of each backup."""
+    held = {_label(part) for found in kept for part in found.parts}
     if unknown := [each for each in resources if each not in held]:
+        names = " and ".join(found.name for found in kept)
         raise ValidationError(
-            f"backup {found.name} has no {' and no '.join(unknown)}. It has: {', '.join(sorted(held))}.",
+            f"{names} hold{'s' if len(kept) == 1 else ''} no {' and no '.join(unknown)}. There is: "
+            f"{', '.join(sorted(held))}.",
             code="not_in_backup",
         )
-    return [part for part in found.parts if f"{part.resource_type} {part.identity}" in resources]
+    return [[part for part in found.parts if not resources or _label(part) in resources] for found in kept]
+
+
+def _label(part: Part) -> str:
+    return f"{part.resource_type} {part.identity}"
 
 
 def _restored(done: Sequence[Restored], made: frozenset[Ref]) -> x.RestoreBackupResponse:

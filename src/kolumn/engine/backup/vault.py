@@ -1,7 +1,7 @@
 """The folder of backups: written under a temporary name, read back, and only then there.
 
-    <folder>/20250102T030405Z-drop-table-users-1a2b3c4d/manifest.json
-                                                       /0001.rows.gz
+    <folder>/20250102T030405123456Z-drop-table-users-1a2b3c4d/manifest.json
+                                                             /0001.rows.gz
 
 Folders are for their owner alone (0700), so are files (0600).
 """
@@ -395,7 +395,8 @@ def _disk(path: Path) -> Iterator[None]:
 
 
 def _moment() -> str:
-    return re.sub(r"[-:]|\.\d+", "", str(Timestamp.utc_now()))
+    """Return the time as names of backups begin, so that they sort by it."""
+    return Timestamp.utc_now().strftime("%Y%m%dT%H%M%S%fZ")
 
 
 def _slug(text: str) -> str:
