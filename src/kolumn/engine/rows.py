@@ -7,6 +7,7 @@ all rows in memory, and that what came out goes in again exactly as it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -68,6 +69,9 @@ class RowStore(Protocol):
     def copy_out(self, context: Context, rows: RowSet, write: Callable[[bytes], object]) -> Copied:
         """Hand all rows to `write`, in pieces of any size; each row is one line that ends with a newline."""
 
+    def loading(self, context: Context, rows: Sequence[RowSet]) -> AbstractContextManager[None]:
+        """Let rows of all these come in whatever order: no trigger fires, references are checked at the end."""
+
     def copy_in(
         self,
         context: Context,
@@ -78,5 +82,5 @@ class RowStore(Protocol):
     ) -> int:
         """Put rows back from pieces of any size: whole rows are added, lost values find their rows.
 
-        No trigger fires. Returns how many rows were added or got their values back.
+        Within `loading`. Returns how many rows were added or got their values back.
         """

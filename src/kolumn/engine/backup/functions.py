@@ -14,7 +14,7 @@ from kolumn.contract.messages import PlanResource
 from kolumn.engine import applier
 from kolumn.engine.backup import register
 from kolumn.engine.backup.manifest import Manifest, Part
-from kolumn.engine.backup.restoring import Restored, restore, rows_of
+from kolumn.engine.backup.restoring import Held, Restored, restore, rows_of
 from kolumn.engine.companion import Companion
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.plan import Plan
@@ -55,20 +55,15 @@ class BackupFunctions(FunctionGroup):
         """
         names = sorted({self.vault.find(name).name for name in request.names}, reverse=True)
         kept = [self._verified(context, name) for name in names]
-        chosen = _chosen([found for found, _ in kept], request.resources)
-        parts = [part for each in chosen for part in reversed(each)]
+        chosen = _chosen(kept, request.resources)
+        parts = [part for held in chosen for part in held.parts]
         with self.session.lock(context, "apply"):
             plan, made = self._receiving(context, parts)
             if request.dry_run:
                 return _restored([Restored(part, 0) for part in parts], made)
-
-            def put_back(within: Context) -> list[Restored]:
-                done: list[Restored] = []
-                for (found, path), own in zip(kept, chosen, strict=True):
-                    done += restore(within, self.session, self.registry, self.vault, found, path, own)
-                return done
-
-            companion = _Restoring(plan, put_back)
+            companion = _Restoring(
+                plan, lambda within: restore(within, self.session, self.registry, self.vault, chosen)
+            )
             if plan.steps:
                 outcome = applier.run(context, self.session, plan, companion=companion)
                 if outcome.error is not None:
@@ -155,17 +150,24 @@ def told(found: Manifest, path: Path) -> x.Backup:
     )
 
 
-def _chosen(kept: Sequence[Manifest], resources: Sequence[str]) -> list[list[Part]]:
-    """Return what is to be put back of each backup."""
-    held = {_label(part) for found in kept for part in found.parts}
+def _chosen(kept: Sequence[tuple[Manifest, Path]], resources: Sequence[str]) -> list[Held]:
+    """Return what is to be put back of each backup, what went last first."""
+    held = {_label(part) for found, _ in kept for part in found.parts}
     if unknown := [each for each in resources if each not in held]:
-        names = " and ".join(found.name for found in kept)
+        names = " and ".join(found.name for found, _ in kept)
         raise ValidationError(
             f"{names} hold{'s' if len(kept) == 1 else ''} no {' and no '.join(unknown)}. There is: "
             f"{', '.join(sorted(held))}.",
             code="not_in_backup",
         )
-    return [[part for part in found.parts if not resources or _label(part) in resources] for found in kept]
+    return [
+        Held(
+            found,
+            path,
+            [part for part in reversed(found.parts) if not resources or _label(part) in resources],
+        )
+        for found, path in kept
+    ]
 
 
 def _label(part: Part) -> str:

@@ -16,6 +16,14 @@ from kolumn.engine.rows import RowSet
 from kolumn.engine.session import Session
 
 
+class Held(NamedTuple):
+    """Parts of a backup that was read and found whole."""
+
+    manifest: Manifest
+    path: Path
+    parts: Sequence[Part]
+
+
 class Restored(NamedTuple):
     """What became of one part."""
 
@@ -39,28 +47,25 @@ def rows_of(part: Part, registry: Registry) -> RowSet:
 
 
 def restore(
-    context: Context,
-    session: Session,
-    registry: Registry,
-    vault: Vault,
-    found: Manifest,
-    path: Path,
-    parts: Sequence[Part] | None = None,
+    context: Context, session: Session, registry: Registry, vault: Vault, kept: Sequence[Held]
 ) -> list[Restored]:
-    """Put rows back, the last that went first, within a transaction that is open.
+    """Put rows back, within a transaction that is open.
 
     Raises StateError `wrong_database` for rows in another database's form, and what `Session.run` raises.
     """
     store = session.rows
-    done = []
-    for part in reversed(found.parts if parts is None else parts):
+    wanted = [(held, part, rows_of(part, registry)) for held in kept for part in held.parts]
+    for held, part, _ in wanted:
         if store is None or part.format != store.format:
             raise StateError(
-                f"backup {found.name} holds {part.format}, which this database cannot take in.",
+                f"backup {held.manifest.name} holds {part.format}, which this database cannot take in.",
                 code="wrong_database",
             )
-        rows = store.copy_in(
-            context, rows_of(part, registry), part.columns, vault.lines(found, path, part), part.counters
-        )
-        done.append(Restored(part, rows))
+    if store is None:
+        return []
+    done = []
+    with store.loading(context, [rows for _, _, rows in wanted]):
+        for held, part, rows in wanted:
+            lines = vault.lines(held.manifest, held.path, part)
+            done.append(Restored(part, store.copy_in(context, rows, part.columns, lines, part.counters)))
     return done

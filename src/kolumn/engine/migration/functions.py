@@ -21,7 +21,7 @@ from kolumn.contract.masking import mask
 from kolumn.engine import applier
 from kolumn.engine.backup import register
 from kolumn.engine.backup.manifest import Manifest, Part
-from kolumn.engine.backup.restoring import restore
+from kolumn.engine.backup.restoring import Held, restore
 from kolumn.engine.backup.saving import losing, refuse_unsaved
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.migration.record import Record, Records, now, required
@@ -189,9 +189,11 @@ class MigrationFunctions(FunctionGroup):
             target = asked.receiving(_lost(asked, kept))
 
             def fill(within: Context) -> None:
-                for found, path in reversed(kept):
-                    adapted = [_adapted(part, asked) for part in found.parts]
-                    restore(within, self.session, self.registry, self.vault, found, path, adapted)
+                held = [
+                    Held(found, path, [_adapted(part, asked) for part in reversed(found.parts)])
+                    for found, path in reversed(kept)
+                ]
+                restore(within, self.session, self.registry, self.vault, held)
 
             plan = self._plan(context, target)
             losses = losing(plan, self.compiler)

@@ -10,6 +10,7 @@ import base64
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -80,25 +81,31 @@ class SQLiteRows:
         lines: Iterable[bytes],
         counters: Mapping[str, int],
     ) -> int:
-        """Add rows, or give rows their values back; triggers are away meanwhile."""
-        triggers = self._ask(
-            context,
-            f"SELECT name, sql FROM {_schema(rows)}.sqlite_schema "
-            f"WHERE type = 'trigger' AND tbl_name = {literal(rows.name)} COLLATE NOCASE",
-        )
-        schema = _schema(rows)
-        # Rows may refer to rows that come later.
-        self._run(context, "PRAGMA defer_foreign_keys=ON")
-        for name, _ in triggers:
-            self._run(context, f"DROP TRIGGER {schema}.{quote(name)}")
+        """Add rows, or give rows their values back."""
         if rows.lost:
-            done = self._fill(context, rows, columns, lines)
-        else:
-            done = self._insert(context, _full(rows), columns, lines)
-            self._set_counters(context, rows, counters)
-        for _, text in triggers:
-            self._run(context, _in_schema(text, schema))
+            return self._fill(context, rows, columns, lines)
+        done = self._insert(context, _full(rows), columns, lines)
+        self._set_counters(context, rows, counters)
         return done
+
+    @contextmanager
+    def loading(self, context: Context, rows: Sequence[RowSet]) -> Iterator[None]:
+        """Take the triggers of all tables away meanwhile: SQLite cannot switch them off."""
+        triggers: dict[tuple[str, str], str] = {}
+        for each in rows:
+            schema = _schema(each)
+            found = self._ask(
+                context,
+                f"SELECT name, sql FROM {schema}.sqlite_schema "
+                f"WHERE type = 'trigger' AND tbl_name = {literal(each.name)} COLLATE NOCASE",
+            )
+            triggers |= {(schema, name): text for name, text in found}
+        self._run(context, "PRAGMA defer_foreign_keys=ON")
+        for schema, name in triggers:
+            self._run(context, f"DROP TRIGGER {schema}.{quote(name)}")
+        yield
+        for (schema, _), text in triggers.items():
+            self._run(context, _in_schema(text, schema))
 
     def _insert(self, context: Context, table: str, columns: Sequence[str], lines: Iterable[bytes]) -> int:
         start = f"INSERT OR ABORT INTO {table} ({', '.join(map(quote, columns))}) VALUES "

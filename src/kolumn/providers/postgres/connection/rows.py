@@ -53,6 +53,14 @@ JOIN pg_catalog.pg_class c ON c.oid = family.oid JOIN pg_catalog.pg_namespace n 
 WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'
 """
 
+_FOREIGN_KEYS = """
+SELECT n.nspname::text, t.relname::text, c.conname::text
+FROM pg_catalog.pg_constraint c
+JOIN pg_catalog.pg_class t ON t.oid = c.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+WHERE c.conrelid = pg_catalog.to_regclass(%s) AND c.contype = 'f' AND NOT c.condeferrable AND c.conparentid = 0
+  AND to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false'
+"""
+
 _ENABLE = {"O": "ENABLE TRIGGER", "R": "ENABLE REPLICA TRIGGER", "A": "ENABLE ALWAYS TRIGGER"}
 
 
@@ -107,13 +115,35 @@ class PostgresRows:
         lines: Iterable[bytes],
         counters: Mapping[str, int],
     ) -> int:
-        """Add rows, or give rows their values back; triggers are switched off meanwhile."""
-        with self._quietly(context, rows):
-            if rows.lost:
-                return self._fill(context, rows, columns, lines)
-            done = self._copy(context, f"{_full(rows)} ({_listed(columns)})", lines)
-            self._set_counters(context, rows, counters)
-            return done
+        """Add rows, or give rows their values back."""
+        if rows.lost:
+            return self._fill(context, rows, columns, lines)
+        done = self._copy(context, f"{_full(rows)} ({_listed(columns)})", lines)
+        self._set_counters(context, rows, counters)
+        return done
+
+    @contextmanager
+    def loading(self, context: Context, rows: Sequence[RowSet]) -> Iterator[None]:
+        """Switch triggers off and have foreign keys wait, and all of that back as it was."""
+        triggers: dict[tuple[str, str], str] = {}
+        keys: dict[tuple[str, str], None] = {}
+        for each in rows:
+            for schema, table, name, enabled in self._ask(context, _TRIGGERS, _full(each)):
+                triggers[f"{quote(schema)}.{quote(table)}", quote(name)] = enabled
+            for schema, table, name in self._ask(context, _FOREIGN_KEYS, _full(each)):
+                keys[f"{quote(schema)}.{quote(table)}", quote(name)] = None
+        for table, name in triggers:
+            self._run(context, f"ALTER TABLE {table} DISABLE TRIGGER {name}")
+        for table, name in keys:
+            self._run(context, f"ALTER TABLE {table} ALTER CONSTRAINT {name} DEFERRABLE INITIALLY DEFERRED")
+        self._run(context, "SET CONSTRAINTS ALL DEFERRED")
+        yield
+        # A table with checks still to come cannot be altered.
+        self._run(context, "SET CONSTRAINTS ALL IMMEDIATE")
+        for table, name in keys:
+            self._run(context, f"ALTER TABLE {table} ALTER CONSTRAINT {name} NOT DEFERRABLE")
+        for (table, name), enabled in triggers.items():
+            self._run(context, f"ALTER TABLE {table} {_ENABLE[enabled]} {name}")
 
     def _fill(self, context: Context, rows: RowSet, columns: Sequence[str], lines: Iterable[bytes]) -> int:
         """Put values back into the rows they were in."""
@@ -145,18 +175,6 @@ class PostgresRows:
         (count,) = self._ask(context, counted)[0]
         self._run(context, f"DROP TABLE {held}")
         return int(count)
-
-    @contextmanager
-    def _quietly(self, context: Context, rows: RowSet) -> Iterator[None]:
-        """Switch the triggers off that are on, and on again as they were."""
-        triggers = self._ask(context, _TRIGGERS, _full(rows))
-        for schema, table, name, _ in triggers:
-            self._run(context, f"ALTER TABLE {quote(schema)}.{quote(table)} DISABLE TRIGGER {quote(name)}")
-        yield
-        # A table with checks still to come cannot be altered.
-        self._run(context, "SET CONSTRAINTS ALL IMMEDIATE")
-        for schema, table, name, enabled in triggers:
-            self._run(context, f"ALTER TABLE {quote(schema)}.{quote(table)} {_ENABLE[enabled]} {quote(name)}")
 
     def _copy(self, context: Context, target: str, lines: Iterable[bytes]) -> int:
         with self._session.lend(context) as work:
