@@ -67,13 +67,16 @@ VALUES = """
    ARRAY['x', NULL, 'a"b', E'\\\\'], '1.50', 'NaN', 1e-300, '-infinity', '0044-03-15 BC', '1 year -2 days +03:04:05.6',
    '[1,5)', 'happy', ROW(1, 'two, "three"'), '12:00:00.123456+05:30', '10.0.0.0/8', gen_random_uuid(), '', 'B101', 1.10)
 """
+COLUMNS = """
+CREATE TABLE "every Type" (id integer PRIMARY KEY, b boolean, t text, u text, j jsonb, k json, y bytea, i integer[],
+  a text[], n numeric, f real, d double precision, z timestamptz, e date, v interval, r int4range, m mood, p pair,
+  w timetz, c cidr, g uuid, h text NOT NULL, x text, q positive)
+"""
 EVERYTHING = (
     "CREATE TYPE mood AS ENUM ('sad', 'happy')",
     "CREATE TYPE pair AS (n integer, t text)",
     "CREATE DOMAIN positive AS numeric CHECK (VALUE > 0)",
-    'CREATE TABLE "every Type" (id integer PRIMARY KEY, b boolean, t text, u text, j jsonb, k json, y bytea, '
-    "i integer[], a text[], n numeric, f real, d double precision, z timestamptz, e date, v interval, r int4range, "
-    "m mood, p pair, w timetz, c cidr, g uuid, h text NOT NULL, x text, q positive)",
+    COLUMNS,
     f'INSERT INTO "every Type" VALUES {VALUES}',
     "INSERT INTO \"every Type\" (id, h) VALUES (2, '')",
 )
@@ -156,9 +159,8 @@ def test_triggers_and_keys_are_as_they_were(db: Database) -> None:
         "ALTER TABLE a DISABLE TRIGGER off",
     )
     schema, rows = db.dump(), (held(db, "a"), held(db, "b"))
-    empty = "BEGIN; ALTER TABLE a DISABLE TRIGGER ALL; ALTER TABLE b DISABLE TRIGGER ALL; DELETE FROM a; DELETE FROM b; ROLLBACK"
     for order in (("a", "b"), ("b", "a")):
-        assert around(db, *map(rows_of, order), between=(empty, "TRUNCATE a, b")) == 2
+        assert around(db, *map(rows_of, order), between=("TRUNCATE a, b",)) == 2
         assert (held(db, "a"), held(db, "b")) == rows
         assert db.dump() == schema
     with pytest.raises(OperationError) as caught:
