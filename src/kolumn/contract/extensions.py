@@ -33,6 +33,8 @@ class Backup(Message, frozen=True, kw_only=True):
     name: Name
     path: str = always(str)
     created_at: str = ""
+    provider: str = ""
+    """Empty where that cannot be read."""
     database: str = ""
     reason: str = ""
     migration: str = ""

@@ -82,7 +82,7 @@ def _list(found: list[str], workspace: Workspace, console: Console) -> int:
         console.document(
             {
                 "backups": [
-                    {"provider": provider, **plain(each)}
+                    {**plain(each), "provider": provider}
                     for provider, reply in replies.items()
                     for each in reply.backups
                 ]
@@ -109,12 +109,7 @@ def _verify(found: list[str], workspace: Workspace, arguments: argparse.Namespac
     results: list[dict[str, object]] = []
     for provider in found:
         client = workspace.fleet.get(provider)
-        kind = provider.partition(".")[0]
-        names = arguments.names or [
-            each.name
-            for each in client.list_backups().backups
-            if each.fault or f"{kind} " in f"{each.database.lower()} " or len(found) == 1
-        ]
+        names = arguments.names or [each.name for each in client.list_backups().backups]
         for name in names:
             fault = ""
             try:

@@ -32,7 +32,7 @@ class BackupFunctions(FunctionGroup):
     }
 
     def list_backups(self, context: Context, request: x.ListBackupsRequest) -> x.ListBackupsResponse:
-        """Return what is in the folder; reads the manifests only."""
+        """Return what this provider has in the folder, and what nobody can tell whose it is; reads manifests only."""
         return x.ListBackupsResponse(
             success=True,
             folder=str(self.vault.folder),
@@ -41,6 +41,7 @@ class BackupFunctions(FunctionGroup):
                 if each.manifest is None
                 else told(each.manifest, each.path)
                 for each in self.vault.list()
+                if each.manifest is None or each.manifest.provider == self.vault.provider
             ),
         )
 
@@ -131,6 +132,7 @@ def told(found: Manifest, path: Path) -> x.Backup:
         name=found.name,
         path=str(path),
         created_at=found.created_at,
+        provider=found.provider,
         database=found.database,
         reason=found.reason,
         migration=found.migration,

@@ -22,13 +22,18 @@ from kolumn.engine.session import Compiler, Session
 
 
 def losing(plan: Plan, compiler: Compiler) -> dict[int, tuple[RowSet, ...]]:
-    """Return what each step of a plan destroys, by its position; steps that destroy nothing are left out."""
+    """Return what each step of a plan destroys or converts, by its position; other steps are left out."""
     found = {}
     for at, step in enumerate(plan.steps):
         losses = tuple(compiler.losses(step))
         if losses or _says_loss(step):
             found[at] = losses
     return found
+
+
+def destroying(plan: Plan, losses: Mapping[int, tuple[RowSet, ...]]) -> dict[int, tuple[RowSet, ...]]:
+    """Return those of `losses` that are gone for good, rather than converted as the plan says."""
+    return {at: rows for at, rows in losses.items() if _says_loss(plan.steps[at])}
 
 
 def refuse_unsaved(plan: Plan, losses: Mapping[int, Sequence[RowSet]], session: Session) -> None:

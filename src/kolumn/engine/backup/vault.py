@@ -54,7 +54,7 @@ class Vault:
 
     def __init__(self, settings: BackupSettings, *, provider: str, database: str) -> None:
         self._settings = settings
-        self._provider = provider
+        self.provider = provider
         self._database = database
 
     @property
@@ -67,7 +67,7 @@ class Vault:
         name = f"{_moment()}-{_slug(reason)}-{secrets.token_hex(4)}"
         header = manifest.new(
             name=name,
-            provider=self._provider,
+            provider=self.provider,
             database=self._database,
             kolumn=__version__,
             reason=reason,

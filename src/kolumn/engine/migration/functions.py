@@ -22,7 +22,7 @@ from kolumn.engine import applier
 from kolumn.engine.backup import register
 from kolumn.engine.backup.manifest import Manifest, Part
 from kolumn.engine.backup.restoring import Held, restore
-from kolumn.engine.backup.saving import losing, refuse_unsaved
+from kolumn.engine.backup.saving import destroying, losing, refuse_unsaved
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.migration.record import Record, Records, now, required
 from kolumn.engine.migration.request import Migration
@@ -67,14 +67,15 @@ class MigrationFunctions(FunctionGroup):
         warnings = list(plan.warnings)
         if resumed:
             warnings.insert(0, f"migration {asked.id} was interrupted; this is what is left of it")
-        if said := words(_sorted(counted(context, self.session, _all(losses)))):
+        gone = destroying(plan, losses)
+        if said := words(_some(counted(context, self.session, _all(gone)))):
             warnings.append(f"this loses {' and '.join(said)}")
         return m.MigrationPlanResponse(
             success=True,
             migration_id=asked.id,
-            steps=_steps(plan, losses, saved=self._saves(request, losses)),
+            steps=_steps(plan, losses, saved=self._saves(request, plan, losses)),
             warnings=tuple(warnings),
-            data_loss_risk=bool(losses),
+            data_loss_risk=bool(gone),
         )
 
     def apply_migration(self, context: Context, request: m.MigrationRequest) -> m.MigrationApplyResponse:
@@ -230,7 +231,7 @@ class MigrationFunctions(FunctionGroup):
         after = _ended(record, status)
         if plan.steps:
             done, _, error = self._run(context, plan, losses, record, request, status, finish)
-            told = _steps(plan, losses, saved=self._saves(request, losses))
+            told = _steps(plan, losses, saved=self._saves(request, plan, losses))
             steps += [told[at] for at in done]
             return after, error
         with self.session.transaction(context, ()):
@@ -271,7 +272,7 @@ class MigrationFunctions(FunctionGroup):
             plan,
             losses,
             migration=record.id,
-            backup=self._saves(request, losses),
+            backup=self._saves(request, plan, losses),
             allowed=request.options.allow_data_loss,
             note=note,
         )
@@ -299,20 +300,22 @@ class MigrationFunctions(FunctionGroup):
     def _plan(self, context: Context, resource: m.PlanResource) -> Plan:
         return self.planner.plan(context, (resource,))
 
-    def _saves(self, request: m.MigrationRequest, losses: Losses) -> bool:
+    def _saves(self, request: m.MigrationRequest, plan: Plan, losses: Losses) -> bool:
         """Whether there will be a backup: as asked for, or since safe_destroy wants a way back."""
-        return bool(losses) and (request.options.backup_before_migration or self.safe_destroy)
+        wanted = self.safe_destroy and bool(destroying(plan, losses))
+        return bool(losses) and (request.options.backup_before_migration or wanted)
 
     def _prepare(self, context: Context, request: m.MigrationRequest, plan: Plan, losses: Losses) -> bool:
         """Refuse what may not be lost, or not be saved; return whether a backup will be made."""
-        if losses and not request.options.allow_data_loss:
-            refuse_losses(counted(context, self.session, _all(losses)), "")
-            if not all(losses.values()):
+        gone = destroying(plan, losses)
+        if gone and not request.options.allow_data_loss:
+            refuse_losses(counted(context, self.session, _all(gone)), "")
+            if not all(gone.values()):
                 raise data_loss(
                     [risk.message for step in plan.steps for risk in step.risks if risk.kind == "data_loss"]
                 )
-        saves = self._saves(request, losses)
-        if saves and request.options.allow_data_loss:
+        saves = self._saves(request, plan, losses)
+        if saves:
             refuse_unsaved(plan, losses, self.session)
         return saves
 
@@ -405,7 +408,7 @@ def _all(losses: Losses) -> list[RowSet]:
     return [rows for each in losses.values() for rows in each]
 
 
-def _sorted(found: list[tuple[RowSet, int | None]]) -> list[tuple[RowSet, int | None]]:
+def _some(found: list[tuple[RowSet, int | None]]) -> list[tuple[RowSet, int | None]]:
     return [each for each in found if each[1] != 0]
 
 

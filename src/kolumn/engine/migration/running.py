@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError
 from kolumn.engine.backup import register
-from kolumn.engine.backup.saving import save
+from kolumn.engine.backup.saving import destroying, save
 from kolumn.engine.backup.vault import Vault
 from kolumn.engine.companion import Companion
 from kolumn.engine.handler import Registry
@@ -29,7 +29,7 @@ class Along(Companion):
         registry: Registry,
         vault: Vault,
         plan: Plan,
-        losses: Mapping[int, Sequence[RowSet]],
+        losses: Mapping[int, tuple[RowSet, ...]],
         *,
         migration: str,
         backup: bool,
@@ -42,6 +42,7 @@ class Along(Companion):
         self._vault = vault
         self._plan = plan
         self._losses = losses
+        self._destroying = destroying(plan, losses)
         self._migration = migration
         self._backup = backup
         self._allowed = allowed
@@ -65,7 +66,7 @@ class Along(Companion):
     def before(self, context: Context, at: int) -> None:
         """Save what the step destroys, or see that it destroys nothing."""
         rows = self._losses[at]
-        if not self._allowed:
+        if not self._allowed and at in self._destroying:
             refuse_losses(hold_and_count(context, self._session, rows), self._plan.steps[at].description)
         if self._backup and rows:
             made, path = save(
