@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from kolumn.host.providers import load
 from tests.cli.databases import Place, place
+from tests.client import Client, wanted
 from tests.targets import TARGETS
 
 
@@ -204,6 +206,41 @@ def test_without_a_transaction_it_goes_on_where_it_stopped(here: Place) -> None:
     here.project.ok("migrate", "apply")
     assert standings(here) == {"1": "applied"}
     assert here.project.settled()
+
+
+def test_files_run_by_other_means(here: Place, tmp_path: Path) -> None:
+    """What `new` writes is plain SQL: any tool that runs the files makes the same database."""
+    types = {
+        "table",
+        "index",
+        "view",
+        "trigger",
+        "function",
+        "enum",
+        "sequence",
+        "domain",
+        "materialized_view",
+    }
+    with here.target.fresh(tmp_path / "model") as model:
+        with Client(load(here.target.provider)).configure(model) as client:
+            for sample in here.target.samples:
+                for each in (*sample.needs, sample) if sample.type in types else ():
+                    client.apply(wanted(each.type, each.name, each.config))
+        url = model.get("url") or f"sqlite:///{model['path']}"
+        here.project.ok("import", here.target.provider, "--url", url, "--out", str(here.project.folder))
+        expected = here.target.dump(model)
+    for file in here.project.folder.glob("providers*.kl"):
+        file.unlink()
+    here.project.ok("migrate", "new", "everything")
+    folder = here.project.folder / "migrations"
+    for up in sorted(folder.glob("*.up.sql")):
+        here.sql(up.read_text())
+    assert sorted(here.dump()) == sorted(line for line in expected if "kolumn" not in line.lower())
+    for down in sorted(folder.glob("*.down.sql"), reverse=True):
+        here.sql(down.read_text())
+    here.project.ok("migrate", "apply")
+    assert here.project.settled()
+    here.project.ok("migrate", "rollback", "--to", "0")
 
 
 def test_out_of_order(here: Place) -> None:

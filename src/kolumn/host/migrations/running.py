@@ -180,7 +180,7 @@ def run(
         ran.append(done)
         announce(done)
     outcome = Outcome(ran=tuple(ran), error=error)
-    if ran:
+    if ran or (direction == "up" and not wanted):  # an apply may have been killed before it kept the state
         try:
             outcome = replace(outcome, settled=keep_state(workspace))
         except KolumnError as caught:
