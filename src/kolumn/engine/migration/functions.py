@@ -150,7 +150,8 @@ class MigrationFunctions(FunctionGroup):
             steps: list[m.MigrationStep] = []
             error = ""
             if record.status in ("planned", "failed"):
-                Records(self.session).put_now(context, _ended(record, "rolled_back"))
+                if not request.options.dry_run:
+                    Records(self.session).put_now(context, _ended(record, "rolled_back"))
             elif record.status != "rolled_back":
                 if record.status == "applied":
                     self._require(context, asked.wished, "to_state")
