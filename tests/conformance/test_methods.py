@@ -15,7 +15,10 @@ from kolumn.host.providers import load
 from tests.client import Client
 from tests.targets import Settings, Target
 
-EMPTY = {"Ping", "Version", "GetState", "GetAuditLog", "VerifyAuditLog"}
+EMPTY = {
+    *("Ping", "Version", "GetState", "GetAuditLog", "VerifyAuditLog"),
+    *("ListBackups", "ListMigrations"),
+}
 """Functions whose request has no fields, or none that is required."""
 
 

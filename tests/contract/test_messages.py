@@ -213,6 +213,49 @@ CASES: list[tuple[Message, str]] = [
         m.ErrorResponse(error="e", code="c", details={"category": "StateError"}),
         '{"success":false,"error":"e","code":"c","details":{"category":"StateError"}}',
     ),
+    # What `kolumn migrate` and `kolumn backup` ask for
+    (x.ListBackupsRequest(), "{}"),
+    (
+        x.ListBackupsResponse(
+            success=True,
+            folder="f",
+            backups=(x.Backup(name="b", parts=(x.BackupPart(resource_type="table", name="users", rows=2),)),),
+        ),
+        (
+            '{"success":true,"folder":"f","backups":[{"name":"b","path":"","rows":0,"bytes":0,'
+            '"parts":[{"resource_type":"table","name":"users","rows":2,"bytes":0}]}]}'
+        ),
+    ),
+    (x.VerifyBackupRequest(name="b"), '{"name":"b"}'),
+    (x.VerifyBackupResponse(success=True), '{"success":true}'),
+    (x.RestoreBackupRequest(names=("b",), dry_run=True), '{"names":["b"],"dry_run":true}'),
+    (
+        x.RestoreBackupResponse(
+            success=True, parts=(x.RestoredPart(resource_type="table", name="users", rows=2, restored=1),)
+        ),
+        '{"success":true,"parts":[{"resource_type":"table","name":"users","rows":2,"restored":1}]}',
+    ),
+    (
+        x.RunScriptRequest(version="1", script="SELECT 1", checksum="c", needs=("n",)),
+        '{"version":"1","script":"SELECT 1","checksum":"c","transactional":true,"needs":["n"]}',
+    ),
+    (
+        x.RunScriptResponse(success=True, version="1", executed=1, already=True),
+        '{"success":true,"version":"1","executed":1,"duration":0,"already":true}',
+    ),
+    (x.ListMigrationsRequest(), "{}"),
+    (
+        x.ListMigrationsResponse(
+            success=True,
+            migrations=(x.MigrationRecord(migration_id="m", resource_type="table", resource_name="users"),),
+            scripts=(x.ScriptRecord(version="1", checksum="c", executed=2),),
+        ),
+        (
+            '{"success":true,"migrations":[{"migration_id":"m","resource_type":"table","resource_name":"users",'
+            '"status":"planned","checksum":""}],"scripts":[{"version":"1","checksum":"c","status":"applied",'
+            '"executed":2}]}'
+        ),
+    ),
     # Defined here, for 3.3 and 4.3
     (m.DriftRequest(), "{}"),
     (

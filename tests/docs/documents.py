@@ -30,6 +30,8 @@ DOCUMENTS = (
     "docs/postgres.md",
     "docs/sqlite.md",
     "docs/audit.md",
+    "docs/migrations.md",
+    "docs/backup.md",
 )
 _FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -32,6 +32,7 @@ EXPECTED = {
     *("unsupported_function", "invalid_message", "missing_field", "not_found", "broken_dependent"),
     *("foreign_key_violation", "data_validation", "no_transaction", "nested_transaction"),
     *("unknown_transaction", "unknown_savepoint", "not_in_transaction"),
+    *("foreign_key_violation", "unknown_migration", "unknown_backup", "not_applied", "state_mismatch"),
 }
 """How requests may end that are valid but ask for what is not there, or what others need."""
 PATIENCE = 5.0
@@ -40,6 +41,7 @@ SECRET = "Gr4pefruit-hunter2-otter"
 READING = {
     *("ReadResource", "DiscoverResources", "Plan", "GetState", "SetState", "Ping", "Version"),
     *("GetAuditLog", "VerifyAuditLog"),
+    *("PlanMigration", "ListMigrations", "ListBackups", "VerifyBackup"),
 }
 """Functions that never change a database."""
 
@@ -124,10 +126,23 @@ def valid() -> list[tuple[str, Any]]:
         ("RollbackTransaction", transaction),
         ("RollbackTransaction", {}),
     ]
+    author = {"resource_type": "table", "resource_name": "author", "migration_id": "m"}
+    losing = {"allow_data_loss": True, "backup_before_migration": True, "timeout_seconds": 2}
+    for name in ("PlanMigration", "ApplyMigration"):
+        found += [
+            (name, {**author, "from_state": samples[0].config, "to_state": samples[0].changed}),
+            (name, {**author, "from_state": samples[0].changed, "to_state": {}, "options": losing}),
+        ]
+    script = {"version": "1", "script": "CREATE TABLE made (a); SELECT 1", "checksum": "c", "name": "n"}
     found += [
-        (name, {"resource_type": "table", "resource_name": "author", "migration_id": "m"})
-        for name in FUNCTIONS
+        ("RunMigrationScript", {**script, "timeout_seconds": 1, "needs": ["foreign_keys_off"]}),
+        ("RunMigrationScript", {**script, "transactional": False}),
+        ("RunMigrationScript", {**script, "direction": "down"}),
+        ("VerifyBackup", {"name": "20250102T030405123456Z-none"}),
+        ("RestoreBackup", {"names": ["20250102T030405123456Z-none"], "resources": ["table author"]}),
     ]
+    fresh = {"name": "fresher", "columns": [{"name": "a", "type": "TEXT"}]}
+    found += [(name, {**author, "resource_name": "fresher", "to_state": fresh}) for name in FUNCTIONS]
     return found
 
 
@@ -140,6 +155,7 @@ class Arena:
             "path": str(folder / "shop.db"),
             "safe_destroy": False,
             "busy_timeout": 1,
+            "backup_dir": str(folder / "vault"),
         }
         self.template = folder / "template.db"
         self.client = Client(load("sqlite"))

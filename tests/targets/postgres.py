@@ -510,9 +510,6 @@ def _target(version: int) -> Target:
         refused=frozenset(),
         missing=frozenset(
             {
-                "PlanMigration",
-                "ApplyMigration",
-                "RollbackMigration",
                 "OutboxHealthMetrics",
                 "OutboxCleanupRetention",
             }

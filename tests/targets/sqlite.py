@@ -228,9 +228,6 @@ SQLITE = Target(
     refused=frozenset({"function", "sequence", "user", "role", "grant"}),
     missing=frozenset(
         {
-            "PlanMigration",
-            "ApplyMigration",
-            "RollbackMigration",
             "OutboxHealthMetrics",
             "OutboxCleanupRetention",
         }

@@ -40,7 +40,11 @@ def carry_out(
         console.print("Nothing was changed.")
         return 1
     with _progress(plan, console):
-        applied = workspace.apply(plan, keep_partial=getattr(arguments, "keep_partial", False))
+        applied = workspace.apply(
+            plan,
+            keep_partial=getattr(arguments, "keep_partial", False),
+            backup=getattr(arguments, "backup", False),
+        )
     return _report(plan, applied, console)
 
 

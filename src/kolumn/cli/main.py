@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("plan", "show what would change"),
     "apply": ("apply", "make the databases match the configuration"),
     "destroy": ("destroy", "remove everything the project manages"),
+    "migrate": ("migrate", "write plans as numbered files, and run such files"),
+    "backup": ("backup", "list, verify and restore what was saved before it was destroyed"),
     "drift": ("drift", "compare the databases with the state"),
     "audit": ("audit", "show who changed what, and verify that record"),
     "show": ("show", "show a saved plan, a resource or the whole state"),

@@ -209,6 +209,11 @@ def add_execution_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--reason", default="", metavar="TEXT", help="why a policy is overruled; kept with the result"
     )
+    group.add_argument(
+        "--backup",
+        action="store_true",
+        help="save what is destroyed before it is, to files that are verified (docs/backup.md)",
+    )
 
 
 def context(arguments: argparse.Namespace) -> Context:

@@ -237,6 +237,46 @@ _TABLE = (
         _NONE,
         "Find what was tampered with in the audit trail",
     ),
+    Function(
+        "ListMigrations",
+        Tier.EXTENSION,
+        x.ListMigrationsRequest,
+        x.ListMigrationsResponse,
+        _NONE,
+        "List what the database remembers of migrations",
+    ),
+    Function(
+        "RunMigrationScript",
+        Tier.EXTENSION,
+        x.RunScriptRequest,
+        x.RunScriptResponse,
+        _NONE,
+        "Run a migration script and note it in the database",
+    ),
+    Function(
+        "ListBackups",
+        Tier.EXTENSION,
+        x.ListBackupsRequest,
+        x.ListBackupsResponse,
+        _NONE,
+        "List the backups of destroyed data",
+    ),
+    Function(
+        "VerifyBackup",
+        Tier.EXTENSION,
+        x.VerifyBackupRequest,
+        x.VerifyBackupResponse,
+        _NONE,
+        "Read a whole backup and compare its checksums",
+    ),
+    Function(
+        "RestoreBackup",
+        Tier.EXTENSION,
+        x.RestoreBackupRequest,
+        x.RestoreBackupResponse,
+        _NONE,
+        "Put the rows of a backup back",
+    ),
 )
 
 FUNCTIONS: Mapping[str, Function] = MappingProxyType({function.name: function for function in _TABLE})

@@ -164,6 +164,8 @@ class PlanOptions(Message, frozen=True, kw_only=True):
     """On failure leave what was done and say what stands, instead of undoing it."""
     lock_timeout_seconds: int = 0
     """How long to wait for the apply lock; 0 for the provider's own setting."""
+    backup: bool = False
+    """Apply: save to a verified backup what steps destroy, before they do; refuse what no backup can hold."""
 
 
 class PlanRequest(Message, frozen=True, kw_only=True):
@@ -227,6 +229,10 @@ class PlanStep(Message, frozen=True, kw_only=True):
     """Rows of the table it is about, before the plan, as the catalogue estimates them; 0 where there is no table
     or it is new, None where nobody knows."""
     risks: tuple[PlanRisk, ...] = ()
+    needs: tuple[str, ...] = ()
+    """What the session arranges around the transaction, in the provider's own terms."""
+    values: bool = False
+    """Whether values, secrets among them, stand apart from `sql`: then that alone cannot be run."""
 
 
 class PlanResponse(Message, frozen=True, kw_only=True):
@@ -316,6 +322,8 @@ class ApplyResponse(Message, frozen=True, kw_only=True):
     steps: tuple[ExecutedStep, ...] = ()
     state: ProviderState | None = None
     """Extension: the state after the apply, for the caller to keep."""
+    backup_path: str = ""
+    """Extension: where the last backup is that was made."""
 
 
 class StateRequest(Message, frozen=True, kw_only=True):

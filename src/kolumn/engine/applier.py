@@ -13,6 +13,7 @@ from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError
 from kolumn.contract.logs import HandlerLogger
 from kolumn.engine import validation
+from kolumn.engine.companion import ALONE, Companion
 from kolumn.engine.journal import Journal, Status
 from kolumn.engine.operations import Statement, Step
 from kolumn.engine.plan import Plan, ResourceKey
@@ -67,13 +68,20 @@ class Witness(Protocol):
 
 
 def run(
-    context: Context, session: Session, plan: Plan, witness: Witness, *, keep_partial: bool = False
+    context: Context,
+    session: Session,
+    plan: Plan,
+    witness: Witness,
+    *,
+    keep_partial: bool = False,
+    companion: Companion = ALONE,
 ) -> Outcome:
     """Run the plan's steps in order.
 
     Consecutive steps that fit a transaction share one. When a step fails its transaction is rolled
     back; what earlier transactions and steps did is undone, last first, unless `keep_partial`.
-    An apply of more than one transaction is noted in the session's journal, step by step.
+    An apply of more than one transaction is noted in the session's journal, step by step. `companion` is told
+    of what happens inside the transactions.
     Raises what the witness raises at the beginning; nothing was run then.
     Raises OperationError for steps that the transaction held open cannot have (`not_in_transaction`), and for
     rows that they would fail on (`data_validation`); then nothing has been changed.
@@ -90,7 +98,7 @@ def run(
         notes.begin(context, plan)
         for group in groups:
             notes.write(context, group, "started")
-            ran = _run_group(context, session, plan, group, progress, witness)
+            ran = _run_group(context, session, plan, group, progress, witness, companion)
             done += ran
             _conclude(session, plan, group, ran, witness)
             notes.write(context, group, "done")
@@ -165,6 +173,7 @@ def _run_group(
     group: Sequence[int],
     progress: _Progress,
     witness: Witness,
+    companion: Companion,
 ) -> list[Executed]:
     """Run a group in its transaction; again, where its steps allow, while others hold a lock it needs."""
     steps = [plan.steps[at] for at in group]
@@ -174,9 +183,14 @@ def _run_group(
         ran: list[Executed] = []
         try:
             with session.transaction(context, steps):
-                for batch in _batches(plan.steps, group):
+                companion.opened(context, group)
+                for batch in _batches(plan.steps, group, companion.stops):
+                    if batch[0] in companion.stops:
+                        progress.at = batch[0]
+                        companion.before(context, batch[0])
                     ran += _run(context, session, plan, batch, progress)
                 progress.at = -1
+                companion.closing(context, group)
                 if together:
                     witness.ran(context, ran, last=_is_last(plan, group))
         except KolumnError:
@@ -246,10 +260,16 @@ def _clean_up(session: Session, steps: Sequence[Step]) -> None:
                 )
 
 
-def _batches(steps: Sequence[Step], group: Sequence[int]) -> Iterator[list[int]]:
-    """Yield runs of steps that can be sent together; one with a check or a limit of its own ends a run."""
+def _batches(steps: Sequence[Step], group: Sequence[int], stops: frozenset[int]) -> Iterator[list[int]]:
+    """Yield runs of steps that can be sent together; one of `stops` begins a run.
+
+    One with a check or a limit of its own ends a run.
+    """
     batch: list[int] = []
     for at in group:
+        if batch and at in stops:
+            yield batch
+            batch = []
         batch.append(at)
         if steps[at].checks or steps[at].timeout is not None or len(batch) == _BATCH:
             yield batch

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kolumn.contract.context import Context
 from kolumn.contract.encoding import Message
 from kolumn.engine.audit.trail import Trail
+from kolumn.engine.backup.vault import Vault
 from kolumn.engine.handler import Registry
 from kolumn.engine.planner import Planner
 from kolumn.engine.session import Catalog, Compiler, Session
@@ -35,6 +36,8 @@ class FunctionGroup:
     """Where every change is noted, whatever function makes it."""
     conversation: Conversation
     """The transaction that is open on the session, and those that were."""
+    vault: Vault
+    """Where backups go."""
     safe_destroy: bool
     """Whether a delete must leave a way back (spec 8.3)."""
     query_timeout: float | None = None

@@ -93,6 +93,13 @@ class Handler(Protocol[M]):
     def diff(self, live: M | None, wanted: M | None) -> list[Operation]:
         """Return the operations that lead from one to the other; none if they are the same."""
 
+    def receiving(self, before: M, live: M | None, lost: tuple[str, ...]) -> M:
+        """Return the object as it can take back the rows, or the values, that it lost as `before`.
+
+        That is `live`, or `before` where there is none, with what was lost back in its place, but without the
+        demands on it that hold only once the values are there, such as NOT NULL.
+        """
+
     def part_of(self, model: M) -> tuple[Ref, Ref] | None:
         """Return the object that the database knows this as a part of, and what that calls the part.
 
@@ -269,6 +276,10 @@ class DeclaredHandler(Generic[M]):
     def replace(self, live: M, wanted: M) -> list[Operation]:
         """Return the change between two models of one name: drop and create unless overridden."""
         return [self.dropped(live), self.created(wanted)]
+
+    def receiving(self, before: M, live: M | None, lost: tuple[str, ...]) -> M:
+        """Return the object as it is, else as it was."""
+        return before if live is None else live
 
     def part_of(self, model: M) -> tuple[Ref, Ref] | None:
         """Return None: it is an object of its own."""

@@ -21,10 +21,15 @@ from kolumn.contract.logs import ConfigLogger, ConnectionLogger, DispatchLogger,
 from kolumn.contract.schema import ProviderSchema
 from kolumn.engine.audit.functions import AuditFunctions
 from kolumn.engine.audit.trail import Trail
+from kolumn.engine.backup.functions import BackupFunctions
+from kolumn.engine.backup.settings import BackupSettings, backup_settings
+from kolumn.engine.backup.vault import Vault
 from kolumn.engine.conversation import Conversation
 from kolumn.engine.drift import DriftFunctions
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.handler import Handler, Registry
+from kolumn.engine.migration.functions import MigrationFunctions
+from kolumn.engine.migration.script_functions import ScriptFunctions
 from kolumn.engine.planner import Planner
 from kolumn.engine.resource_functions import ResourceFunctions
 from kolumn.engine.session import Capabilities, Catalog, Compiler, Session
@@ -39,6 +44,9 @@ GROUPS: tuple[type[FunctionGroup], ...] = (
     DriftFunctions,
     ValidationFunctions,
     TransactionFunctions,
+    MigrationFunctions,
+    ScriptFunctions,
+    BackupFunctions,
 )
 """What every provider offers on a connection."""
 
@@ -80,6 +88,7 @@ class BaseProvider(ABC):
         """Plans against the connection, as long as there is one."""
         self._state = StateStore(self.name, self.version)
         self._conversation = Conversation(self._state, self._lock)
+        self._backups = BackupSettings()
         self._functions: dict[str, Callable[[Context, Any], Message]] = {
             "GetState": self._get_state,
             "SetState": self._set_state,
@@ -111,6 +120,7 @@ class BaseProvider(ABC):
         if not isinstance(config, Mapping):
             raise ValidationError("the provider's configuration must be an object", code="wrong_type")
         resolved = resolve_environment(config)
+        backups, resolved = backup_settings(resolved)
         context.check()
         connection = self.connect(context, resolved)
         try:
@@ -121,6 +131,7 @@ class BaseProvider(ABC):
         with self._lock:
             self._conversation.roll_back()
             before, self._connection = self._connection, connection
+            self._backups = backups
             self._planner = Planner(self._registry, connection.catalog, connection.compiler, self._state)
             if before is not None:
                 before.session.close()
@@ -194,6 +205,9 @@ class BaseProvider(ABC):
                 trail=Trail(connection.session, self._state, enabled=connection.audit),
                 conversation=self._conversation,
                 query_timeout=connection.query_timeout,
+                vault=Vault(
+                    self._backups, provider=self.name, database=connection.session.capabilities.server
+                ),
                 safe_destroy=connection.safe_destroy,
                 online=connection.online,
             )

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import msgspec
+
 from kolumn.contract import messages as m
 from kolumn.contract.context import Context
 from kolumn.contract.errors import OperationError, Problem, StateError, ValidationError
@@ -18,6 +20,8 @@ from kolumn.contract.masking import mask
 from kolumn.engine import applier, row_estimates, validation
 from kolumn.engine.applier import Outcome
 from kolumn.engine.audit.recorder import Recorder
+from kolumn.engine.backup.saving import Saving
+from kolumn.engine.companion import ALONE
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.journal import interruption
 from kolumn.engine.operations import Risk, Step
@@ -94,12 +98,23 @@ class ResourceFunctions(FunctionGroup):
                 )
             if self.safe_destroy and (refused := next(_destructive(plan), None)):
                 raise OperationError(f"{refused}: {SAFE_DESTROY_HINT}", code="safe_destroy")
+            saving = (
+                Saving(self.session, self.registry, self.vault, plan, self.compiler)
+                if options.backup
+                else None
+            )
             outcome = applier.run(
-                context, self.session, plan, self._recorder("Apply"), keep_partial=options.keep_partial
+                context,
+                self.session,
+                plan,
+                self._recorder("Apply"),
+                keep_partial=options.keep_partial,
+                companion=saving or ALONE,
             )
             live = self.catalog.scan(Context.background())
             self._record(plan, request, live, outcome)
-        return self._applied(plan, outcome, live, detail=options.detail)
+        applied = self._applied(plan, outcome, live, detail=options.detail)
+        return msgspec.structs.replace(applied, backup_path=saving.path if saving is not None else "")
 
     def _planned(self, context: Context, resources: Sequence[m.PlanResource], options: m.PlanOptions) -> Plan:
         return self.planner.plan(
@@ -347,6 +362,8 @@ def _step(at: int, plan: Plan, rows: int | None) -> m.PlanStep:
         rewrites=step.rewrites or any(risk.kind == "table_rewrite" for risk in step.risks),
         rows=rows,
         risks=tuple(map(_risk, step.risks)),
+        needs=tuple(sorted(step.needs)),
+        values=any(statement.parameters for statement in (*step.statements, *(step.undo or ()))),
     )
 
 

@@ -15,6 +15,7 @@ from kolumn.engine.journal import Journal
 from kolumn.engine.metadata import Metadata
 from kolumn.engine.operations import Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.engine.rows import RowSet, RowStore
 
 if TYPE_CHECKING:
     from kolumn.engine.validation import Question
@@ -71,6 +72,10 @@ class Session(Protocol):
     @property
     def identity(self) -> Identity:
         """Whom the session works for, for the audit trail."""
+
+    @property
+    def rows(self) -> RowStore | None:
+        """Copies rows out and in; None where the database lets nobody do that."""
 
     def ping(self, context: Context) -> str:
         """Make a round trip; return what the server says it is. Raises ConnectionError."""
@@ -199,3 +204,9 @@ class Compiler(Protocol):
 
     def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
         """Return the operations with what the catalogue says of their order; they are all there are."""
+
+    def losses(self, step: Step) -> Iterable[RowSet]:
+        """Yield the rows, or values of rows, that are gone once the step ran."""
+
+    def split(self, script: str) -> Sequence[str]:
+        """Return the statements of a script, each as it is written. Raises ValidationError."""

@@ -34,6 +34,7 @@ def apply(
     context: Context,
     *,
     keep_partial: bool = False,
+    backup: bool = False,
     announce: Callable[[ProviderPlan], None] = lambda _: None,
 ) -> Applied:
     """Carry out `plan`. What fails is in the result, together with what stands.
@@ -47,6 +48,7 @@ def apply(
     ledger.put(_with_intents(ledger.state, plan, project))
     results: list[Result] = []
     steps = 0
+    backups: list[str] = []
     finished = False
     error: KolumnError | None = None
     remaining = [each for each in plan.providers if each.address in changed]
@@ -55,7 +57,7 @@ def apply(
         announce(each)
         try:
             context.check()
-            reply = fleet.get(each.address).apply(_with_fingerprint(each, keep_partial))
+            reply = fleet.get(each.address).apply(_with_fingerprint(each, keep_partial, backup))
         except KolumnError as caught:
             error = caught
             if not _is_refusal(caught):
@@ -63,6 +65,8 @@ def apply(
             break
         begun.add(each.address)
         steps += len(reply.steps)
+        if reply.backup_path:
+            backups.append(reply.backup_path)
         done = _results(each, reply, plan, veil)
         results += done
         after = _after(ledger.state, each, reply, plan, project)
@@ -82,13 +86,17 @@ def apply(
         seconds=time.perf_counter() - started,
         serial=ledger.serial,
         outputs=output_values(ledger.state),
+        backups=tuple(backups),
         error=error,
     )
 
 
 def _is_refusal(error: KolumnError) -> bool:
     """Whether an error was raised before anything was run."""
-    return isinstance(error, ValidationError | StateError) or error.code == "safe_destroy"
+    return isinstance(error, ValidationError | StateError) or error.code in (
+        "safe_destroy",
+        "backup_impossible",
+    )
 
 
 def _without_intents(state: State, before: Mapping[str, Intent], begun: Collection[str]) -> State:
@@ -114,9 +122,11 @@ def output_values(state: State) -> tuple[OutputValue, ...]:
     )
 
 
-def _with_fingerprint(plan: ProviderPlan, keep_partial: bool) -> m.PlanRequest:
+def _with_fingerprint(plan: ProviderPlan, keep_partial: bool, backup: bool) -> m.PlanRequest:
     options = plan.request.options or m.PlanOptions(detail=True)
-    options = msgspec.structs.replace(options, fingerprint=plan.fingerprint, keep_partial=keep_partial)
+    options = msgspec.structs.replace(
+        options, fingerprint=plan.fingerprint, keep_partial=keep_partial, backup=backup
+    )
     return msgspec.structs.replace(plan.request, options=options)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -41,6 +42,7 @@ class ApplyReply(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     steps: tuple[m.ExecutedStep, ...] = ()
     state: msgspec.Raw = msgspec.Raw(b"null")
+    backup_path: str = ""
 
 
 class PlanReply(NamedTuple):
@@ -105,6 +107,26 @@ class Client:
         """Verify the audit trail, also against the state. Raises ValidationError `unsupported_function`."""
         return self._call("VerifyAuditLog", x.VerifyAuditLogRequest(), x.VerifyAuditLogResponse)
 
+    def list_migrations(self) -> x.ListMigrationsResponse:
+        """Return what the database remembers of migrations."""
+        return self._call("ListMigrations", x.ListMigrationsRequest(), x.ListMigrationsResponse)
+
+    def run_script(self, request: x.RunScriptRequest) -> x.RunScriptResponse:
+        """Run a migration script and have it noted."""
+        return self._call("RunMigrationScript", request, x.RunScriptResponse)
+
+    def list_backups(self) -> x.ListBackupsResponse:
+        """Return the backups in the provider's folder."""
+        return self._call("ListBackups", x.ListBackupsRequest(), x.ListBackupsResponse)
+
+    def verify_backup(self, name: str) -> x.VerifyBackupResponse:
+        """Read all of a backup. Raises StateError `damaged_backup`."""
+        return self._call("VerifyBackup", x.VerifyBackupRequest(name=name), x.VerifyBackupResponse)
+
+    def restore_backup(self, request: x.RestoreBackupRequest) -> x.RestoreBackupResponse:
+        """Put the rows of a backup back."""
+        return self._call("RestoreBackup", request, x.RestoreBackupResponse)
+
     def version(self) -> m.VersionResponse:
         """Return the provider's version."""
         return self._call("Version", m.VersionRequest(), m.VersionResponse)
@@ -150,10 +172,12 @@ class Fleet:
         context: Context,
         environment: Mapping[str, str] = os.environ,
         blocks: Mapping[str, ProviderConfig] = {},
+        backups: Path | None = None,
     ) -> None:
         self._context = context
         self._environment = environment
         self._blocks = dict(blocks)
+        self._backups = backups
         self._clients: dict[str, Client] = {}
 
     def declare(self, block: ProviderConfig) -> None:
@@ -169,10 +193,17 @@ class Fleet:
             client = Client(address, provider, self._context)
             self._clients[address] = client
             try:
-                provider.configure(self._context, settings(block, self._environment))
+                provider.configure(self._context, self._settings(block))
             except ValidationError as error:
                 raise _placed(error, block) from error
         return client
+
+    def _settings(self, block: ProviderConfig) -> dict[str, Any]:
+        """Return what `Configure` gets; backups are beside the state unless something else is said."""
+        config = settings(block, self._environment)
+        if self._backups is not None and not self._environment.get("KOLUMN_BACKUP_DIR"):
+            config.setdefault("backup_dir", str(self._backups))
+        return config
 
     def close(self) -> None:
         """Close every provider."""

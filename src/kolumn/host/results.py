@@ -142,6 +142,8 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     serial: int = 0
     """Serial of the state afterwards."""
     outputs: tuple[OutputValue, ...] = ()
+    backups: tuple[str, ...] = ()
+    """Where what was destroyed is saved, by provider the last one."""
     error: KolumnError | None = None
 
     @property

@@ -52,7 +52,8 @@ class Workspace:
         self.folder = arguments.folder
         self._command = command
         self.backend: Backend = LocalBackend(arguments.folder)
-        self.fleet = Fleet(context, arguments.environment)
+        backups = (arguments.folder / ".kolumn" / "backups").absolute()
+        self.fleet = Fleet(context, arguments.environment, backups=backups)
 
     @cached_property
     def configuration(self) -> Configuration:
@@ -137,6 +138,7 @@ class Workspace:
         plan: ProjectPlan,
         *,
         keep_partial: bool = False,
+        backup: bool = False,
         announce: Callable[[ProviderPlan], None] = lambda _: None,
     ) -> Applied:
         """Carry out a plan of this workspace; the project must be locked. See `applying.apply`.
@@ -160,6 +162,7 @@ class Workspace:
             self.fleet,
             self.context,
             keep_partial=keep_partial,
+            backup=backup,
             announce=announce,
         )
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 from kolumn.contract.errors import Problem, ValidationError
-from kolumn.engine.declaration import declared_fields
+from kolumn.engine.declaration import declared_fields, replaced
 from kolumn.engine.handler import DeclaredHandler
 from kolumn.engine.operations import Create, Drop, Operation, Rename
 from kolumn.engine.resource import Model, Ref
@@ -25,6 +25,8 @@ from kolumn.sql import risks
 from kolumn.sql.dialect import Dialect, Relation
 from kolumn.sql.differ import diff_table, drop_constraint, foreign_key_needs, key_ref
 from kolumn.sql.model import (
+    Column,
+    Constraint,
     ForeignKey,
     Index,
     InlineTrigger,
@@ -237,6 +239,35 @@ class TableHandler(SQLHandler[Table]):
         """Return what a table uses apart from what its foreign keys refer to: its schema."""
         return super().uses(model)
 
+    def receiving(self, before: Table, live: Table | None, lost: tuple[str, ...]) -> Table:
+        """Return the table with its lost columns, which for now may be empty and break no constraint."""
+        if live is not None:
+            there = {self.fold(column.name) for column in live.columns}
+            lost = tuple(name for name in lost if self.fold(name) not in there)
+        table = before if live is None else live
+        columns = {column.name: column for column in table.columns}
+        previous = ""
+        for column in before.columns:
+            if column.name in lost:
+                columns[column.name] = replaced(column.without_constraints(), {"not_null": False})
+                columns = _placed_behind(columns, column.name, previous)
+            previous = column.name
+        table = replaced(table, {"columns": tuple(columns.values())})
+        for constraint in table.constraints() if live is None and lost else ():
+            if self._may_break(constraint, lost):
+                table = table.without_constraint(constraint)
+        return table
+
+    def _may_break(self, constraint: Constraint, lost: tuple[str, ...]) -> bool:
+        """Whether a constraint may not hold while the values of these columns are away."""
+        folded = {self.fold(name) for name in lost}
+        match constraint:
+            case PrimaryKey() | Unique():
+                return any(each.expression or self.fold(each.column) in folded for each in constraint.columns)
+            case ForeignKey():
+                return not folded.isdisjoint(map(self.fold, constraint.columns))
+        return True
+
     def diff(self, live: Table | None, wanted: Table | None) -> list[Operation]:
         """Return the operations; foreign keys to other tables come last and go first."""
         if live is None:
@@ -425,3 +456,16 @@ C = TypeVar("C", bound=Operation)
 
 def _replaced(operation: C, **changes: Any) -> C:
     return dataclasses.replace(operation, **changes)
+
+
+def _placed_behind(columns: Mapping[str, Column], name: str, other: str) -> dict[str, Column]:
+    """Return the columns with `name` behind `other`, first where there is no such."""
+    rest = {each: column for each, column in columns.items() if each != name}
+    if other not in rest:
+        return {name: columns[name], **rest}
+    found: dict[str, Column] = {}
+    for each, column in rest.items():
+        found[each] = column
+        if each == other:
+            found[name] = columns[name]
+    return found

@@ -33,6 +33,7 @@ def applied_text(review: Review, applied: Applied, style: Style) -> str:
     verdict = "Apply complete" if applied.error is None else "Apply stopped"
     summary = f"{verdict}: {', '.join(said)} in {applied.seconds:.2f} s."
     lines.append(style.bold(summary))
+    lines += [f"What was destroyed is saved in {path}." for path in applied.backups]
     if applied.error is not None:
         if applied.steps or any(each.success for each in applied.results):
             lines.append(

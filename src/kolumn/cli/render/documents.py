@@ -30,6 +30,7 @@ def applied_document(applied: Applied) -> dict[str, Any]:
         "seconds": round(applied.seconds, 3),
         "serial": applied.serial,
         "outputs": outputs_document(applied.outputs),
+        "backups": list(applied.backups),
     }
     if applied.error is not None:
         document["error"] = {

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import NOTHING, Alter, Create, Drop, Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.engine.rows import RowSet
 from kolumn.engine.validation import Question
 from kolumn.providers.postgres import succession
 from kolumn.providers.postgres.connection.server import Server
@@ -17,9 +18,11 @@ from kolumn.providers.postgres.grants.brought import brought
 from kolumn.providers.postgres.grants.model import GRANTED_AS
 from kolumn.providers.postgres.handler import PostgresHandler
 from kolumn.providers.postgres.language.dialect import PostgresDialect
+from kolumn.providers.postgres.language.scripts import statements_of
 from kolumn.providers.postgres.online import Patience, resumed, steps
 from kolumn.providers.postgres.questions import PostgresQuestions
 from kolumn.providers.postgres.tables.comparison import TableNormalizer
+from kolumn.sql.losses import losses
 from kolumn.sql.operations import AlterTable
 
 _WITH_PARTS = ("table", "domain", "view", "materialized_view", "composite_type")
@@ -166,6 +169,14 @@ class PostgresCompiler:
         part = self._handlers[operation.subject.type].part
         before = part(operation.before, stand.part)
         return before is not None and before != part(operation.after, stand.part)
+
+    def losses(self, step: Step) -> Iterable[RowSet]:
+        """Yield what `sql.losses` tells."""
+        return losses(step)
+
+    def split(self, script: str) -> Sequence[str]:
+        """Return the statements of a script. Raises ValidationError."""
+        return statements_of(script)
 
     def compile(self, operation: Operation, live: Snapshot, *, online: bool = False) -> list[Step]:
         """Return the steps of one operation; `online`: see the module of that name."""

@@ -13,12 +13,14 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.engine.rows import RowSet
 from kolumn.engine.validation import Question
 from kolumn.providers.sqlite import ddl, render
 from kolumn.providers.sqlite.dialect import SQLiteDialect
 from kolumn.providers.sqlite.model import SQLiteColumn, SQLiteIndex, SQLiteSchema, SQLiteTable, SQLiteTrigger
 from kolumn.providers.sqlite.questions import SQLiteQuestions
 from kolumn.providers.sqlite.rebuild import carries_over, rebuild, replace_virtual
+from kolumn.providers.sqlite.scripts import statements_of
 from kolumn.providers.sqlite.session import ATTACHMENTS, FOREIGN_KEYS_OFF, RECONNECT
 from kolumn.providers.sqlite.tokens import (
     BLOB,
@@ -32,6 +34,7 @@ from kolumn.providers.sqlite.tokens import (
     tokenize,
     unquote,
 )
+from kolumn.sql.losses import losses
 from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Table, Unique
 from kolumn.sql.normal import Normalizer
 from kolumn.sql.operations import AddColumn, AlterTable, DropColumn, RebuildTable, RenameColumn
@@ -111,6 +114,14 @@ class SQLiteCompiler:
     def questions(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[tuple[int, Question]]:
         """Yield which rows the operations would fail on."""
         return SQLiteQuestions(self._normalizer).ask(operations, live)
+
+    def losses(self, step: Step) -> Iterable[RowSet]:
+        """Yield what `sql.losses` tells."""
+        return losses(step)
+
+    def split(self, script: str) -> Sequence[str]:
+        """Return the statements of a script. Raises ValidationError."""
+        return statements_of(script)
 
     def compile(self, operation: Operation, live: Snapshot, *, online: bool = False) -> list[Step]:
         """Return the step of one operation. Raises ValidationError for an index left without its column.

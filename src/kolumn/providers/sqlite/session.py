@@ -20,10 +20,12 @@ from kolumn.engine.holding import HeldLocks
 from kolumn.engine.journal import Journal
 from kolumn.engine.metadata import Metadata, Table
 from kolumn.engine.operations import Create, Rename, Statement, Step
+from kolumn.engine.rows import RowStore
 from kolumn.engine.session import Capabilities, Identity
 from kolumn.providers.sqlite import locks
 from kolumn.providers.sqlite.faults import is_busy, translate
 from kolumn.providers.sqlite.inspection import compile_all, violations
+from kolumn.providers.sqlite.rows import SQLiteRows, text_or_bytes
 from kolumn.providers.sqlite.settings import SQLiteSettings
 from kolumn.providers.sqlite.tokens import fold, quote
 from kolumn.sql.journal import TableJournal
@@ -42,6 +44,7 @@ RECONNECT = "reconnect"
 
 _OPCODES_BETWEEN_CHECKS = 20_000
 _POLL_SECONDS = 0.02
+_ROWS_AT_ONCE = 500
 ATTACHMENTS = "kolumn_schemas"
 """Remembers which files are attached as schemas: SQLite itself forgets with the connection."""
 
@@ -81,6 +84,7 @@ class SQLiteSession:
         )
         exists = Statement("SELECT 1 FROM sqlite_schema WHERE name = 'kolumn_journal'")
         self.journal: Journal | None = TableJournal(self, "kolumn_journal", parameter="?", exists=exists)
+        self.rows: RowStore | None = SQLiteRows(self)
         self.metadata: Metadata | None = TableMetadata(
             self,
             lambda name: f"kolumn_{name}",
@@ -149,6 +153,27 @@ class SQLiteSession:
         for statement in statements:
             self._execute(context, connection, statement)
             finished()
+
+    def stream(self, context: Context, statement: Statement) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield the rows of a query in pieces, also texts that are not UTF-8 (see `rows.OddText`)."""
+        connection = self._open(context, write=False)
+        context.check()
+        connection.set_progress_handler(lambda: _is_over(context), _OPCODES_BETWEEN_CHECKS)
+        unregister = context.on_cancel(connection.interrupt)
+        before = connection.text_factory
+        connection.text_factory = text_or_bytes
+        try:
+            cursor = self._patiently(
+                context, lambda: connection.execute(statement.text, statement.parameters), statement.text
+            )
+            while found := cursor.fetchmany(_ROWS_AT_ONCE):
+                yield found
+                context.check()
+        except sqlite3.Error as error:
+            raise translate(error, context, statement.text) from error
+        finally:
+            connection.text_factory = before
+            unregister()
 
     @contextlib.contextmanager
     def lock(self, context: Context, name: str) -> Iterator[None]:

@@ -19,11 +19,13 @@ from kolumn.engine.holding import HeldLocks
 from kolumn.engine.journal import Journal
 from kolumn.engine.metadata import Metadata
 from kolumn.engine.operations import Statement, Step
+from kolumn.engine.rows import RowStore
 from kolumn.engine.session import Capabilities, Identity
 from kolumn.providers.postgres.connection import faults
 from kolumn.providers.postgres.connection.connections import Connections, milliseconds
 from kolumn.providers.postgres.connection.held import ISOLATION_LEVELS, HeldTransaction
 from kolumn.providers.postgres.connection.metadata import postgres_journal, postgres_metadata
+from kolumn.providers.postgres.connection.rows import PostgresRows
 from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.connection.settings import PostgresSettings
 from kolumn.providers.postgres.connection.wire import Row, exchange
@@ -81,6 +83,7 @@ class PostgresSession:
         self._held: HeldTransaction | None = None
         self.queries_sent = 0
         """Queries and statements sent so far, without those that open and close transactions."""
+        self.rows: RowStore | None = PostgresRows(self)
         self.journal: Journal | None = postgres_journal(self, settings.metadata_schema)
         self.metadata: Metadata | None = postgres_metadata(self, settings.metadata_schema)
 
@@ -291,6 +294,14 @@ class PostgresSession:
         if self._held is None:
             raise OperationError("no transaction is open. Begin one first.", code="no_transaction")
         return self._held
+
+    @contextlib.contextmanager
+    def lend(self, context: Context) -> Iterator[Work]:
+        """Lend what the thread works with, its transaction begun: for what no statement can say, such as COPY."""
+        with self._working(context) as work:
+            if work.opening:
+                work.run(context, [Statement("SELECT 1")])
+            yield work
 
     @contextlib.contextmanager
     def read(self, context: Context) -> Iterator[Fetch]:

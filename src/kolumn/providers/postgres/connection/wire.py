@@ -10,7 +10,7 @@ import re
 import select
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -78,6 +78,42 @@ def exchange(
             raise
         finally:
             connection.remove_notice_handler(call.heed)
+
+
+def copy_out(
+    context: Context, connection: Connection[Any], text: str, take: Callable[[bytes], object]
+) -> int:
+    """Run a `COPY ... TO STDOUT` and hand on what the server sends; return the number of rows."""
+    with _copying(context, connection, text), connection.cursor() as cursor:
+        with cursor.copy(text.encode()) as copy:
+            for piece in copy:
+                take(bytes(piece))
+        return cursor.rowcount
+
+
+def copy_in(context: Context, connection: Connection[Any], text: str, pieces: Iterable[bytes]) -> int:
+    """Run a `COPY ... FROM STDIN` with what `pieces` yields; return the number of rows."""
+    with _copying(context, connection, text), connection.cursor() as cursor:
+        with cursor.copy(text.encode()) as copy:
+            for piece in pieces:
+                copy.write(piece)
+        return cursor.rowcount
+
+
+@contextlib.contextmanager
+def _copying(context: Context, connection: Connection[Any], text: str) -> Iterator[None]:
+    """Stop a COPY when the context ends, and turn the driver's errors into those of the contract."""
+    import psycopg
+
+    statement = Statement(text)
+    with _Stop(context, connection):
+        try:
+            yield
+        except psycopg.Error as error:
+            if connection.closed or error.pgresult is None:
+                connection.close()
+                raise faults.lost(str(error), in_transaction=True, statement=statement) from None
+            raise faults.translate(faults.Report.of(error.pgresult), context, statement) from None
 
 
 class _Exchange:

@@ -1,0 +1,1 @@
+"""Backups: what a step destroys, in files that are verified before the step runs."""
