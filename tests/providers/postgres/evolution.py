@@ -11,17 +11,17 @@ from tests.providers.postgres.databases import statements as script
 from tests.servers import postgres
 
 
-def evolve(server: postgres.Server, before: str, after: str, look: str = "") -> Any:
+def evolve(server: postgres.Server, before: str, after: str, look: str = "", **settings: object) -> Any:
     """Load `before` and `after` into a database each and lead the first to the second; return the plan.
 
     Both dumps are then equal, owners, grants and comments included, and a second plan has nothing to do.
-    `look` is a query whose rows are then in the plan as `rows`.
+    `look` is a query whose rows are then in the plan as `rows`, `settings` are those of what makes the change.
     """
     with contextlib.ExitStack() as stack:
         one, other = (stack.enter_context(database(server, script)) for script in (before, after))
         with other.kolumn() as client:
             resources = imported(client)
-        with one.kolumn() as client:
+        with one.kolumn(**settings) as client:
             plan = client.plan(*resources, detail=True, prune=True)
             answer = client.call("Apply", {"resources": resources, "options": {"prune": True}})
             assert answer["success"], "\n".join([answer["error"], "", *script(plan)])
@@ -34,9 +34,9 @@ def evolve(server: postgres.Server, before: str, after: str, look: str = "") -> 
         return {**plan, "rows": one.rows(look)} if look else plan
 
 
-def both_ways(server: postgres.Server, before: str, after: str) -> tuple[Any, Any]:
+def both_ways(server: postgres.Server, before: str, after: str, **settings: object) -> tuple[Any, Any]:
     """Lead from `before` to `after` and back; return both plans."""
-    return evolve(server, before, after), evolve(server, after, before)
+    return evolve(server, before, after, **settings), evolve(server, after, before, **settings)
 
 
 def words(plan: Any) -> list[str]:

@@ -217,7 +217,8 @@ ALTER EVENT TRIGGER c ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER c IS 'after';
 """
         )
-        forth, back = both_ways(server, before, after)
+        # What refuses tables would refuse the audit trail's as well.
+        forth, back = both_ways(server, before, after, audit=False)
         assert words(forth)[-1].startswith("create event_trigger"), "what refuses tables comes after them"
         assert words(back)[0].startswith("drop event_trigger"), "and goes before they do"
         assert {step for step in words(forth) if "event_trigger b" in step} == {
