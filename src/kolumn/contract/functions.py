@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 
+from kolumn.contract import extensions as x
 from kolumn.contract import messages as m
 from kolumn.contract.encoding import Message
 
@@ -226,6 +227,31 @@ _TABLE = (
         m.OutboxCleanupRetentionResponse,
         _ALL,
         "Clean old outbox entries",
+    ),
+    # beyond the specification
+    Function(
+        "ListQuarantine",
+        Tier.EXTENSION,
+        x.QuarantineRequest,
+        x.QuarantineResponse,
+        _NONE,
+        "List what was deleted and can come back",
+    ),
+    Function(
+        "RestoreQuarantine",
+        Tier.EXTENSION,
+        x.RestoreQuarantineRequest,
+        x.RestoreQuarantineResponse,
+        _NONE,
+        "Bring back what was deleted",
+    ),
+    Function(
+        "PurgeQuarantine",
+        Tier.EXTENSION,
+        x.PurgeQuarantineRequest,
+        x.PurgeQuarantineResponse,
+        _NONE,
+        "Remove for good what was deleted",
     ),
 )
 

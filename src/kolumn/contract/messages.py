@@ -232,6 +232,8 @@ class ApplyResult(Message, frozen=True, kw_only=True):
     success: bool = always(bool)
     state: JSONObject = omitempty(dict)
     error: str = ""
+    quarantine_location: str = ""
+    """Extension: where what was deleted waits."""
 
 
 class ApplySummary(Message, frozen=True, kw_only=True):

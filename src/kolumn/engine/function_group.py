@@ -10,6 +10,7 @@ from kolumn.contract.context import Context
 from kolumn.contract.encoding import Message
 from kolumn.engine.handler import Registry
 from kolumn.engine.planner import Planner
+from kolumn.engine.quarantine.place import Quarantine
 from kolumn.engine.session import Catalog, Compiler, Session
 from kolumn.engine.state import StateStore
 
@@ -29,6 +30,10 @@ class FunctionGroup:
     state: StateStore
     safe_destroy: bool
     """Whether a delete must leave a way back (spec 8.3)."""
+    quarantine: Quarantine | None = None
+    """Where what is deleted can be set aside; None where the database has no room for it."""
+    retention_days: int = 30
+    """How long what is set aside is kept at least."""
     online: bool = False
     """Whether changes are made so that others can work on, unless a request says so itself."""
 

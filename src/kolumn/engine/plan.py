@@ -15,6 +15,7 @@ from kolumn.engine.changes import attribute_changes
 from kolumn.engine.declaration import sensitive_fields
 from kolumn.engine.handler import Handler
 from kolumn.engine.operations import Step
+from kolumn.engine.quarantine.catalogue import Entry
 from kolumn.engine.resource import Ref
 from kolumn.engine.rewriting import with_kept
 
@@ -82,3 +83,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of the steps and of what the catalogue says of everything they touch."""
     unmanaged: tuple[Ref, ...] = ()
     """What is live and meant neither by request nor state; only looked for where there are steps."""
+    quarantined: tuple[tuple[int, Entry], ...] = ()
+    """What is set aside, each with the position of the step that does it."""
+
+    def location(self, ref: Ref) -> str:
+        """Return where what was deleted waits, empty where it was deleted for good."""
+        for _, entry in self.quarantined:
+            for kept in entry.kept:
+                if kept.object == ref and kept.how in ("moved", "along", "dropped"):
+                    return str(kept.place) if kept.place is not None else entry.location
+        return ""

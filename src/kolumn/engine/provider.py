@@ -22,12 +22,14 @@ from kolumn.contract.schema import ProviderSchema
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.planner import Planner
+from kolumn.engine.quarantine.place import Quarantine
+from kolumn.engine.quarantine_functions import QuarantineFunctions
 from kolumn.engine.resource_functions import ResourceFunctions
 from kolumn.engine.session import Capabilities, Catalog, Compiler, Session
 from kolumn.engine.state import StateStore
 from kolumn.version import __version__
 
-GROUPS: tuple[type[FunctionGroup], ...] = (ResourceFunctions,)
+GROUPS: tuple[type[FunctionGroup], ...] = (ResourceFunctions, QuarantineFunctions)
 """What every provider offers on a connection."""
 
 
@@ -40,6 +42,10 @@ class Connection:
     compiler: Compiler
     safe_destroy: bool = True
     """Whether a delete must leave a way back (spec 8.3)."""
+    quarantine: Quarantine | None = None
+    """Where what is deleted can be set aside; None where the database has no room for it."""
+    retention_days: int = 30
+    """How long what is set aside is kept at least."""
     online: bool = False
     """Whether changes are made so that others can work on (see `Compiler.compile`)."""
     query_timeout: float | None = None
@@ -105,7 +111,13 @@ class BaseProvider(ABC):
             raise
         with self._lock:
             before, self._connection = self._connection, connection
-            self._planner = Planner(self._registry, connection.catalog, connection.compiler, self._state)
+            self._planner = Planner(
+                self._registry,
+                connection.catalog,
+                connection.compiler,
+                self._state,
+                connection.quarantine,
+            )
             if before is not None:
                 before.session.close()
         ConnectionLogger.info("connected", provider=self.name, server=server)
@@ -175,6 +187,8 @@ class BaseProvider(ABC):
                 planner=planner,
                 state=self._state,
                 safe_destroy=connection.safe_destroy,
+                quarantine=connection.quarantine,
+                retention_days=connection.retention_days,
                 online=connection.online,
             )
             return functions.call(function, context, request)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from kolumn.contract import messages as m
@@ -22,10 +23,12 @@ from kolumn.engine.journal import interruption
 from kolumn.engine.operations import Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
 from kolumn.engine.planner import find
+from kolumn.engine.quarantine import catalogue
+from kolumn.engine.quarantine.recording import recorded
 from kolumn.engine.resource import Ref, Snapshot
 
 SAFE_DESTROY_HINT = (
-    "safe_destroy is on and this provider has no quarantine yet, so nothing is deleted. "
+    "safe_destroy is on, and this cannot be kept in quarantine, so nothing is changed. "
     "To delete for good set safe_destroy = false in the provider block, or KOLUMN_SAFE_DESTROY=false."
 )
 
@@ -52,7 +55,7 @@ class ResourceFunctions(FunctionGroup):
         warnings = list(plan.warnings)
         if plan.steps and (journal := self.session.journal):
             warnings += filter(None, [interruption(journal.unfinished(context))])
-        if self.safe_destroy and (refused := next(_destructive(plan), None)):
+        if self.safe_destroy and (refused := next(self._destructive(plan), None)):
             warnings.append(f"{refused}: apply will refuse this plan, since {SAFE_DESTROY_HINT}")
         return m.PlanResponse(
             success=True,
@@ -82,17 +85,48 @@ class ResourceFunctions(FunctionGroup):
                     "Plan again.",
                     code="stale_plan",
                 )
-            if self.safe_destroy and (refused := next(_destructive(plan), None)):
-                raise OperationError(f"{refused}: {SAFE_DESTROY_HINT}", code="safe_destroy")
+            self._refuse_loss(plan)
+            plan = self._recorded(context, plan)
             outcome = applier.run(context, self.session, plan, keep_partial=options.keep_partial)
             live = self.catalog.scan(Context.background())
             self._record(plan, request, live, outcome)
         return self._applied(plan, outcome, live, detail=options.detail)
 
     def _planned(self, context: Context, resources: Sequence[m.PlanResource], options: m.PlanOptions) -> Plan:
+        metadata = self.session.metadata
+        used = None
+        if self.safe_destroy and metadata is not None:
+            used = partial(catalogue.taken, context, metadata)
         return self.planner.plan(
-            context, resources, prune=options.prune, online=self.online or options.online
+            context,
+            resources,
+            prune=options.prune,
+            online=self.online or options.online,
+            quarantine=used,
         )
+
+    def _recorded(self, context: Context, plan: Plan) -> Plan:
+        """Return the plan whose steps note what they set aside."""
+        if not plan.quarantined:
+            return plan
+        assert self.session.metadata is not None
+        assert self.quarantine is not None
+        self.session.metadata.make(context, catalogue.TABLE)
+        return recorded(plan, self.session.metadata, self.quarantine, self.retention_days)
+
+    def _refuse_loss(self, plan: Plan) -> None:
+        if self.safe_destroy and (refused := next(self._destructive(plan), None)):
+            raise OperationError(f"{refused}: {SAFE_DESTROY_HINT}", code="safe_destroy")
+
+    def _destructive(self, plan: Plan) -> Iterator[str]:
+        """Yield in words what a plan would destroy: deleted resources, and steps that lose data."""
+        for change in plan.changes:
+            if change.action == "delete" and change.exists and not plan.location(change.ref):
+                yield f"{change.ref} would be deleted"
+        for step in plan.steps:
+            for risk in step.risks:
+                if risk.kind == "data_loss":
+                    yield f"{step.subject}: {risk.message}"
 
     def _record(self, plan: Plan, request: m.PlanRequest, live: Snapshot, outcome: Outcome) -> None:
         """Keep in state what stands: after a failure only what was finished or had been managed before."""
@@ -106,7 +140,7 @@ class ResourceFunctions(FunctionGroup):
             changes = tuple(
                 change for change in changes if change.key in finished or change.action == "unchanged"
             )
-        self.state.record(changes, requests, live)
+        self.state.record(changes, requests, live, plan.location)
 
     def _applied(self, plan: Plan, outcome: Outcome, live: Snapshot, *, detail: bool) -> m.ApplyResponse:
         finished = _finished(plan, outcome)
@@ -128,6 +162,7 @@ class ResourceFunctions(FunctionGroup):
                     if error or (not detail and change.action == "unchanged")
                     else _computed(change.ref, live),
                     error=error,
+                    quarantine_location="" if error else _location(plan, change),
                 )
             )
         message = ""
@@ -183,14 +218,17 @@ class ResourceFunctions(FunctionGroup):
         )
 
     def delete(self, context: Context, request: m.DeleteResourceRequest) -> m.DeleteResourceResponse:
-        """Remove a resource. Raises OperationError `not_found`, or `safe_destroy` while that is on."""
+        """Remove a resource: set it aside, or for good where safe_destroy is off.
+
+        Raises OperationError `not_found`, or `safe_destroy` for what cannot be set aside while that is on.
+        """
         handler = self.registry.get(request.resource_type)
         live = self.catalog.scan(context)
         ref = self._locate(handler.type, request.name, live)
         if ref is None:
             raise _not_found(handler.type, request.name)
         before = self._state_of(ref, live)
-        self._one(
+        plan = self._plan_of_one(
             context,
             m.PlanResource(
                 resource_type=request.resource_type,
@@ -199,7 +237,9 @@ class ResourceFunctions(FunctionGroup):
                 action="delete",
             ),
         )
-        return m.DeleteResourceResponse(success=True, before_state=before)
+        return m.DeleteResourceResponse(
+            success=True, before_state=before, quarantine_location=plan.location(ref)
+        )
 
     def read(self, context: Context, request: m.ReadResourceRequest) -> m.ReadResourceResponse:
         """Return what the database has of a resource: its configuration with identity and digest."""
@@ -233,6 +273,9 @@ class ResourceFunctions(FunctionGroup):
         return m.DiscoverResourcesResponse(success=True, resources=tuple(found))
 
     def _one(self, context: Context, resource: m.PlanResource) -> ResourceChange:
+        return self._plan_of_one(context, resource).changes[0]
+
+    def _plan_of_one(self, context: Context, resource: m.PlanResource) -> Plan:
         """Apply one operation; raise what an apply of several reports in its results."""
         request = m.PlanRequest(resources=(resource,))
         with self.session.lock(context, "apply"):
@@ -244,13 +287,13 @@ class ResourceFunctions(FunctionGroup):
                 )
             if resource.action == "update" and not change.exists:
                 raise _not_found(change.key.type, change.key.name)
-            if self.safe_destroy and (refused := next(_destructive(plan), None)):
-                raise OperationError(f"{refused}: {SAFE_DESTROY_HINT}", code="safe_destroy")
+            self._refuse_loss(plan)
+            plan = self._recorded(context, plan)
             outcome = applier.run(context, self.session, plan)
             if outcome.error is not None:
                 raise outcome.error
             self._record(plan, request, self.catalog.scan(context), outcome)
-        return change
+        return plan
 
     def _locate(self, resource_type: str, name: str, live: Snapshot) -> Ref | None:
         managed = self.state.get(ResourceKey(resource_type, name))
@@ -272,15 +315,8 @@ def _not_found(resource_type: str, name: str) -> OperationError:
     return OperationError(f"{resource_type} {name} does not exist in the database.", code="not_found")
 
 
-def _destructive(plan: Plan) -> Iterator[str]:
-    """Yield in words what a plan would destroy: deleted resources, and steps that lose data."""
-    for change in plan.changes:
-        if change.action == "delete":
-            yield f"{change.ref} would be deleted"
-    for step in plan.steps:
-        for risk in step.risks:
-            if risk.kind == "data_loss":
-                yield f"{step.subject}: {risk.message}"
+def _location(plan: Plan, change: ResourceChange) -> str:
+    return plan.location(change.ref) if change.action == "delete" else ""
 
 
 def _finished(plan: Plan, outcome: Outcome) -> frozenset[ResourceKey]:

@@ -1,0 +1,50 @@
+"""The entries of a plan, noted by the very steps that set things aside."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from datetime import datetime, timedelta
+
+import msgspec
+
+from kolumn.contract.times import Timestamp
+from kolumn.engine.metadata import Metadata
+from kolumn.engine.plan import Plan
+from kolumn.engine.quarantine.catalogue import Entry, deletion, insertion
+from kolumn.engine.quarantine.place import Quarantine
+
+
+def recorded(plan: Plan, metadata: Metadata, quarantine: Quarantine, days: int) -> Plan:
+    """Return the plan whose steps also put on the list what they set aside, for `days` at least."""
+    now = Timestamp.utc_now()
+    until = now + timedelta(days=days)
+    steps = list(plan.steps)
+    entries = []
+    for at, bare in plan.quarantined:
+        entry = msgspec.structs.replace(bare, at=moment(now), by=_whoever(), retained_until=moment(until))
+        entries.append((at, entry))
+        step = steps[at]
+        undo = None if step.undo is None else (deletion(metadata, entry), *step.undo)
+        noted = insertion(metadata, entry, _count(entry, quarantine))
+        steps[at] = msgspec.structs.replace(step, statements=(*step.statements, noted), undo=undo)
+    return msgspec.structs.replace(plan, steps=tuple(steps), quarantined=tuple(entries))
+
+
+def moment(time: datetime) -> str:
+    """Return a time as the list has it: of one length, so that it sorts."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _count(entry: Entry, quarantine: Quarantine) -> str:
+    kept = entry.kept[0]
+    counted = kept.place is not None and (kept.column or quarantine.holds_rows(kept.object))
+    return quarantine.count(kept.place) if counted and kept.place is not None else ""
+
+
+def _whoever() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # no such user in this container
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"

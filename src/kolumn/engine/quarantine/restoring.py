@@ -1,0 +1,231 @@
+"""The way back: what was moved comes back under its name, and a plan puts everything else right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kolumn.contract.errors import OperationError, Problem, ValidationError
+from kolumn.engine.handler import Registry
+from kolumn.engine.operations import Operation
+from kolumn.engine.quarantine.catalogue import Entry, Kept
+from kolumn.engine.quarantine.operations import MoveBack, PutBackValues
+from kolumn.engine.quarantine.place import Quarantine
+from kolumn.engine.resource import Ref, Snapshot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restoration:
+    """What brings entries back: operations to begin with, and what should be there in the end."""
+
+    first: tuple[Operation, ...]
+    overlay: Mapping[Ref, Any]
+    """What is there after `first`."""
+    wanted: Mapping[Ref, Any]
+    """The models that the plan then leads to."""
+    notes: tuple[str, ...] = ()
+    """What cannot come back yet, in words."""
+
+
+def restoration(
+    entries: Sequence[Entry], live: Snapshot, registry: Registry, quarantine: Quarantine
+) -> Restoration:
+    """Return how entries come back.
+
+    Raises OperationError `name_taken` naming what has a name now, `not_found` for a table that values belong to,
+    `shape_changed` where rows cannot be told apart any more as they were.
+    """
+    return _Restoring(live, registry, quarantine).result(entries)
+
+
+@dataclass
+class _Restoring:
+    live: Snapshot
+    registry: Registry
+    quarantine: Quarantine
+    first: list[Operation] = field(default_factory=list)
+    overlay: dict[Ref, Any] = field(default_factory=dict)
+    wanted: dict[Ref, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def result(self, entries: Sequence[Entry]) -> Restoration:
+        for entry in entries:
+            for kept in entry.kept:
+                if kept.how in ("moved", "along", "dropped"):
+                    self._object(entry, kept)
+        for entry in entries:
+            for kept in entry.kept:
+                if kept.how in ("column", "values"):
+                    self._values(entry, kept)
+        for entry in entries:
+            for kept in entry.kept:
+                if kept.how == "part":
+                    self._part(entry, kept)
+        if self.problems:
+            first = self.problems[0]
+            more = f" ({len(self.problems)} such problems)" if len(self.problems) > 1 else ""
+            raise OperationError(
+                f"{first.message}{more}. {first.hint}",
+                code=first.code,
+                details={"objects": [each.resource for each in self.problems]},
+            )
+        for ref in self.wanted:
+            self._leave_out_missing(ref)
+        return Restoration(
+            first=tuple(self.first), overlay=self.overlay, wanted=self.wanted, notes=tuple(self.notes)
+        )
+
+    def _model(self, kept: Kept, config: Mapping[str, Any]) -> Any:
+        try:
+            return self.registry.get(kept.object.type).parse(config, kept.object.name)
+        except ValidationError as error:
+            raise OperationError(
+                f"what the quarantine says of {kept.object} is not understood: {error.message}",
+                code="invalid_entry",
+            ) from error
+
+    def _object(self, entry: Entry, kept: Kept) -> None:
+        ref = kept.object
+        is_own = ref == entry.subject or kept.how == "moved"
+        if ref in self.live or ref in self.wanted:
+            if is_own:
+                self._taken(entry, ref)
+            else:
+                self.notes.append(f"{ref} is there already and stays as it is")
+            return
+        if is_own and (other := self._namesake(ref)) is not None:
+            self._taken(entry, other)
+            return
+        model = self._model(kept, kept.config)
+        handler = self.registry.get(ref.type)
+        self.wanted[ref] = model
+        if kept.how == "along":
+            self.overlay[ref] = model
+        elif kept.how == "moved":
+            assert kept.place is not None
+            bare = self._model(kept, kept.bare or {})
+            self.overlay[ref] = bare
+            along = {
+                each.object: self._model(each, each.config)
+                for each in entry.kept
+                if each.how == "along" and self._belongs(each, ref)
+            }
+            self.first.append(
+                MoveBack(
+                    subject=ref,
+                    model=bare,
+                    was=model,
+                    at=kept.place,
+                    along=along,
+                    uses=handler.dropped(bare).uses,
+                    guesses=handler.dropped(bare).guesses,
+                    provides=handler.aliases(bare),
+                )
+            )
+
+    def _belongs(self, kept: Kept, owner: Ref) -> bool:
+        model = self._model(kept, kept.config)
+        return kept.object.schema == owner.schema and getattr(model, "table", owner.name) == owner.name
+
+    def _namesake(self, ref: Ref) -> Ref | None:
+        if ref.parent:
+            return None
+        for kind in self.registry.types():
+            other = ref._replace(type=kind)
+            if other in self.live and self.registry.get(kind).aliases(self.live.get(other)):
+                return other
+        return None
+
+    def _taken(self, entry: Entry, ref: Ref) -> None:
+        self.problems.append(
+            Problem(
+                f"{entry.type} {entry.name} cannot come back from quarantine: there is a {ref} now",
+                code="name_taken",
+                resource=str(ref),
+                hint=f"Rename or delete {ref} first.",
+            )
+        )
+
+    def _now(self, ref: Ref) -> Any:
+        """Return an object as the plan so far wants it, else as it is."""
+        return self.wanted.get(ref, self.live.get(ref))
+
+    def _values(self, entry: Entry, kept: Kept) -> None:
+        ref, source = kept.object, self._model(kept, kept.config)
+        now = self._now(ref)
+        assert kept.place is not None
+        if now is None:
+            self._lacking(entry, f"{ref} is not there", "Restore or create it first.", "not_found")
+            return
+        names = {each.name for each in now.columns}
+        lacking = [each for each in (*kept.key, *kept.others) if each not in names]
+        if lacking:
+            words = f"{ref} has no column {', '.join(lacking)} any more, which told its rows apart"
+            self._lacking(entry, words, "Bring that back first.", "shape_changed")
+            return
+        if kept.how == "column" and kept.column in names:
+            self._lacking(entry, f"{ref} has a column {kept.column} again", "Rename it first.", "name_taken")
+            return
+        if kept.how == "values" and kept.column not in names:
+            self._lacking(entry, f"{ref} has no column {kept.column} any more", "Bring that back.", "not_found")
+            return
+        final = self.quarantine.with_column(now, source, kept.column)
+        loose = self.quarantine.without_rules(final, kept.column)
+        start = self.overlay.get(ref, now)
+        if kept.how == "column" or ref not in self.overlay:
+            self.first += self.registry.get(ref.type).diff(start, loose)
+        self.overlay[ref] = loose
+        self.wanted[ref] = final
+        self.first.append(
+            PutBackValues(
+                subject=ref,
+                at=kept.place,
+                column=kept.column,
+                key=kept.key,
+                others=kept.others,
+                changed=kept.how == "values",
+            )
+        )
+        for each in entry.kept[1:]:
+            if each.how == "dropped" and each.object not in self.live:
+                self.wanted[each.object] = self._model(each, each.config)
+
+    def _lacking(self, entry: Entry, words: str, hint: str, code: str) -> None:
+        self.problems.append(
+            Problem(
+                f"{entry.type} {entry.name} cannot come back from quarantine: {words}",
+                code=code,
+                resource=entry.name,
+                hint=hint,
+            )
+        )
+
+    def _part(self, entry: Entry, kept: Kept) -> None:
+        now = self._now(kept.object)
+        if now is None:
+            self.notes.append(f"{kept.object} is not there, so nothing of it refers to {entry.name} again")
+            return
+        source = self._model(kept, kept.config)
+        back = frozenset(each.object for each in entry.kept if each.how != "part")
+        self.wanted[kept.object] = self.quarantine.rejoined(now, source, back)
+        self.overlay.setdefault(kept.object, now)
+
+    def _leave_out_missing(self, ref: Ref) -> None:
+        """Leave out what refers to tables that are not there: they bring it back when they come back."""
+        model = self.wanted[ref]
+        handler = self.registry.get(ref.type)
+        missing = frozenset(
+            each
+            for each in handler.uses(model)
+            if each.type == ref.type and each not in self.live and each not in self.wanted
+        )
+        if not missing:
+            return
+        without = self.quarantine.released(ref, model, missing)
+        if without is not None and without != model:
+            named = ", ".join(sorted(str(each) for each in missing))
+            self.notes.append(f"{ref} comes back without what refers to {named}")
+            self.wanted[ref] = without
+

@@ -1,0 +1,288 @@
+"""PostgreSQL's quarantine: a schema for each thing that is set aside, so that everything in it keeps its name.
+
+What moves there loses what ties it to others: triggers, policies, foreign keys, its owner's and others' privileges.
+A table in quarantine still has the types of its columns; a type that is dropped moves to a schema of its own, as
+tables that wait may have columns of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar
+
+from kolumn.engine.declaration import replaced
+from kolumn.engine.operations import Operation, Statement
+from kolumn.engine.quarantine.operations import MoveAside, MoveBack
+from kolumn.engine.quarantine.place import Place
+from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.postgres.connection.server import Server
+from kolumn.providers.postgres.handler import PostgresHandler
+from kolumn.providers.postgres.language.tokens import NAME_BYTES, clip, qualified, quote
+from kolumn.providers.postgres.language.types import serial_of
+from kolumn.providers.postgres.resources.publication import Publication
+from kolumn.providers.postgres.tables.forms import canonical
+from kolumn.providers.postgres.tables.inheritance import detached, parents
+from kolumn.providers.postgres.tables.model import PostgresColumn, PostgresTable
+from kolumn.sql.model import Check
+from kolumn.sql.quarantine import ROW, SQLQuarantine
+
+_TYPES = ("enum", "domain", "composite_type", "range_type")
+
+
+class PostgresQuarantine(SQLQuarantine):
+    """Moves tables, sequences and types with SET SCHEMA."""
+
+    MOVED: ClassVar[frozenset[str]] = frozenset({"table", "sequence", *_TYPES})
+    ROWS: ClassVar[frozenset[str]] = frozenset({"table"})
+    STAYING: ClassVar[frozenset[str]] = frozenset({"index", "sequence"})
+
+    def __init__(self, handlers: Iterable[PostgresHandler[Any]], server: Server, metadata_schema: str) -> None:
+        super().__init__(handlers)
+        self._server = server
+        self.prefix = prefix(metadata_schema)
+
+    def place(self, ref: Ref, model: Any, entry: str) -> Place:
+        """Return the same name in a schema of its own."""
+        return Place(model.name, f"{self.prefix}{entry}")
+
+    def attached(self, ref: Ref, live: Snapshot) -> Iterable[Ref]:
+        """Yield what vanishes with an object, but for partitions, which have rows of their own."""
+        return (each for each in live.attached(ref) if each.type != "table")
+
+    def owner(self, ref: Ref, live: Snapshot) -> Ref | None:
+        """Return what an object vanishes with; a partition stands alone."""
+        return None if ref.type == "table" else live.owner(ref)
+
+    # Models
+
+    def bare(self, model: Any, live: Snapshot) -> Any:
+        """Return a table without parents, foreign keys, and texts that call what may go."""
+        if not isinstance(model, PostgresTable):
+            changes = {"owner": self._server.user} if getattr(model, "owner", "") else {}
+            if getattr(model, "owned_by", ""):
+                changes["owned_by"] = ""
+            return dataclasses.replace(model, **changes)
+        table = canonical(super().bare(model, live))
+        if parents(table):
+            table = detached(table)
+        tables = self._handlers["table"]
+        for constraint in dict.fromkeys(table.constraints()):
+            if isinstance(constraint, Check) and _calls(tables.constraint_uses(table, constraint), live):  # type: ignore[attr-defined]
+                table = table.without_constraint(constraint)
+        columns = tuple(self._plain(table, each, live) for each in table.columns)
+        return replaced(table, {"columns": columns, "owner": self._server.user if table.owner else ""})
+
+    def _plain(self, table: PostgresTable, column: PostgresColumn, live: Snapshot) -> PostgresColumn:
+        handler = self._handlers["table"]
+        found: PostgresColumn = column
+        for text, changes in (
+            (column.default, {"default": None}),
+            (column.generated, {"generated": "", "stored": False}),
+        ):
+            if text and _calls(handler.named_in(text), live):  # type: ignore[attr-defined]
+                found = replaced(found, changes)
+        return found
+
+    def standing_on(self, ref: Ref, live: Snapshot) -> Iterable[Ref]:
+        """Yield what PostgreSQL knows to depend on an object, and the tables whose foreign keys refer to it."""
+        found: dict[Ref, None] = {}
+        refs = [ref, *live.attached(ref)]
+        model = live.get(ref)
+        if isinstance(model, PostgresTable):
+            refs += [Ref("column", each.name, ref.schema, ref.name) for each in model.columns]
+        for each in refs:
+            for dependent in live.dependents(each):
+                whole = self._whole(dependent, live)
+                if whole is not None and whole != ref:
+                    found[whole] = None
+        for each in live.attached(ref):
+            if each.type == "table":
+                found[each] = None
+        attached = frozenset(self.attached(ref, live))
+        return [each for each in found if each not in attached]
+
+    def _whole(self, ref: Ref, live: Snapshot) -> Ref | None:
+        if ref in live:
+            return ref
+        if not ref.parent:
+            return None
+        refs = (Ref(kind, ref.parent, ref.schema) for kind in ("table", "domain", "composite_type"))
+        return next((each for each in refs if each in live), None)
+
+    def released(self, ref: Ref, model: Any, gone: frozenset[Ref]) -> Any:
+        """Return a table without foreign keys to what is gone, and defaults and checks that call it."""
+        if isinstance(model, Publication):
+            names = {(each.name, "" if each.schema == "public" else each.schema) for each in gone}
+            kept = tuple(
+                each
+                for each in model.tables
+                if (each.name, "" if each.schema == "public" else each.schema) not in names
+            )
+            return dataclasses.replace(model, tables=kept)
+        if not isinstance(model, PostgresTable):
+            return None
+        if not gone.isdisjoint(parents(model)):
+            return None
+        table = super().released(ref, canonical(model), gone)
+        handler = self._handlers["table"]
+        called = _aliased(gone)
+        for constraint in dict.fromkeys(table.constraints()):
+            if isinstance(constraint, Check):
+                if not called.isdisjoint(_aliased(handler.constraint_uses(table, constraint))):  # type: ignore[attr-defined]
+                    table = table.without_constraint(constraint)
+        columns = []
+        for column in table.columns:
+            if column.default and not called.isdisjoint(_aliased(handler.named_in(column.default))):  # type: ignore[attr-defined]
+                column = replaced(column, {"default": None})
+            columns.append(column)
+        table = replaced(table, {"columns": tuple(columns)})
+        return model if table == canonical(model) else table
+
+    def rejoined(self, model: Any, source: Any, back: frozenset[Ref]) -> Any:
+        """Return a table with the foreign keys, defaults and checks, a publication with the tables, that it had."""
+        if isinstance(model, Publication):
+            names = {(each.name, "" if each.schema == "public" else each.schema) for each in back}
+            held = {(each.name, each.schema or "public") for each in model.tables}
+            more = tuple(
+                each
+                for each in source.tables
+                if (each.name, "" if each.schema == "public" else each.schema) in names
+                and (each.name, each.schema or "public") not in held
+            )
+            return dataclasses.replace(model, tables=(*model.tables, *more))
+        if not isinstance(model, PostgresTable):
+            return model
+        table, source = canonical(model), canonical(source)
+        handler, called = self._handlers["table"], _aliased(back)
+        table = super().rejoined(table, source, back)
+        names = {each.name for each in table.constraints()}
+        for constraint in source.constraints():
+            if isinstance(constraint, Check) and constraint.name not in names:
+                if not called.isdisjoint(_aliased(handler.constraint_uses(source, constraint))):  # type: ignore[attr-defined]
+                    table = table.with_constraint(constraint)
+        columns = []
+        for column in table.columns:
+            was = source.column(column.name)
+            if was is not None and was.default and column.default is None:
+                if not called.isdisjoint(_aliased(handler.named_in(was.default))):  # type: ignore[attr-defined]
+                    column = replaced(column, {"default": was.default})
+            columns.append(column)
+        return replaced(table, {"columns": tuple(columns)})
+
+    def key(self, model: Any, column: str) -> tuple[str, ...]:
+        """Return a key of the table in canonical form."""
+        return super().key(canonical(model), column)
+
+    def without_rules(self, model: Any, column: str) -> Any:
+        """Return the table whose column takes any value."""
+        return super().without_rules(canonical(model), column)
+
+    def with_column(self, model: Any, source: Any, column: str) -> Any:
+        """Return the table with a column as it was; PostgreSQL adds columns at the end."""
+        return super().with_column(canonical(model), canonical(source), column)
+
+    def loose(self, column: Any) -> Any:
+        """Return a column that takes any value."""
+        found = super().loose(column)
+        changes: dict[str, Any] = {"not_null_constraint": None, "identity": None}
+        if serial_of(found.type):
+            changes |= {"type": serial_of(found.type), "sequence": ""}
+        return replaced(found, changes)
+
+    def mentions(self, text: str, name: str) -> bool:
+        """Whether an expression has the name in it."""
+        return name in text
+
+    # Statements
+
+    def quoted(self, name: str) -> str:
+        """Return the quoted name."""
+        return quote(name)
+
+    def address(self, schema: str, name: str) -> str:
+        """Return schema and name."""
+        return qualified(schema, name)
+
+    def opening(self, place: Place) -> Iterator[str]:
+        """Yield the creation of the schema."""
+        yield f"CREATE SCHEMA {quote(place.schema)}"
+
+    def move_aside(self, operation: MoveAside) -> Iterator[str]:
+        """Yield the schema, a change of owner where somebody else has it, and the move."""
+        handler = self._handlers[operation.subject.type]
+        keyword = handler.KEYWORD  # type: ignore[attr-defined]
+        address = handler.address(operation.was)  # type: ignore[attr-defined]
+        yield from self.opening(operation.at)
+        if getattr(operation.was, "owner", "") not in ("", self._server.user):
+            yield f"ALTER {keyword} {address} OWNER TO CURRENT_USER"
+        yield f"ALTER {keyword} {address} SET SCHEMA {quote(operation.at.schema)}"
+
+    def move_back(self, operation: MoveBack) -> Iterator[str]:
+        """Yield the move and the end of the schema; the owner is the plan's to set."""
+        keyword = self._handlers[operation.subject.type].KEYWORD  # type: ignore[attr-defined]
+        home = quote(operation.was.schema or "public")
+        yield f"ALTER {keyword} {self.at(operation.at)} SET SCHEMA {home}"
+        yield f"DROP SCHEMA {quote(operation.at.schema)}"
+
+    def removed(self, place: Place) -> Iterator[str]:
+        """Yield the end of kept values and of their schema."""
+        yield from super().removed(place)
+        yield f"DROP SCHEMA {quote(place.schema)}"
+
+    def purge(self, ref: Ref, place: Place) -> Iterator[Statement]:
+        """Yield the end of what waits and of its schema."""
+        keyword = "TABLE" if ref.type == "column" else self._handlers[ref.type].KEYWORD  # type: ignore[attr-defined]
+        yield Statement(f"DROP {keyword} {self.at(place)}")
+        yield Statement(f"DROP SCHEMA {quote(place.schema)}")
+
+    def undisturbed(self, table: Ref, live: Snapshot, texts: Iterable[str]) -> Iterator[str]:
+        """Yield the statements while the triggers that fire are off."""
+        address = self.table_sql(table)
+        firing = [
+            model
+            for model in (live.get(each) for each in live.attached(table) if each.type == "trigger")
+            if model.enabled in _ENABLED
+        ]
+        for each in firing:
+            yield f"ALTER TABLE {address} DISABLE TRIGGER {quote(each.name)}"
+        yield from texts
+        for each in firing:
+            yield f"ALTER TABLE {address} {_ENABLED[each.enabled]} TRIGGER {quote(each.name)}"
+
+    def row_id(self) -> Sequence[str]:
+        """Return where a row is, in which table."""
+        return ("tableoid", "ctid")
+
+    def told_apart(self, others: Sequence[str]) -> Sequence[tuple[str, str]]:
+        """Return a digest of the row: not all types can be compared."""
+        row = ", ".join(map(quote, others))
+        return [(ROW, f"md5(ROW({row})::text)")] if others else []
+
+    def same(self, one: str, other: str) -> str:
+        """Return the comparison; what rows are known by is never NULL."""
+        return f"{one} = {other}"
+
+    def lock(self, operation: Operation) -> str:
+        """Return the lock on the table."""
+        return "ACCESS EXCLUSIVE" if isinstance(operation, MoveAside | MoveBack) else ""
+
+
+_ENABLED = {"origin": "ENABLE", "always": "ENABLE ALWAYS", "replica": "ENABLE REPLICA"}
+
+
+def prefix(metadata_schema: str) -> str:
+    """Return what the names of quarantine schemas begin with."""
+    ending = "_quarantine_"
+    return clip(metadata_schema, NAME_BYTES - len(ending) - 10) + ending
+
+
+def _calls(named: Iterable[Ref], live: Snapshot) -> bool:
+    """Whether a text names a routine, sequence or the like that is managed here."""
+    known = _aliased(live.refs("function", "sequence", "aggregate"))
+    return not known.isdisjoint(_aliased(each for each in named if each.type not in _TYPES))
+
+
+def _aliased(refs: Iterable[Ref]) -> set[tuple[str, str]]:
+    """Return names without arguments and kinds."""
+    return {(each.name.partition("(")[0].strip('"'), each.schema) for each in refs}
