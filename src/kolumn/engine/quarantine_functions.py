@@ -52,11 +52,13 @@ class QuarantineFunctions(FunctionGroup):
         with self.session.lock(context, "apply"):
             entries = self._entries(context, request.ids)
             live = self.catalog.scan(context)
-            restored = restoration(entries, live, self.registry, quarantine)
+            others = [each for each in self._all(context) if each.id not in request.ids]
+            restored = restoration(entries, others, live, self.registry, quarantine)
             plan = self.planner.restore(context, restored, live)
             noted = [each for each in restored.first if isinstance(each, PutBackValues)]
             counts = self._unmatched(context, noted, live)
-            plan = _with_steps(plan, [_off_list(metadata, each) for each in entries])
+            notes = [_off_list(metadata, each) for each in entries]
+            plan = _with_steps(plan, [*notes, *(_noted_again(metadata, each) for each in restored.changed)])
             outcome = applier.run(context, self.session, plan)
             if outcome.error is not None:
                 raise outcome.error
@@ -159,6 +161,16 @@ def _off_list(metadata: Metadata, entry: Entry) -> Step:
         description=operation.describe(),
         statements=(catalogue.deletion(metadata, entry),),
         undo=(catalogue.insertion(metadata, entry, ""),),
+    )
+
+
+def _noted_again(metadata: Metadata, entry: Entry) -> Step:
+    operation = TakeOffList(subject=entry.subject, name=f"{entry.type} {entry.name}")
+    return Step(
+        operation=operation,
+        description=f"note what comes back with {operation.name}",
+        statements=(catalogue.deletion(metadata, entry), catalogue.insertion(metadata, entry, "")),
+        undo=(),
     )
 
 

@@ -49,6 +49,8 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     column: str = ""
     key: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    to: tuple[tuple[str, str, str, str], ...] = ()
+    """What a `part` refers to."""
     resource: str = ""
     """What state called it when it went: the name of its resource."""
 
@@ -95,7 +97,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         return str(place) if place is not None else f"{TABLE.name}:{self.id}"
 
     def row(self) -> Row:
-        """Return the entry as a row, but for the number of rows."""
+        """Return the entry as a row."""
         return {
             "id": self.id,
             "quarantined_at": self.at,
@@ -104,6 +106,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
             "name": self.name,
             "location": self.location,
             "retained_until": self.retained_until,
+            "row_count": self.rows,
             "document": msgspec.json.encode(self.kept, enc_hook=_hidden).decode(),
         }
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
+
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.handler import Registry
 from kolumn.engine.operations import Alter, Create, Drop, Operation
@@ -80,9 +82,12 @@ class _Going:
     kept: list[Kept] = field(default_factory=list)
 
     def add(self, kept: Kept) -> None:
-        """Note an object, once."""
-        if not any((each.ref, each.how) == (kept.ref, kept.how) for each in self.kept):
-            self.kept.append(kept)
+        """Note an object, once; a part of it for all that it refers to."""
+        for at, each in enumerate(self.kept):
+            if (each.ref, each.how) == (kept.ref, kept.how):
+                self.kept[at] = msgspec.structs.replace(each, to=tuple(dict.fromkeys((*each.to, *kept.to))))
+                return
+        self.kept.append(kept)
 
 
 class _Planning:
@@ -102,6 +107,8 @@ class _Planning:
         self._released: dict[Ref, Any] = {}
         """Objects that lose what refers to something that goes, as they are then."""
         self._entries: dict[Mark, tuple[Entry, ...]] = {}
+        self._covered: set[Ref] = set()
+        """What is dropped because a column is, and comes back with it."""
         self._problems: list[Problem] = []
 
     def result(self) -> Quarantined:
@@ -126,6 +133,8 @@ class _Planning:
     def _is_root(self, operation: Operation) -> bool:
         """Whether a drop is what the plan is about, rather than what comes with something else."""
         if not isinstance(operation, Drop) or operation.subject not in self._live:
+            return False
+        if operation.subject in self._covered:
             return False
         if operation.subject in self._created and not self._quarantine.holds_rows(operation.subject):
             return False
@@ -167,7 +176,7 @@ class _Planning:
             if not is_settled and model == live:
                 self._refuse(dependent, ref, going.subject)
             return True
-        going.add(self._note(dependent, "part", live))
+        going.add(self._note(dependent, "part", live, to=(tuple(ref),)))
         if is_settled:
             return True
         if self._setting.wanted(dependent):
@@ -278,7 +287,10 @@ class _Planning:
             for each in self._quarantine.standing_on(column, self._live):
                 if each != table and each in self._live:
                     how: How = "part" if each.type == table.type else "dropped"
-                    kept.append(self._note(each, how, self._live.get(each)))
+                    if how == "dropped" and each in self._dropped and each not in self._created:
+                        self._covered.add(each)
+                    to = (tuple(table),) if how == "part" else ()
+                    kept.append(self._note(each, how, self._live.get(each), to=to))
         self._entries[at] = (Entry(id=found, kept=tuple(kept)),)
         before = self._instead.setdefault(id(operation), [_harmless(operation)])
         place = next(index for index, each in enumerate(before) if not isinstance(each, KeepValues))

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from kolumn.contract.errors import OperationError, Problem, ValidationError
 from kolumn.engine.handler import Registry
 from kolumn.engine.operations import Operation
@@ -26,17 +28,23 @@ class Restoration:
     """The models that the plan then leads to."""
     notes: tuple[str, ...] = ()
     """What cannot come back yet, in words."""
+    changed: tuple[Entry, ...] = ()
+    """Other entries, with what comes back with them from now on."""
 
 
 def restoration(
-    entries: Sequence[Entry], live: Snapshot, registry: Registry, quarantine: Quarantine
+    entries: Sequence[Entry],
+    others: Sequence[Entry],
+    live: Snapshot,
+    registry: Registry,
+    quarantine: Quarantine,
 ) -> Restoration:
-    """Return how entries come back.
+    """Return how entries come back while `others` stay in quarantine.
 
     Raises OperationError `name_taken` naming what has a name now, `not_found` for a table that values belong to,
     `shape_changed` where rows cannot be told apart any more as they were.
     """
-    return _Restoring(live, registry, quarantine).result(entries)
+    return _Restoring(live, registry, quarantine, {each.id: each for each in others}).result(entries)
 
 
 @dataclass
@@ -44,6 +52,8 @@ class _Restoring:
     live: Snapshot
     registry: Registry
     quarantine: Quarantine
+    others: dict[str, Entry]
+    changed: dict[str, Entry] = field(default_factory=dict)
     first: list[Operation] = field(default_factory=list)
     overlay: dict[Ref, Any] = field(default_factory=dict)
     wanted: dict[Ref, Any] = field(default_factory=dict)
@@ -74,7 +84,11 @@ class _Restoring:
         for ref in self.wanted:
             self._leave_out_missing(ref)
         return Restoration(
-            first=tuple(self.first), overlay=self.overlay, wanted=self.wanted, notes=tuple(self.notes)
+            first=tuple(self.first),
+            overlay=self.overlay,
+            wanted=self.wanted,
+            notes=tuple(self.notes),
+            changed=tuple(self.changed.values()),
         )
 
     def _model(self, kept: Kept, config: Mapping[str, Any]) -> Any:
@@ -205,10 +219,11 @@ class _Restoring:
     def _part(self, entry: Entry, kept: Kept) -> None:
         now = self._now(kept.object)
         if now is None:
-            self.notes.append(f"{kept.object} is not there, so nothing of it refers to {entry.name} again")
+            words = f"{kept.object} is not there, so nothing of it refers to {entry.name} again"
+            self.notes.append(f"{words}{' until it is back' if self._pass_on(kept.object, kept) else ''}")
             return
         source = self._model(kept, kept.config)
-        back = frozenset(each.object for each in entry.kept if each.how != "part")
+        back = frozenset(Ref(*each) for each in kept.to)
         self.wanted[kept.object] = self.quarantine.rejoined(now, source, back)
         self.overlay.setdefault(kept.object, now)
 
@@ -225,7 +240,19 @@ class _Restoring:
             return
         without = self.quarantine.released(ref, model, missing)
         if without is not None and without != model:
-            named = ", ".join(sorted(str(each) for each in missing))
-            self.notes.append(f"{ref} comes back without what refers to {named}")
+            for each in sorted(missing):
+                kept = Kept(
+                    ref=tuple(ref), how="part", config=dict(handler.config(model)), to=(tuple(each),)
+                )
+                later = " until that is back" if self._pass_on(each, kept) else ""
+                self.notes.append(f"{ref} comes back without what refers to {each}{later}")
             self.wanted[ref] = without
+
+    def _pass_on(self, missing: Ref, kept: Kept) -> bool:
+        """Have a part of an object come back with what is missing, where that is in quarantine."""
+        for entry in {**self.others, **self.changed}.values():
+            if any(each.object == missing and each.how in ("moved", "dropped") for each in entry.kept):
+                self.changed[entry.id] = msgspec.structs.replace(entry, kept=(*entry.kept, kept))
+                return True
+        return False
 
