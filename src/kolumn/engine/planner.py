@@ -511,6 +511,9 @@ class Planner:
         first: dict[ResourceKey, int] = {}
         for place, at in enumerate(order):
             first.setdefault(keys[at], place)
+            for ref in getattr(operations[at], "along", ()):
+                if ref in owners:
+                    first.setdefault(owners[ref], place)
         changed = sorted((item for item in items if item.key in first), key=lambda item: first[item.key])
         asked = _Asked.of(items)
         results = [_change(item, _action(item), asked) for item in changed]

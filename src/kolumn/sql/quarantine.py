@@ -46,6 +46,9 @@ class SQLQuarantine(ABC):
         assert isinstance(found, TableHandler)
         return found
 
+    SURVIVING: ClassVar[frozenset[str]] = frozenset({"table"})
+    """Those that stay, with less in them, when a column that they refer to is dropped."""
+
     # Places
 
     @abstractmethod
@@ -101,6 +104,10 @@ class SQLQuarantine(ABC):
             if other != ref and other not in attached and other.type in self._handlers:
                 if not names.isdisjoint(self._handlers[other.type].uses(live.get(other))):
                     yield other
+
+    def survives(self, ref: Ref) -> bool:
+        """Whether an object stays when a column that it refers to is dropped."""
+        return ref.type in self.SURVIVING
 
     def _has_column(self, model: Any, name: str) -> bool:
         parts = getattr(model, "columns", ())

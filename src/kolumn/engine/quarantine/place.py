@@ -49,6 +49,9 @@ class Quarantine(Protocol):
     def standing_on(self, ref: Ref, live: Snapshot) -> Iterable[Ref]:
         """Yield the objects that cannot stay as they are without an object, or without a column of a table."""
 
+    def survives(self, ref: Ref) -> bool:
+        """Whether an object stays, with less in it, when a column that it refers to is dropped."""
+
     def released(self, ref: Ref, model: Any, gone: frozenset[Ref]) -> Any:
         """Return an object as it can be without `gone`; itself where it cannot, None where it goes with that."""
 

@@ -281,15 +281,17 @@ class _Planning:
         key = self._quarantine.key(model, change.name)
         others = () if key else _others(model, change.name)
         about: dict[str, Any] = {"column": change.name, "key": key, "others": others}
-        kept = [self._note(table, change.how, model, place=at, **about)]
+        live = self._live.get(table)
+        was = live if live is not None and _has(live, change.name) else model
+        kept = [self._note(table, change.how, was, place=at, **about)]
         if change.how == "column":
             column = Ref("column", change.name, table.schema, table.name)
             for each in self._quarantine.standing_on(column, self._live):
                 if each != table and each in self._live:
-                    how: How = "part" if each.type == table.type else "dropped"
+                    how: How = "part" if self._quarantine.survives(each) else "dropped"
                     if how == "dropped" and each in self._dropped and each not in self._created:
                         self._covered.add(each)
-                    to = (tuple(table),) if how == "part" else ()
+                    to = (tuple(table), tuple(column)) if how == "part" else ()
                     kept.append(self._note(each, how, self._live.get(each), to=to))
         self._entries[at] = (Entry(id=found, kept=tuple(kept)),)
         before = self._instead.setdefault(id(operation), [_harmless(operation)])
@@ -334,6 +336,10 @@ def _harmless(operation: Operation) -> Operation:
     if because:
         return dataclasses.replace(operation, risks=risks, because=tuple(map(_harmless, because)))  # type: ignore[call-arg]
     return dataclasses.replace(operation, risks=risks)
+
+
+def _has(model: Any, column: str) -> bool:
+    return any(each.name == column for each in model.columns)
 
 
 def _others(model: Any, column: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import msgspec
 from kolumn.contract.errors import OperationError, Problem, ValidationError
 from kolumn.engine.handler import Registry
 from kolumn.engine.operations import Operation
-from kolumn.engine.quarantine.catalogue import Entry, Kept
+from kolumn.engine.quarantine.catalogue import Entry, How, Kept
 from kolumn.engine.quarantine.operations import MoveBack, PutBackValues
 from kolumn.engine.quarantine.place import Quarantine
 from kolumn.engine.resource import Ref, Snapshot
@@ -81,8 +81,7 @@ class _Restoring:
                 code=first.code,
                 details={"objects": [each.resource for each in self.problems]},
             )
-        for ref in self.wanted:
-            self._leave_out_missing(ref)
+        self._leave_out_missing()
         return Restoration(
             first=tuple(self.first),
             overlay=self.overlay,
@@ -227,32 +226,49 @@ class _Restoring:
         self.wanted[kept.object] = self.quarantine.rejoined(now, source, back)
         self.overlay.setdefault(kept.object, now)
 
-    def _leave_out_missing(self, ref: Ref) -> None:
-        """Leave out what refers to tables that are not there: they bring it back when they come back."""
-        model = self.wanted[ref]
-        handler = self.registry.get(ref.type)
-        missing = frozenset(
+    def _leave_out_missing(self) -> None:
+        """Leave out what refers to what is not there: that brings it back when it comes back."""
+        left_out: set[Ref] = set()
+        while any([self._is_lacking(each, left_out) for each in list(self.wanted)]):
+            pass
+
+    def _is_lacking(self, ref: Ref, left_out: set[Ref]) -> bool:
+        """Put right one object that lacks something; return whether it had to be left out itself."""
+        model, handler = self.wanted[ref], self.registry.get(ref.type)
+        lacking = [
             each
-            for each in handler.uses(model)
-            if each.type == ref.type and each not in self.live and each not in self.wanted
-        )
-        if not missing:
-            return
-        without = self.quarantine.released(ref, model, missing)
-        if without is not None and without != model:
-            for each in sorted(missing):
-                kept = Kept(
-                    ref=tuple(ref), how="part", config=dict(handler.config(model)), to=(tuple(each),)
-                )
-                later = " until that is back" if self._pass_on(each, kept) else ""
-                self.notes.append(f"{ref} comes back without what refers to {each}{later}")
+            for each in sorted(handler.uses(model))
+            if each not in self.live
+            and each not in self.wanted
+            and (each.type == "table" == ref.type or each in left_out or self._waiting(each) is not None)
+        ]
+        if not lacking:
+            return False
+        without = self.quarantine.released(ref, model, frozenset(lacking))
+        how: How = "dropped" if without is None else "part"
+        for each in lacking if without is not None else lacking[:1]:
+            kept = Kept(ref=tuple(ref), how=how, config=dict(handler.config(model)), to=(tuple(each),))
+            later = " until that is back" if self._pass_on(each, kept) else ""
+            words = "waits for" if without is None else "comes back without what refers to"
+            self.notes.append(f"{ref} {words} {each}{later}")
+        if without is not None:
             self.wanted[ref] = without
+            return False
+        del self.wanted[ref]
+        left_out.add(ref)
+        return True
+
+    def _waiting(self, ref: Ref) -> Entry | None:
+        """Return the entry, of those that stay in quarantine, that brings an object back."""
+        for entry in {**self.others, **self.changed}.values():
+            if any(each.object == ref and each.how in ("moved", "dropped") for each in entry.kept):
+                return entry
+        return None
 
     def _pass_on(self, missing: Ref, kept: Kept) -> bool:
-        """Have a part of an object come back with what is missing, where that is in quarantine."""
-        for entry in {**self.others, **self.changed}.values():
-            if any(each.object == missing and each.how in ("moved", "dropped") for each in entry.kept):
-                self.changed[entry.id] = msgspec.structs.replace(entry, kept=(*entry.kept, kept))
-                return True
-        return False
-
+        """Have something come back with what is missing, where that is in quarantine."""
+        entry = self._waiting(missing)
+        if entry is None:
+            return False
+        self.changed[entry.id] = msgspec.structs.replace(entry, kept=(*entry.kept, kept))
+        return True

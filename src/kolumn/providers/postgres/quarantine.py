@@ -17,6 +17,7 @@ from kolumn.engine.quarantine.operations import MoveAside, MoveBack
 from kolumn.engine.quarantine.place import Place
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.connection.server import Server
+from kolumn.providers.postgres.grants.model import Grant
 from kolumn.providers.postgres.handler import PostgresHandler
 from kolumn.providers.postgres.language.tokens import NAME_BYTES, clip, qualified, quote
 from kolumn.providers.postgres.language.types import serial_of
@@ -36,6 +37,7 @@ class PostgresQuarantine(SQLQuarantine):
     MOVED: ClassVar[frozenset[str]] = frozenset({"table", "sequence", *_TYPES})
     ROWS: ClassVar[frozenset[str]] = frozenset({"table"})
     STAYING: ClassVar[frozenset[str]] = frozenset({"index", "sequence"})
+    SURVIVING: ClassVar[frozenset[str]] = frozenset({"table", "grant", "publication"})
 
     def __init__(self, handlers: Iterable[PostgresHandler[Any]], server: Server, metadata_schema: str) -> None:
         super().__init__(handlers)
@@ -151,6 +153,8 @@ class PostgresQuarantine(SQLQuarantine):
                 and (each.name, each.schema or "public") not in held
             )
             return dataclasses.replace(model, tables=(*model.tables, *more))
+        if isinstance(model, Grant):
+            return _with_columns(model, source, {each.name for each in back if each.type == "column"})
         if not isinstance(model, PostgresTable):
             return model
         table, source = canonical(model), canonical(source)
@@ -275,6 +279,16 @@ def prefix(metadata_schema: str) -> str:
     """Return what the names of quarantine schemas begin with."""
     ending = "_quarantine_"
     return clip(metadata_schema, NAME_BYTES - len(ending) - 10) + ending
+
+
+def _with_columns(model: Grant, source: Grant, names: set[str]) -> Grant:
+    """Return a grant with the privileges on columns of these names that `source` has."""
+    more = []
+    for each in source.columns:
+        back = tuple(name for name in each.names if name in names)
+        if back:
+            more.append(dataclasses.replace(each, names=back))
+    return dataclasses.replace(model, columns=(*model.columns, *more))
 
 
 def _calls(named: Iterable[Ref], live: Snapshot) -> bool:
