@@ -152,6 +152,8 @@ class _Planning:
             for dependent in self._quarantine.standing_on(ref, self._live):
                 if dependent in seen or dependent not in self._live:
                     continue
+                if self._quarantine.owner(dependent, self._live) in self._dropped:
+                    continue
                 if self._loses_part(dependent, ref, going) or dependent in self._dropped:
                     continue
                 seen.add(dependent)

@@ -61,10 +61,11 @@ class _Restoring:
     problems: list[Problem] = field(default_factory=list)
 
     def result(self, entries: Sequence[Entry]) -> Restoration:
-        for entry in entries:
-            for kept in entry.kept:
-                if kept.how in ("moved", "along", "dropped"):
-                    self._object(entry, kept)
+        for hows in (("moved", "along"), ("dropped",)):
+            for entry in entries:
+                for kept in entry.kept:
+                    if kept.how in hows:
+                        self._object(entry, kept)
         for entry in entries:
             for kept in entry.kept:
                 if kept.how in ("column", "values"):
@@ -102,10 +103,11 @@ class _Restoring:
     def _object(self, entry: Entry, kept: Kept) -> None:
         ref = kept.object
         is_own = ref == entry.subject or kept.how == "moved"
-        if ref in self.live or ref in self.wanted:
+        is_usual = ref in self.live.aside and self.quarantine.owner(ref, self.live) is not None
+        if (ref in self.live and not is_usual) or ref in self.wanted:
             if is_own:
                 self._taken(entry, ref)
-            else:
+            elif ref not in self.wanted:
                 self.notes.append(f"{ref} is there already and stays as it is")
             return
         if is_own and (other := self._namesake(ref)) is not None:
@@ -235,12 +237,17 @@ class _Restoring:
     def _is_lacking(self, ref: Ref, left_out: set[Ref]) -> bool:
         """Put right one object that lacks something; return whether it had to be left out itself."""
         model, handler = self.wanted[ref], self.registry.get(ref.type)
+        certain = handler.uses(model) - handler.dropped(model).guesses
         lacking = [
             each
             for each in sorted(handler.uses(model))
             if each not in self.live
             and each not in self.wanted
-            and (each.type == "table" == ref.type or each in left_out or self._waiting(each) is not None)
+            and (
+                (each.type == ref.type and each in certain)
+                or each in left_out
+                or self._waiting(each) is not None
+            )
         ]
         if not lacking:
             return False
