@@ -244,7 +244,7 @@ class _Restoring:
             if each not in self.live
             and each not in self.wanted
             and (
-                (each.type == ref.type and each in certain)
+                (each.type == "table" == ref.type and each in certain)
                 or each in left_out
                 or self._waiting(each) is not None
             )
