@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "apply": ("apply", "make the databases match the configuration"),
     "destroy": ("destroy", "remove everything the project manages"),
     "drift": ("drift", "compare the databases with the state"),
+    "quarantine": ("quarantine", "list, restore or purge what was deleted"),
     "show": ("show", "show a saved plan, a resource or the whole state"),
     "output": ("output", "show the outputs of the last apply"),
     "graph": ("graph", "draw the dependencies of the resources"),

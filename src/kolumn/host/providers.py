@@ -11,6 +11,7 @@ import msgspec
 
 from kolumn.config.project import ProviderConfig
 from kolumn.contract import codec
+from kolumn.contract import extensions as x
 from kolumn.contract import messages as m
 from kolumn.contract.context import Context
 from kolumn.contract.encoding import Message
@@ -91,6 +92,18 @@ class Client:
     def drift(self, request: m.DriftRequest) -> m.DriftResponse:
         """Compare the database with the state. Raises ValidationError `unsupported_function`."""
         return self._call("DetectDrift", request, m.DriftResponse)
+
+    def quarantine(self, *ids: str) -> tuple[x.QuarantineEntry, ...]:
+        """Return what is in quarantine, all of it without ids."""
+        return self._call("ListQuarantine", x.QuarantineRequest(ids=ids), x.QuarantineResponse).entries
+
+    def restore_quarantine(self, request: x.RestoreQuarantineRequest) -> x.RestoreQuarantineResponse:
+        """Bring entries back. Raises OperationError `name_taken`, `not_found`."""
+        return self._call("RestoreQuarantine", request, x.RestoreQuarantineResponse)
+
+    def purge_quarantine(self, request: x.PurgeQuarantineRequest) -> x.PurgeQuarantineResponse:
+        """Remove entries for good. Raises OperationError `retention`, `not_found`."""
+        return self._call("PurgeQuarantine", request, x.PurgeQuarantineResponse)
 
     def version(self) -> m.VersionResponse:
         """Return the provider's version."""

@@ -43,6 +43,9 @@ def plan_refresh(project: Project, state: State, fleet: Fleet, options: Options)
             if options.targets and not any(covers(target, address) for target in options.targets):
                 kept.append(entry)
                 continue
+            if entry.get("status", "active") != "active":
+                kept.append(entry)
+                continue
             identity = str(entry.get("state", {}).get("identity", entry["name"]))
             found = live.get((_found_as(provider, entry), identity))
             if found is None:

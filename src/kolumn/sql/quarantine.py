@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -101,9 +100,10 @@ class SQLQuarantine(ABC):
         names = {ref, *self._handlers[ref.type].aliases(live.get(ref))}
         attached = frozenset(self.attached(ref, live))
         for other in live.refs():
-            if other != ref and other not in attached and other.type in self._handlers:
-                if not names.isdisjoint(self._handlers[other.type].uses(live.get(other))):
-                    yield other
+            if other == ref or other in attached or other.type not in self._handlers:
+                continue
+            if not names.isdisjoint(self._handlers[other.type].uses(live.get(other))):
+                yield other
 
     def survives(self, ref: Ref) -> bool:
         """Whether an object stays when a column that it refers to is dropped."""
@@ -133,9 +133,9 @@ class SQLQuarantine(ABC):
         for constraint in source.constraints():
             if not isinstance(constraint, ForeignKey) or self.target(source, constraint) not in back:
                 continue
-            if names.issuperset(map(self.tables.fold, constraint.columns)):
-                if normal(source, constraint) not in held:
-                    model = model.with_constraint(constraint)
+            known = names.issuperset(map(self.tables.fold, constraint.columns))
+            if known and normal(source, constraint) not in held:
+                model = model.with_constraint(constraint)
         return model
 
     def target(self, table: Table, key: ForeignKey) -> Ref:
@@ -148,7 +148,7 @@ class SQLQuarantine(ABC):
         fold = self.tables.fold
         required = {fold(each.name) for each in model.columns if each.not_null or each.primary_key}
         names = {fold(each.name): each.name for each in model.columns}
-        keys = [each for each in model.constraints() if isinstance(each, PrimaryKey)]
+        keys: list[PrimaryKey | Unique] = [each for each in model.constraints() if isinstance(each, PrimaryKey)]
         keys += [each for each in model.constraints() if isinstance(each, Unique)]
         for each in keys:
             parts = tuple(fold(part.column) for part in each.columns)
@@ -184,9 +184,10 @@ class SQLQuarantine(ABC):
         normal = self.tables.normalizer.constraint
         held = {normal(table, each) for each in table.constraints()}
         for constraint in source.constraints():
-            if self._involves(constraint, column) and normal(source, constraint) not in held:
-                if names.issuperset(self._columns_of(constraint)):
-                    table = table.with_constraint(constraint)
+            if not self._involves(constraint, column) or normal(source, constraint) in held:
+                continue
+            if names.issuperset(self._columns_of(constraint)):
+                table = table.with_constraint(constraint)
         return table
 
     def _position(self, columns: Sequence[Any], source: Any, column: str) -> int:
@@ -391,7 +392,3 @@ class SQLQuarantine(ABC):
             f"(SELECT count(*) FROM {place} k WHERE NOT EXISTS (SELECT 1 FROM {rows} WHERE {match}))"
         )
 
-
-def plain(model: Any, **changes: Any) -> Any:
-    """Return a model with other attributes."""
-    return dataclasses.replace(model, **changes)

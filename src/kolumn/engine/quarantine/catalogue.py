@@ -33,10 +33,14 @@ TABLE = Table(
 How = Literal["moved", "along", "dropped", "part", "column", "values"]
 
 
+Name = tuple[str, str, str, str]
+"""A Ref as the list has it."""
+
+
 class Kept(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One object that went, or that lost something."""
 
-    ref: tuple[str, str, str, str]
+    ref: Name
     how: How
     """`moved`, `along` with what moved, `dropped`, only a `part` of it that referred to what went; or a `column`
     of it, or its former `values`."""
@@ -49,7 +53,7 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     column: str = ""
     key: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
-    to: tuple[tuple[str, str, str, str], ...] = ()
+    to: tuple[Name, ...] = ()
     """What a `part` refers to."""
     resource: str = ""
     """What state called it when it went: the name of its resource."""
@@ -111,9 +115,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def _hidden(value: object) -> str:
+def _hidden(_: object) -> str:
     """Leave out what may not be written down, such as a password: it has to be given again."""
     return ""
+
+
+def name_of(ref: Ref) -> Name:
+    """Return an object as the list has it."""
+    return ref.type, ref.name, ref.schema, ref.parent
 
 
 def entry_of(row: Mapping[str, Any]) -> Entry:

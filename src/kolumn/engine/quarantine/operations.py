@@ -26,7 +26,7 @@ class MoveAside(Drop):
         """Return `move <object> to quarantine`."""
         return f"move {self.subject} to quarantine ({self.at})"
 
-    def inverse(self) -> Operation:  # type: ignore[override]
+    def inverse(self) -> Operation:
         """Return the way back."""
         return MoveBack(subject=self.subject, model=self.model, at=self.at, was=self.was, along=self.along)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from kolumn.engine.operations import Operation, Statement, Step
 from kolumn.engine.resource import Ref, Snapshot
+
+if TYPE_CHECKING:
+    from kolumn.engine.quarantine.operations import PutBackValues
 
 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -76,5 +79,5 @@ class Quarantine(Protocol):
     def count(self, place: Place) -> str:
         """Return a scalar expression: how many rows wait at a place."""
 
-    def unmatched(self, operation: Operation) -> Statement:
+    def unmatched(self, operation: PutBackValues) -> Statement:
         """Return the query of how many rows have no kept value, and how many kept values no row."""

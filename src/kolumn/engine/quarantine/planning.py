@@ -16,7 +16,7 @@ import msgspec
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.handler import Registry
 from kolumn.engine.operations import Alter, Create, Drop, Operation
-from kolumn.engine.quarantine.catalogue import Entry, How, Kept, new_id
+from kolumn.engine.quarantine.catalogue import Entry, How, Kept, name_of, new_id
 from kolumn.engine.quarantine.operations import KeepValues, MoveAside, NoteValues
 from kolumn.engine.quarantine.place import Place, Quarantine
 from kolumn.engine.resource import Ref, Snapshot
@@ -178,7 +178,7 @@ class _Planning:
             if not is_settled and model == live:
                 self._refuse(dependent, ref, going.subject)
             return True
-        going.add(self._note(dependent, "part", live, to=(tuple(ref),)))
+        going.add(self._note(dependent, "part", live, to=(name_of(ref),)))
         if is_settled:
             return True
         if self._setting.wanted(dependent):
@@ -293,7 +293,7 @@ class _Planning:
                     how: How = "part" if self._quarantine.survives(each) else "dropped"
                     if how == "dropped" and each in self._dropped and each not in self._created:
                         self._covered.add(each)
-                    to = (tuple(table), tuple(column)) if how == "part" else ()
+                    to = (name_of(table), name_of(column)) if how == "part" else ()
                     kept.append(self._note(each, how, self._live.get(each), to=to))
         self._entries[at] = (Entry(id=found, kept=tuple(kept)),)
         before = self._instead.setdefault(id(operation), [_harmless(operation)])
@@ -309,7 +309,7 @@ class _Planning:
 
     def _note(self, ref: Ref, how: How, model: Any, **more: Any) -> Kept:
         config = dict(self._registry.get(ref.type).config(model))
-        return Kept(ref=tuple(ref), how=how, config=config, resource=self._setting.resource(ref), **more)
+        return Kept(ref=name_of(ref), how=how, config=config, resource=self._setting.resource(ref), **more)
 
 
 def _changes(operation: Operation) -> Sequence[Operation]:
@@ -324,7 +324,8 @@ def _columns(operation: Operation) -> Iterator[_Column]:
         lossy = {risk.kind for risk in each.risks} & {"data_loss", "conversion"}
         if not lossy:
             continue
-        old, column = getattr(each, "old", None), getattr(each, "column", None)
+        old: Any = getattr(each, "old", None)
+        column: Any = getattr(each, "column", None)
         if isinstance(each, Alter) and hasattr(column, "name"):
             yield _Column(column.name, "column")
         elif isinstance(each, Alter) and hasattr(old, "type"):

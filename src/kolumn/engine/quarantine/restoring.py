@@ -11,7 +11,7 @@ import msgspec
 from kolumn.contract.errors import OperationError, Problem, ValidationError
 from kolumn.engine.handler import Registry
 from kolumn.engine.operations import Operation
-from kolumn.engine.quarantine.catalogue import Entry, How, Kept
+from kolumn.engine.quarantine.catalogue import Entry, How, Kept, name_of
 from kolumn.engine.quarantine.operations import MoveBack, PutBackValues
 from kolumn.engine.quarantine.place import Quarantine
 from kolumn.engine.resource import Ref, Snapshot
@@ -231,8 +231,9 @@ class _Restoring:
     def _leave_out_missing(self) -> None:
         """Leave out what refers to what is not there: that brings it back when it comes back."""
         left_out: set[Ref] = set()
-        while any([self._is_lacking(each, left_out) for each in list(self.wanted)]):
-            pass
+        found = list(self.wanted)
+        while found:
+            found = [each for each in list(self.wanted) if self._is_lacking(each, left_out)]
 
     def _is_lacking(self, ref: Ref, left_out: set[Ref]) -> bool:
         """Put right one object that lacks something; return whether it had to be left out itself."""
@@ -254,7 +255,7 @@ class _Restoring:
         without = self.quarantine.released(ref, model, frozenset(lacking))
         how: How = "dropped" if without is None else "part"
         for each in lacking if without is not None else lacking[:1]:
-            kept = Kept(ref=tuple(ref), how=how, config=dict(handler.config(model)), to=(tuple(each),))
+            kept = Kept(ref=name_of(ref), how=how, config=dict(handler.config(model)), to=(name_of(each),))
             later = " until that is back" if self._pass_on(each, kept) else ""
             words = "waits for" if without is None else "comes back without what refers to"
             self.notes.append(f"{ref} {words} {each}{later}")

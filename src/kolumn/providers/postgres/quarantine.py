@@ -18,11 +18,12 @@ from kolumn.engine.quarantine.place import Place
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.grants.model import Grant
-from kolumn.providers.postgres.handler import PostgresHandler
+from kolumn.providers.postgres.handler import TYPE_KINDS, PostgresHandler
 from kolumn.providers.postgres.language.tokens import NAME_BYTES, clip, qualified, quote
 from kolumn.providers.postgres.language.types import serial_of
 from kolumn.providers.postgres.resources.publication import Publication
 from kolumn.providers.postgres.tables.forms import canonical
+from kolumn.providers.postgres.tables.handler import PostgresTableHandler
 from kolumn.providers.postgres.tables.inheritance import detached, parents
 from kolumn.providers.postgres.tables.model import PostgresColumn, PostgresTable
 from kolumn.sql.model import Check
@@ -68,23 +69,19 @@ class PostgresQuarantine(SQLQuarantine):
         table = canonical(super().bare(model, live))
         if parents(table):
             table = detached(table)
-        tables = self._handlers["table"]
+        callable_ = _named(live.refs("function", "aggregate", "sequence"))
         for constraint in dict.fromkeys(table.constraints()):
-            if isinstance(constraint, Check) and _calls(tables.constraint_uses(table, constraint), live):  # type: ignore[attr-defined]
+            if isinstance(constraint, Check) and self._uses(table, constraint, callable_):
                 table = table.without_constraint(constraint)
-        columns = tuple(self._plain(table, each, live) for each in table.columns)
+        columns = tuple(self._plain(each, callable_) for each in table.columns)
         return replaced(table, {"columns": columns, "owner": self._server.user if table.owner else ""})
 
-    def _plain(self, table: PostgresTable, column: PostgresColumn, live: Snapshot) -> PostgresColumn:
-        handler = self._handlers["table"]
-        found: PostgresColumn = column
-        for text, changes in (
-            (column.default, {"default": None}),
-            (column.generated, {"generated": "", "stored": False}),
-        ):
-            if text and _calls(handler.named_in(text), live):  # type: ignore[attr-defined]
-                found = replaced(found, changes)
-        return found
+    def _plain(self, column: PostgresColumn, called: set[tuple[str, str]]) -> PostgresColumn:
+        if self._takes(column.default, called):
+            return replaced(column, {"default": None})
+        if self._takes(column.generated, called):
+            return replaced(column, {"generated": "", "stored": False})
+        return column
 
     def standing_on(self, ref: Ref, live: Snapshot) -> Iterable[Ref]:
         """Yield what PostgreSQL knows to depend on an object, and the tables whose foreign keys refer to it."""
@@ -113,65 +110,60 @@ class PostgresQuarantine(SQLQuarantine):
         return next((each for each in refs if each in live), None)
 
     def released(self, ref: Ref, model: Any, gone: frozenset[Ref]) -> Any:
-        """Return a table without foreign keys to what is gone, and defaults and checks that call it."""
+        """Return a table without foreign keys to what is gone, and without defaults and checks that call it."""
         if isinstance(model, Publication):
-            names = {(each.name, "" if each.schema == "public" else each.schema) for each in gone}
-            kept = tuple(
-                each
-                for each in model.tables
-                if (each.name, "" if each.schema == "public" else each.schema) not in names
+            names = set(map(_place, gone))
+            return dataclasses.replace(
+                model, tables=tuple(each for each in model.tables if _place(each) not in names)
             )
-            return dataclasses.replace(model, tables=kept)
-        if not isinstance(model, PostgresTable):
+        if not isinstance(model, PostgresTable) or not gone.isdisjoint(parents(model)):
             return None
-        if not gone.isdisjoint(parents(model)):
-            return None
-        table = super().released(ref, canonical(model), gone)
-        handler = self._handlers["table"]
-        called = _aliased(gone)
+        table, called = super().released(ref, canonical(model), gone), _named(gone)
         for constraint in dict.fromkeys(table.constraints()):
-            if isinstance(constraint, Check):
-                if not called.isdisjoint(_aliased(handler.constraint_uses(table, constraint))):  # type: ignore[attr-defined]
-                    table = table.without_constraint(constraint)
-        columns = []
-        for column in table.columns:
-            if column.default and not called.isdisjoint(_aliased(handler.named_in(column.default))):  # type: ignore[attr-defined]
-                column = replaced(column, {"default": None})
-            columns.append(column)
-        table = replaced(table, {"columns": tuple(columns)})
+            if isinstance(constraint, Check) and self._uses(table, constraint, called):
+                table = table.without_constraint(constraint)
+        columns = tuple(
+            replaced(each, {"default": None}) if self._takes(each.default, called) else each
+            for each in table.columns
+        )
+        table = replaced(table, {"columns": columns})
         return model if table == canonical(model) else table
+
+    def _uses(self, table: PostgresTable, check: Check, called: set[tuple[str, str]]) -> bool:
+        return not called.isdisjoint(_named(self._tables.constraint_uses(table, check)))
+
+    def _takes(self, text: str | None, called: set[tuple[str, str]]) -> bool:
+        return bool(text) and not called.isdisjoint(_named(self._tables.named_in(text or "")))
+
+    @property
+    def _tables(self) -> PostgresTableHandler:
+        found = self._handlers["table"]
+        assert isinstance(found, PostgresTableHandler)
+        return found
 
     def rejoined(self, model: Any, source: Any, back: frozenset[Ref]) -> Any:
         """Return a table with the foreign keys, defaults and checks, a publication with the tables, that it had."""
         if isinstance(model, Publication):
-            names = {(each.name, "" if each.schema == "public" else each.schema) for each in back}
-            held = {(each.name, each.schema or "public") for each in model.tables}
-            more = tuple(
-                each
-                for each in source.tables
-                if (each.name, "" if each.schema == "public" else each.schema) in names
-                and (each.name, each.schema or "public") not in held
-            )
+            names, held = set(map(_place, back)), set(map(_place, model.tables))
+            more = (each for each in source.tables if _place(each) in names and _place(each) not in held)
             return dataclasses.replace(model, tables=(*model.tables, *more))
         if isinstance(model, Grant):
             return _with_columns(model, source, {each.name for each in back if each.type == "column"})
         if not isinstance(model, PostgresTable):
             return model
-        table, source = canonical(model), canonical(source)
-        handler, called = self._handlers["table"], _aliased(back)
-        table = super().rejoined(table, source, back)
-        names = {each.name for each in table.constraints()}
+        source, called = canonical(source), _named(back)
+        table = super().rejoined(canonical(model), source, back)
+        held_names = {each.name for each in table.constraints()}
         for constraint in source.constraints():
-            if isinstance(constraint, Check) and constraint.name not in names:
-                if not called.isdisjoint(_aliased(handler.constraint_uses(source, constraint))):  # type: ignore[attr-defined]
-                    table = table.with_constraint(constraint)
+            is_new = isinstance(constraint, Check) and constraint.name not in held_names
+            if is_new and self._uses(source, constraint, called):
+                table = table.with_constraint(constraint)
         columns = []
         for column in table.columns:
             was = source.column(column.name)
-            if was is not None and was.default and column.default is None:
-                if not called.isdisjoint(_aliased(handler.named_in(was.default))):  # type: ignore[attr-defined]
-                    column = replaced(column, {"default": was.default})
-            columns.append(column)
+            default = None if was is None else was.default
+            takes = column.default is None and self._takes(default, called)
+            columns.append(replaced(column, {"default": default}) if takes else column)
         return replaced(table, {"columns": tuple(columns)})
 
     def key(self, model: Any, column: str) -> tuple[str, ...]:
@@ -291,12 +283,12 @@ def _with_columns(model: Grant, source: Grant, names: set[str]) -> Grant:
     return dataclasses.replace(model, columns=(*model.columns, *more))
 
 
-def _calls(named: Iterable[Ref], live: Snapshot) -> bool:
-    """Whether a text names a routine, sequence or the like that is managed here."""
-    known = _aliased(live.refs("function", "sequence", "aggregate"))
-    return not known.isdisjoint(_aliased(each for each in named if each.type not in _TYPES))
+def _named(refs: Iterable[Ref]) -> set[tuple[str, str]]:
+    """Return names without arguments and kinds; names of types are no calls."""
+    return {
+        (each.name.partition("(")[0].strip('"'), each.schema) for each in refs if each.type not in TYPE_KINDS
+    }
 
 
-def _aliased(refs: Iterable[Ref]) -> set[tuple[str, str]]:
-    """Return names without arguments and kinds."""
-    return {(each.name.partition("(")[0].strip('"'), each.schema) for each in refs}
+def _place(each: Any) -> tuple[str, str]:
+    return each.name, "" if each.schema == "public" else each.schema
