@@ -148,9 +148,10 @@ class QuarantineFunctions(FunctionGroup):
         for each in operations:
             if each.subject not in live:
                 continue
-            ((new, gone),) = self.session.query(context, self.quarantine.unmatched(each))
+            ((new, gone, changed),) = self.session.query(context, self.quarantine.unmatched(each))
             words = [f"{new} row(s) are new since and have no former value"] if new else []
             words += [f"{gone} row(s) are gone, and their values with them"] if gone else []
+            words += [f"{changed} row(s) have other values since and keep them"] if changed else []
             if words:
                 found.append(f"column {each.column} of {each.subject}: {'; '.join(words)}")
         return found

@@ -30,6 +30,10 @@ class Quarantined:
             for type_, name in dict.fromkeys([*resources, (self.entry.resource_type, self.entry.name)])
         )
 
+    def is_called(self, address: str) -> bool:
+        """Whether an address means it; some databases do not tell capital letters from small ones."""
+        return address.casefold() in map(str.casefold, self.addresses)
+
 
 @dataclass(frozen=True, slots=True)
 class Restored:
@@ -54,7 +58,7 @@ def listed(workspace: Workspace, wanted: Sequence[str] = ()) -> tuple[Quarantine
         return tuple(found)
     chosen: dict[tuple[str, str], Quarantined] = {}
     for name in wanted:
-        matches = [each for each in found if name == each.entry.id or name in each.addresses]
+        matches = [each for each in found if name == each.entry.id or each.is_called(name)]
         if not matches:
             raise ValidationError(
                 f"{name} is not in quarantine. `kolumn quarantine list` tells what is.",

@@ -11,6 +11,7 @@ from kolumn.engine.operations import Operation, Statement, Step
 from kolumn.engine.quarantine.operations import (
     DiscardValues,
     KeepValues,
+    LeaveChanged,
     MoveAside,
     MoveBack,
     NoteValues,
@@ -271,6 +272,13 @@ class SQLQuarantine(ABC):
                 yield self._keep(operation)
             case NoteValues():
                 yield from self._note(operation, live)
+            case LeaveChanged():
+                rows, match = self._noted_rows(operation)
+                differs = self.differs(f"t.{AFTER}", f"k.{AFTER}")
+                yield (
+                    f"DELETE FROM {self.at(operation.at)} AS k "
+                    f"WHERE EXISTS (SELECT 1 FROM {rows} WHERE {match} AND {differs})"
+                )
             case PutBackValues():
                 yield from self.undisturbed(operation.subject, live, self._put_back(operation))
                 yield from self.removed(operation.at)
@@ -319,6 +327,10 @@ class SQLQuarantine(ABC):
     def same(self, one: str, other: str) -> str:
         """Return the condition that two values are the same or both NULL."""
 
+    @abstractmethod
+    def differs(self, one: str, other: str) -> str:
+        """Return the condition that two values differ, one of which may be NULL."""
+
     def as_text(self, value: str) -> str:
         """Return a value as a text to compare."""
         return f"CAST({value} AS text)"
@@ -357,9 +369,11 @@ class SQLQuarantine(ABC):
     def _note(self, operation: NoteValues, live: Snapshot) -> Iterator[str]:
         place = self.at(operation.at)
         yield f"ALTER TABLE {place} ADD COLUMN {AFTER} text"
-        column = self.quoted(operation.column)
-        rows, match = self._rows(operation, [f"{self.as_text(column)} AS {AFTER}"])
+        rows, match = self._noted_rows(operation)
         yield f"UPDATE {place} AS k SET {AFTER} = t.{AFTER} FROM {rows} WHERE {match}"
+
+    def _noted_rows(self, operation: Any) -> tuple[str, str]:
+        return self._rows(operation, [f"{self.as_text(self.quoted(operation.column))} AS {AFTER}"])
 
     def _put_back(self, operation: PutBackValues) -> Iterator[str]:
         table, column, place = (
@@ -384,11 +398,15 @@ class SQLQuarantine(ABC):
         )
 
     def unmatched(self, operation: PutBackValues) -> Statement:
-        """Return the query of how many rows are new since, and how many are gone; after values are back."""
+        """Return the query of how many rows are new since, how many are gone, and how many changed."""
         rows, match = self._rows(operation, [])
-        place = self.at(operation.at)
+        place, changed = self.at(operation.at), "0"
+        if operation.changed:
+            noted, same = self._noted_rows(operation)
+            differs = self.differs(f"t.{AFTER}", f"k.{AFTER}")
+            changed = f"(SELECT count(*) FROM {noted}, {place} k WHERE {same} AND {differs})"
         return Statement(
             f"SELECT (SELECT count(*) FROM {rows} WHERE NOT EXISTS (SELECT 1 FROM {place} k WHERE {match})), "
-            f"(SELECT count(*) FROM {place} k WHERE NOT EXISTS (SELECT 1 FROM {rows} WHERE {match}))"
+            f"(SELECT count(*) FROM {place} k WHERE NOT EXISTS (SELECT 1 FROM {rows} WHERE {match})), {changed}"
         )
 

@@ -108,6 +108,19 @@ class NoteValues(_Values):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeaveChanged(_Values):
+    """Give up the kept values of rows whose values were changed since: what is newer stays."""
+
+    def describe(self) -> str:
+        """Return `leave values of <column> that were changed since`."""
+        return f"leave values of column {self.column} of {self.subject} that were changed since"
+
+    def inverse(self) -> Operation:
+        """Return the same: asked again, it finds nothing more."""
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
 class PutBackValues(_Values):
     """Put kept values back into their rows, and remove the copy."""
 

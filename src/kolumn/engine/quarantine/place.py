@@ -80,4 +80,5 @@ class Quarantine(Protocol):
         """Return a scalar expression: how many rows wait at a place."""
 
     def unmatched(self, operation: PutBackValues) -> Statement:
-        """Return the query of how many rows have no kept value, and how many kept values no row."""
+        """Return the query of how many rows have no kept value, how many kept values no row, and how many another
+        value by now."""

@@ -12,7 +12,7 @@ from kolumn.contract.errors import OperationError, Problem, ValidationError
 from kolumn.engine.handler import Registry
 from kolumn.engine.operations import Operation
 from kolumn.engine.quarantine.catalogue import Entry, How, Kept, name_of
-from kolumn.engine.quarantine.operations import MoveBack, PutBackValues
+from kolumn.engine.quarantine.operations import LeaveChanged, MoveBack, PutBackValues
 from kolumn.engine.quarantine.place import Quarantine
 from kolumn.engine.resource import Ref, Snapshot
 
@@ -189,19 +189,15 @@ class _Restoring:
         final = self.quarantine.with_column(now, source, kept.column)
         loose = self.quarantine.without_rules(final, kept.column)
         start = self.overlay.get(ref, now)
+        about: dict[str, Any] = {"column": kept.column, "key": kept.key, "others": kept.others}
+        if kept.how == "values":
+            self.first.append(LeaveChanged(subject=ref, at=kept.place, **about))
         if kept.how == "column" or ref not in self.overlay:
             self.first += self.registry.get(ref.type).diff(start, loose)
         self.overlay[ref] = loose
         self.wanted[ref] = final
         self.first.append(
-            PutBackValues(
-                subject=ref,
-                at=kept.place,
-                column=kept.column,
-                key=kept.key,
-                others=kept.others,
-                changed=kept.how == "values",
-            )
+            PutBackValues(subject=ref, at=kept.place, changed=kept.how == "values", **about)
         )
         for each in entry.kept[1:]:
             if each.how == "dropped" and each.object not in self.live:

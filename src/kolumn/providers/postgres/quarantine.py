@@ -259,6 +259,10 @@ class PostgresQuarantine(SQLQuarantine):
         """Return the comparison; what rows are known by is never NULL."""
         return f"{one} = {other}"
 
+    def differs(self, one: str, other: str) -> str:
+        """Return `IS DISTINCT FROM`."""
+        return f"{one} IS DISTINCT FROM {other}"
+
     def lock(self, operation: Operation) -> str:
         """Return the lock on the table."""
         return "ACCESS EXCLUSIVE" if isinstance(operation, MoveAside | MoveBack) else ""

@@ -93,6 +93,10 @@ class SQLiteQuarantine(SQLQuarantine):
         """Return `IS`, which takes NULLs for the same."""
         return f"{one} IS {other}"
 
+    def differs(self, one: str, other: str) -> str:
+        """Return `IS NOT`."""
+        return f"{one} IS NOT {other}"
+
 
 def _renamed(address: str, name: str) -> Iterator[str]:
     yield "PRAGMA legacy_alter_table=ON"
