@@ -63,7 +63,7 @@ class QuarantineFunctions(FunctionGroup):
             if outcome.error is not None:
                 raise outcome.error
             live = self.catalog.scan(Context.background())
-            self._tidy(metadata)
+            catalogue.tidy(self.session)
             names = _names(entries)
             configured = frozenset(request.configured)
             managed = self.state.bring_back(live, names, lambda key: str(key) in configured)
@@ -108,18 +108,11 @@ class QuarantineFunctions(FunctionGroup):
             outcome = applier.run(context, self.session, plan)
             if outcome.error is not None:
                 raise outcome.error
-            self._tidy(metadata)
+            catalogue.tidy(self.session)
             self.state.forget_quarantined(_names(entries))
         return x.PurgeQuarantineResponse(
             success=True, purged=tuple(map(_told, entries)), state=self.state.export()
         )
-
-    def _tidy(self, metadata: Metadata) -> None:
-        """Leave nothing in the database where nothing is in quarantine."""
-        context = Context.background()
-        if not catalogue.taken(context, metadata):
-            with self.session.transaction(context, ()):
-                metadata.drop(context, catalogue.TABLE)
 
     def _seams(self) -> tuple[Metadata, Quarantine]:
         if self.session.metadata is None or self.quarantine is None:

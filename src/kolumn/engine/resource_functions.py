@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
 from kolumn.contract import messages as m
 from kolumn.contract.context import Context
-from kolumn.contract.errors import OperationError, Problem, StateError, ValidationError
+from kolumn.contract.errors import KolumnError, OperationError, Problem, StateError, ValidationError
 from kolumn.contract.logs import DiscoveryLogger
 from kolumn.contract.masking import mask
 from kolumn.engine import applier
@@ -88,6 +89,7 @@ class ResourceFunctions(FunctionGroup):
             self._refuse_loss(plan)
             plan = self._recorded(context, plan)
             outcome = applier.run(context, self.session, plan, keep_partial=options.keep_partial)
+            self._tidied(plan, outcome)
             live = self.catalog.scan(Context.background())
             self._record(plan, request, live, outcome)
         return self._applied(plan, outcome, live, detail=options.detail)
@@ -113,6 +115,12 @@ class ResourceFunctions(FunctionGroup):
         assert self.quarantine is not None
         self.session.metadata.make(context, catalogue.TABLE)
         return recorded(plan, self.session.metadata, self.quarantine, self.retention_days)
+
+    def _tidied(self, plan: Plan, outcome: Outcome) -> None:
+        """Leave no empty list behind where nothing was set aside after all."""
+        if plan.quarantined and outcome.error is not None:
+            with suppress(KolumnError):  # what went wrong before is what is told
+                catalogue.tidy(self.session)
 
     def _refuse_loss(self, plan: Plan) -> None:
         if self.safe_destroy and (refused := next(self._destructive(plan), None)):
@@ -290,6 +298,7 @@ class ResourceFunctions(FunctionGroup):
             self._refuse_loss(plan)
             plan = self._recorded(context, plan)
             outcome = applier.run(context, self.session, plan)
+            self._tidied(plan, outcome)
             if outcome.error is not None:
                 raise outcome.error
             self._record(plan, request, self.catalog.scan(context), outcome)

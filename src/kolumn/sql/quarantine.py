@@ -67,6 +67,10 @@ class SQLQuarantine(ABC):
         """Whether objects of this type hold what no configuration says."""
         return ref.type in self.ROWS
 
+    def loses(self, before: Any, after: Any) -> bool:
+        """Return no: what becomes something else keeps what it had, or is a table."""
+        return False
+
     def stays_with(self, ref: Ref) -> bool:
         """Whether what is attached to a moved object moves along."""
         return ref.type in self.STAYING

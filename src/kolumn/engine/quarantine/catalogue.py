@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -13,6 +13,9 @@ from kolumn.engine.metadata import Column, Condition, Metadata, Row, Table
 from kolumn.engine.operations import Statement
 from kolumn.engine.quarantine.place import Place
 from kolumn.engine.resource import Ref
+
+if TYPE_CHECKING:
+    from kolumn.engine.session import Session
 
 TABLE = Table(
     "quarantine",
@@ -30,7 +33,7 @@ TABLE = Table(
     ("id",),
 )
 
-How = Literal["moved", "along", "dropped", "part", "column", "values"]
+How = Literal["moved", "along", "dropped", "part", "column", "values", "former"]
 
 
 Name = tuple[str, str, str, str]
@@ -43,7 +46,7 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     ref: Name
     how: How
     """`moved`, `along` with what moved, `dropped`, only a `part` of it that referred to what went; or a `column`
-    of it, or its former `values`."""
+    of it, or its former `values`; or it had more to it in its `former` definition."""
     config: dict[str, Any]
     """What it was."""
     place: Place | None = None
@@ -92,6 +95,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """What was deleted, by its name in the database."""
         column = self.kept[0].column
+        if self.kept[0].how == "former":
+            return f"{self.subject.identity} (former definition)"
         return f"{self.subject.identity}.{column}" if column else self.subject.identity
 
     @property
@@ -161,6 +166,15 @@ def new_id(ref: Ref, what: str, used: Collection[str]) -> str:
         if found not in used:
             return found
         number += 1
+
+
+def tidy(session: Session) -> None:
+    """Leave no list behind where nothing is in quarantine."""
+    context = Context.background()
+    metadata = session.metadata
+    if metadata is not None and not taken(context, metadata):
+        with session.transaction(context, ()):
+            metadata.drop(context, TABLE)
 
 
 def insertion(metadata: Metadata, entry: Entry, count: str) -> Statement:

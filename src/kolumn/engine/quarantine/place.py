@@ -37,6 +37,9 @@ class Quarantine(Protocol):
     def holds_rows(self, ref: Ref) -> bool:
         """Whether objects of this type hold what no configuration says."""
 
+    def loses(self, before: Any, after: Any) -> bool:
+        """Whether an object that becomes another one loses something that no rows hold, e.g. a value of an enum."""
+
     def bare(self, model: Any, live: Snapshot) -> Any:
         """Return the object as it waits: without what ties it to others, which may change or go meanwhile."""
 

@@ -53,7 +53,14 @@ def mark_of(operation: Operation) -> Mark | None:
     """Return by which `Quarantined.entries` may know an operation."""
     if isinstance(operation, KeepValues):
         return operation.at
+    if isinstance(operation, Create):
+        return _former(operation.subject)
     return operation.subject if isinstance(operation, Drop) else None
+
+
+def _former(ref: Ref) -> Ref:
+    """Return what stands for an object as it was before another one took its name."""
+    return ref._replace(type=f"former {ref.type}")
 
 
 def quarantined(operations: Sequence[Operation], setting: Setting) -> Quarantined:
@@ -61,7 +68,7 @@ def quarantined(operations: Sequence[Operation], setting: Setting) -> Quarantine
 
     Raises ValidationError for what configuration still wants of what would go along.
     """
-    if not any(isinstance(each, Drop) or any(_columns(each)) for each in operations):
+    if not any(isinstance(each, Drop | Create) or any(_columns(each)) for each in operations):
         return Quarantined(list(operations), {})
     return _Planning(operations, setting).result()
 
@@ -81,6 +88,11 @@ class _Going:
     id: str
     kept: list[Kept] = field(default_factory=list)
 
+    def place_name(self) -> str:
+        """Return what a further place is called: an object that goes along has one of its own."""
+        moved = sum(each.how == "moved" for each in self.kept)
+        return f"{self.id}_{moved}" if moved else self.id
+
     def add(self, kept: Kept) -> None:
         """Note an object, once; a part of it for all that it refers to."""
         for at, each in enumerate(self.kept):
@@ -97,7 +109,7 @@ class _Planning:
         self._quarantine = setting.quarantine
         self._live = setting.live
         self._registry = setting.registry
-        self._used = set(setting.used())
+        self._used: set[str] | None = None
         self._created = {each.subject for each in operations if isinstance(each, Create)}
         self._dropped = {each.subject for each in operations if isinstance(each, Drop)}
         self._touched = {ref for each in operations for ref in (*each.alters, *each.removes, *each.provides)}
@@ -115,6 +127,8 @@ class _Planning:
         for operation in list(self._operations):
             for column in _columns(operation):
                 self._keep_column(operation, column)
+        for operation in [each for each in self._operations if isinstance(each, Create)]:
+            self._note_former(operation)
         for operation in [each for each in self._operations if self._is_root(each)]:
             self._take_along(operation.subject)
         for ref, model in self._released.items():
@@ -203,7 +217,7 @@ class _Planning:
     def _set_aside(self, ref: Ref, going: _Going) -> None:
         was = self._live.get(ref)
         drop = self._drop_of(ref, was)
-        at = self._quarantine.object_place(ref, was, going.id)
+        at = self._quarantine.object_place(ref, was, going.place_name())
         attached = [each for each in self._quarantine.attached(ref, self._live) if each in self._live]
         if at is None:
             going.add(self._note(ref, "dropped", was))
@@ -302,7 +316,18 @@ class _Planning:
         if change.how == "values":
             before.append(NoteValues(subject=table, at=at, **about))
 
+    def _note_former(self, operation: Create) -> None:
+        ref = operation.subject
+        live = self._live.get(ref)
+        if live is None or not self._quarantine.loses(live, operation.model):
+            return
+        found = self._new_id(ref, f"{self._live.digest(ref)} former")
+        kept = self._note(ref, "former", live, to=(name_of(ref),))
+        self._entries[_former(ref)] = (Entry(id=found, kept=(kept,)),)
+
     def _new_id(self, ref: Ref, what: str) -> str:
+        if self._used is None:
+            self._used = set(self._setting.used())
         found = new_id(ref, what, self._used)
         self._used.add(found)
         return found

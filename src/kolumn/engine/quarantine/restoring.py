@@ -72,7 +72,7 @@ class _Restoring:
                     self._values(entry, kept)
         for entry in entries:
             for kept in entry.kept:
-                if kept.how == "part":
+                if kept.how in ("part", "former"):
                     self._part(entry, kept)
         if self.problems:
             first = self.problems[0]

@@ -8,7 +8,7 @@ tables that wait may have columns of it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from kolumn.engine.declaration import replaced
@@ -21,6 +21,7 @@ from kolumn.providers.postgres.grants.model import Grant
 from kolumn.providers.postgres.handler import TYPE_KINDS, PostgresHandler
 from kolumn.providers.postgres.language.tokens import NAME_BYTES, clip, qualified, quote
 from kolumn.providers.postgres.language.types import serial_of
+from kolumn.providers.postgres.resources.enum import Enum
 from kolumn.providers.postgres.resources.publication import Publication
 from kolumn.providers.postgres.tables.forms import canonical
 from kolumn.providers.postgres.tables.handler import PostgresTableHandler
@@ -48,6 +49,11 @@ class PostgresQuarantine(SQLQuarantine):
     def place(self, ref: Ref, model: Any, entry: str) -> Place:
         """Return the same name in a schema of its own."""
         return Place(model.name, f"{self.prefix}{entry}")
+
+    def loses(self, before: Any, after: Any) -> bool:
+        """Whether values of an enum are gone: that takes a new type, and fails where a row has one of them."""
+        is_enum = isinstance(before, Enum) and isinstance(after, Enum)
+        return is_enum and not {each.name for each in before.values} <= {each.name for each in after.values}
 
     def attached(self, ref: Ref, live: Snapshot) -> Iterable[Ref]:
         """Yield what vanishes with an object, but for partitions, which have rows of their own."""
@@ -99,7 +105,14 @@ class PostgresQuarantine(SQLQuarantine):
             if each.type == "table":
                 found[each] = None
         attached = frozenset(self.attached(ref, live))
-        return [each for each in found if each not in attached]
+        return [each for each in found if each not in attached and not self._follows(each, ref, found, live)]
+
+    def _follows(self, each: Ref, ref: Ref, found: Container[Ref], live: Snapshot) -> bool:
+        """Whether a table has all that refers to something from a parent that refers to it as well."""
+        model = live.get(each)
+        if not isinstance(model, PostgresTable) or not any(parent in found for parent in parents(model)):
+            return False
+        return bool(self.released(each, model, frozenset({ref})) == model)
 
     def _whole(self, ref: Ref, live: Snapshot) -> Ref | None:
         if ref in live:
@@ -147,6 +160,8 @@ class PostgresQuarantine(SQLQuarantine):
             names, held = set(map(_place, back)), set(map(_place, model.tables))
             more = (each for each in source.tables if _place(each) in names and _place(each) not in held)
             return dataclasses.replace(model, tables=(*model.tables, *more))
+        if isinstance(model, Enum):
+            return _with_values(model, source)
         if isinstance(model, Grant):
             return _with_columns(model, source, {each.name for each in back if each.type == "column"})
         if not isinstance(model, PostgresTable):
@@ -274,7 +289,7 @@ _ENABLED = {"origin": "ENABLE", "always": "ENABLE ALWAYS", "replica": "ENABLE RE
 def prefix(metadata_schema: str) -> str:
     """Return what the names of quarantine schemas begin with."""
     ending = "_quarantine_"
-    return clip(metadata_schema, NAME_BYTES - len(ending) - 10) + ending
+    return clip(metadata_schema, NAME_BYTES - len(ending) - 16) + ending
 
 
 def _with_columns(model: Grant, source: Grant, names: set[str]) -> Grant:
@@ -285,6 +300,18 @@ def _with_columns(model: Grant, source: Grant, names: set[str]) -> Grant:
         if back:
             more.append(dataclasses.replace(each, names=back))
     return dataclasses.replace(model, columns=(*model.columns, *more))
+
+
+def _with_values(model: Enum, source: Enum) -> Enum:
+    """Return an enum with all values that either has, those of `source` in its order."""
+    values = list(source.values)
+    known = {each.name for each in values}
+    for at, each in enumerate(model.values):
+        if each.name not in known:
+            before = model.values[at - 1].name if at else ""
+            place = next((index + 1 for index, other in enumerate(values) if other.name == before), 0)
+            values.insert(place, each)
+    return dataclasses.replace(model, values=tuple(values))
 
 
 def _named(refs: Iterable[Ref]) -> set[tuple[str, str]]:
