@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
 from kolumn.contract import messages as m
 from kolumn.contract.context import Context
-from kolumn.contract.errors import KolumnError, OperationError, Problem, StateError, ValidationError
+from kolumn.contract.errors import OperationError, Problem, StateError, ValidationError
 from kolumn.contract.logs import DiscoveryLogger
 from kolumn.contract.masking import mask
 from kolumn.engine import applier
@@ -119,8 +118,7 @@ class ResourceFunctions(FunctionGroup):
     def _tidied(self, plan: Plan, outcome: Outcome) -> None:
         """Leave no empty list behind where nothing was set aside after all."""
         if plan.quarantined and outcome.error is not None:
-            with suppress(KolumnError):  # what went wrong before is what is told
-                catalogue.tidy(self.session)
+            catalogue.tidy(self.session)
 
     def _refuse_loss(self, plan: Plan) -> None:
         if self.safe_destroy and (refused := next(self._destructive(plan), None)):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from kolumn.contract.context import Context
+from kolumn.contract.errors import KolumnError
 from kolumn.engine.metadata import Column, Condition, Metadata, Row, Table
 from kolumn.engine.operations import Statement
 from kolumn.engine.quarantine.place import Place
@@ -170,11 +172,11 @@ def new_id(ref: Ref, what: str, used: Collection[str]) -> str:
 
 def tidy(session: Session) -> None:
     """Leave no list behind where nothing is in quarantine."""
-    context = Context.background()
-    metadata = session.metadata
-    if metadata is not None and not taken(context, metadata):
-        with session.transaction(context, ()):
-            metadata.drop(context, TABLE)
+    context, metadata = Context.background(), session.metadata
+    with suppress(KolumnError):  # an empty list does no harm
+        if metadata is not None and not taken(context, metadata):
+            with session.transaction(context, ()):
+                metadata.drop(context, TABLE)
 
 
 def insertion(metadata: Metadata, entry: Entry, count: str) -> Statement:
