@@ -49,6 +49,7 @@ _TIERS = {
     Tier.CONDITIONAL: "2, conditional",
     Tier.MIGRATION: "3, migration",
     Tier.STREAMING: "streaming",
+    Tier.EXTENSION: "extension",
 }
 _STREAMING_TYPES = ("stream_sink", "stream_route", "stream_outbox")
 

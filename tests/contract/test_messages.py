@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from kolumn.contract import extensions as x
 from kolumn.contract import messages as m
 from kolumn.contract.codec import decode, encode
 from kolumn.contract.encoding import Message
@@ -244,6 +245,21 @@ CASES: list[tuple[Message, str]] = [
             '"success":false,"duration":0}]}'
         ),
     ),
+    (x.QuarantineRequest(), "{}"),
+    (
+        x.QuarantineResponse(success=True, entries=(x.QuarantineEntry(id="1", resource_type="view", name="v"),)),
+        (
+            '{"success":true,"entries":[{"id":"1","resource_type":"view","name":"v","location":"",'
+            '"quarantined_at":"","quarantined_by":"","retained_until":"","expired":false}]}'
+        ),
+    ),
+    (x.RestoreQuarantineRequest(ids=("1",), configured=("table t",)), '{"ids":["1"],"configured":["table t"]}'),
+    (
+        x.RestoreQuarantineResponse(success=True, managed=("table t",), notes=("n",)),
+        '{"success":true,"restored":[],"managed":["table t"],"notes":["n"]}',
+    ),
+    (x.PurgeQuarantineRequest(force=True), '{"force":true}'),
+    (x.PurgeQuarantineResponse(success=True), '{"success":true,"purged":[]}'),
     (m.TransactionRequest(transaction_id="t"), '{"transaction_id":"t"}'),
     (
         m.TransactionResponse(success=True, transaction_id="t", status="active", started_at=NOON),
