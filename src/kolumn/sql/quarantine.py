@@ -101,6 +101,9 @@ class SQLQuarantine(ABC):
             for each in self.attached(table, live):
                 if self._has_column(live.get(each), ref.name):
                     yield each
+            for each in live.refs("table"):
+                if each != table and self._refers_to_column(live.get(each), table, ref.name, live.get(table)):
+                    yield each
             return
         names = {ref, *self._handlers[ref.type].aliases(live.get(ref))}
         attached = frozenset(self.attached(ref, live))
@@ -113,6 +116,22 @@ class SQLQuarantine(ABC):
     def survives(self, ref: Ref) -> bool:
         """Whether an object stays when a column that it refers to is dropped."""
         return ref.type in self.SURVIVING
+
+    def _refers_to_column(self, model: Any, table: Ref, column: str, target: Any) -> bool:
+        return any(
+            isinstance(each, ForeignKey)
+            and self.target(model, each) == table
+            and self._is_target(model, each, column, target)
+            for each in model.constraints()
+        )
+
+    def _is_target(self, model: Any, key: ForeignKey, column: str, target: Any) -> bool:
+        """Whether a foreign key refers to a column, of a table that it refers to."""
+        named = self.tables.normalizer.target(model, key).columns
+        if not named and target is not None:
+            keys = [each for each in target.constraints() if isinstance(each, PrimaryKey)]
+            named = tuple(name for each in keys for name in self._columns_of(each))
+        return self.tables.fold(column) in map(self.tables.fold, named)
 
     def _has_column(self, model: Any, name: str) -> bool:
         parts = getattr(model, "columns", ())
@@ -166,7 +185,7 @@ class SQLQuarantine(ABC):
         """Return the table whose column takes any value."""
         table = model
         for constraint in dict.fromkeys(model.constraints()):
-            if self._involves(constraint, column):
+            if self._involves(constraint, column, model):
                 table = table.without_constraint(constraint)
         columns = tuple(self.loose(each) if self._same(each.name, column) else each for each in table.columns)
         return replaced(table, {"columns": columns})
@@ -189,7 +208,7 @@ class SQLQuarantine(ABC):
         normal = self.tables.normalizer.constraint
         held = {normal(table, each) for each in table.constraints()}
         for constraint in source.constraints():
-            if not self._involves(constraint, column) or normal(source, constraint) in held:
+            if not self._involves(constraint, column, source) or normal(source, constraint) in held:
                 continue
             if names.issuperset(self._columns_of(constraint)):
                 table = table.with_constraint(constraint)
@@ -212,9 +231,11 @@ class SQLQuarantine(ABC):
         named = [getattr(part, "column", part) for part in parts]
         return [self.tables.fold(each) for each in named if each]
 
-    def _involves(self, constraint: Constraint, column: str) -> bool:
+    def _involves(self, constraint: Constraint, column: str, table: Any) -> bool:
         if self.tables.fold(column) in self._columns_of(constraint):
             return True
+        if isinstance(constraint, ForeignKey) and self.target(table, constraint) == self.tables.ref(table):
+            return self._is_target(table, constraint, column, table)
         texts = [getattr(constraint, "where", "")]
         texts += [getattr(part, "expression", "") for part in getattr(constraint, "columns", ())]
         if isinstance(constraint, Check):
