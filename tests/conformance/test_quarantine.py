@@ -50,6 +50,7 @@ CREATE POLICY everybody ON author FOR SELECT USING (true);
 """,
 }
 
+
 @pytest.fixture
 def careful(settings: Settings, connect: Callable[[Settings], Client]) -> Client:
     return connect({**settings, "safe_destroy": True})
@@ -122,10 +123,16 @@ def test_everything_goes_and_comes_back_at_once(
 ) -> None:
     found = careful.done("DiscoverResources")["resources"]
     given = {"schema", "role", "user"}
-    doomed = [wanted(each["type"], each["name"], each["config"], "delete") for each in found if each["type"] not in given]
+    doomed = [
+        wanted(each["type"], each["name"], each["config"], "delete")
+        for each in found
+        if each["type"] not in given
+    ]
     plan = careful.plan(*doomed, detail=True)
     assert not any("safe_destroy" in each for each in plan.get("warnings", ()))
-    assert not [risk for step in plan["steps"] for risk in step.get("risks", ()) if risk["kind"] == "data_loss"]
+    assert not [
+        risk for step in plan["steps"] for risk in step.get("risks", ()) if risk["kind"] == "data_loss"
+    ]
     assert any("move table author to quarantine" in step["description"] for step in plan["steps"])
     applied = careful.apply(*doomed)
     assert applied["summary"]["deleted"] == len(doomed)
@@ -267,7 +274,11 @@ def test_one_name_may_be_set_aside_several_times(
 
 
 def test_nothing_is_purged_before_its_time(
-    target: Target, settings: Settings, careful: Client, connect: Callable[[Settings], Client], library: list[str]
+    target: Target,
+    settings: Settings,
+    careful: Client,
+    connect: Callable[[Settings], Client],
+    library: list[str],
 ) -> None:
     delete(careful, "table", "book")
     (entry,) = entries(careful)
@@ -309,9 +320,7 @@ def test_what_configuration_still_needs_is_not_taken_along(
     target: Target, settings: Settings, careful: Client, library: list[str]
 ) -> None:
     view = wanted("view", "catalogue", config_of(careful, "view", "catalogue"), "update")
-    error = careful.refused(
-        "Apply", {"resources": [wanted("table", "author", {}, "delete"), view]}
-    )
+    error = careful.refused("Apply", {"resources": [wanted("table", "author", {}, "delete"), view]})
     assert error.code == "still_needed"
     assert "view catalogue needs table author" in str(error.problems)
     assert look(target, settings) == library
@@ -354,7 +363,5 @@ def test_values_that_a_smaller_type_does_not_hold_come_back(
 
 def changed(config: Mapping[str, Any], column: str, type_: str) -> dict[str, Any]:
     """Return a table's configuration with another type of a column."""
-    columns = [
-        {**each, "type": type_} if each["name"] == column else each for each in config["columns"]
-    ]
+    columns = [{**each, "type": type_} if each["name"] == column else each for each in config["columns"]]
     return {key: value for key, value in {**config, "columns": columns}.items() if key != "statement"}

@@ -247,13 +247,18 @@ CASES: list[tuple[Message, str]] = [
     ),
     (x.QuarantineRequest(), "{}"),
     (
-        x.QuarantineResponse(success=True, entries=(x.QuarantineEntry(id="1", resource_type="view", name="v"),)),
+        x.QuarantineResponse(
+            success=True, entries=(x.QuarantineEntry(id="1", resource_type="view", name="v"),)
+        ),
         (
             '{"success":true,"entries":[{"id":"1","resource_type":"view","name":"v","location":"",'
             '"quarantined_at":"","quarantined_by":"","retained_until":"","expired":false}]}'
         ),
     ),
-    (x.RestoreQuarantineRequest(ids=("1",), configured=("table t",)), '{"ids":["1"],"configured":["table t"]}'),
+    (
+        x.RestoreQuarantineRequest(ids=("1",), configured=("table t",)),
+        '{"ids":["1"],"configured":["table t"]}',
+    ),
     (
         x.RestoreQuarantineResponse(success=True, managed=("table t",), notes=("n",)),
         '{"success":true,"restored":[],"managed":["table t"],"notes":["n"]}',

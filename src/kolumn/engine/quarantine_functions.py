@@ -41,9 +41,7 @@ class QuarantineFunctions(FunctionGroup):
         found = self._entries(context, request.ids) if request.ids else self._all(context)
         return x.QuarantineResponse(success=True, entries=tuple(map(_told, found)))
 
-    def restore(
-        self, context: Context, request: x.RestoreQuarantineRequest
-    ) -> x.RestoreQuarantineResponse:
+    def restore(self, context: Context, request: x.RestoreQuarantineRequest) -> x.RestoreQuarantineResponse:
         """Bring entries back, all in one plan.
 
         Raises OperationError `not_found`, `name_taken` naming what has the name now, and what applying raises.
@@ -132,9 +130,7 @@ class QuarantineFunctions(FunctionGroup):
             raise OperationError(f"{words}. ListQuarantine tells what is.", code="not_found")
         return found
 
-    def _unmatched(
-        self, context: Context, operations: Sequence[PutBackValues], live: Snapshot
-    ) -> list[str]:
+    def _unmatched(self, context: Context, operations: Sequence[PutBackValues], live: Snapshot) -> list[str]:
         """Return in words how many rows are new since values were kept, and how many are gone."""
         assert self.quarantine is not None
         found = []
@@ -152,9 +148,7 @@ class QuarantineFunctions(FunctionGroup):
 
 def _with_steps(plan: Plan, more: Sequence[Step]) -> Plan:
     owners = [ResourceKey(step.subject.type, step.subject.identity) for step in more]
-    return msgspec.structs.replace(
-        plan, steps=(*plan.steps, *more), owners=(*plan.owners, *owners)
-    )
+    return msgspec.structs.replace(plan, steps=(*plan.steps, *more), owners=(*plan.owners, *owners))
 
 
 def _off_list(metadata: Metadata, entry: Entry) -> Step:

@@ -212,7 +212,9 @@ class StateStore:
             updated_at=now,
         )
 
-    def bring_back(self, live: Snapshot, names: Mapping[Ref, str], keep: Callable[[ResourceKey], bool]) -> list[Ref]:
+    def bring_back(
+        self, live: Snapshot, names: Mapping[Ref, str], keep: Callable[[ResourceKey], bool]
+    ) -> list[Ref]:
         """Manage again what came back from quarantine; `names` says what state called it.
 
         Entries that nobody keeps are forgotten. Returns what is managed again.

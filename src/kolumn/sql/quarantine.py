@@ -172,7 +172,9 @@ class SQLQuarantine(ABC):
         fold = self.tables.fold
         required = {fold(each.name) for each in model.columns if each.not_null or each.primary_key}
         names = {fold(each.name): each.name for each in model.columns}
-        keys: list[PrimaryKey | Unique] = [each for each in model.constraints() if isinstance(each, PrimaryKey)]
+        keys: list[PrimaryKey | Unique] = [
+            each for each in model.constraints() if isinstance(each, PrimaryKey)
+        ]
         keys += [each for each in model.constraints() if isinstance(each, Unique)]
         for each in keys:
             parts = tuple(fold(part.column) for part in each.columns)
@@ -408,15 +410,11 @@ class SQLQuarantine(ABC):
         )
         ids = [f"{text} AS kolumn_at{number}" for number, text in enumerate(self.row_id())]
         if operation.key:
-            match = " AND ".join(
-                f"u.{self.quoted(name)} = k.{self.quoted(name)}" for name in operation.key
-            )
+            match = " AND ".join(f"u.{self.quoted(name)} = k.{self.quoted(name)}" for name in operation.key)
             yield f"UPDATE {table} AS u SET {column} = k.{column} FROM {place} AS k WHERE {match}"
             return
         rows, match = self._rows(operation, ids)
-        same = " AND ".join(
-            f"u.{text} = t.kolumn_at{number}" for number, text in enumerate(self.row_id())
-        )
+        same = " AND ".join(f"u.{text} = t.kolumn_at{number}" for number, text in enumerate(self.row_id()))
         yield (
             f"UPDATE {table} AS u SET {column} = k.{column} FROM {rows} JOIN {place} AS k ON {match} "
             f"WHERE {same}"
@@ -434,4 +432,3 @@ class SQLQuarantine(ABC):
             f"SELECT (SELECT count(*) FROM {rows} WHERE NOT EXISTS (SELECT 1 FROM {place} k WHERE {match})), "
             f"(SELECT count(*) FROM {place} k WHERE NOT EXISTS (SELECT 1 FROM {rows} WHERE {match})), {changed}"
         )
-

@@ -109,7 +109,9 @@ def test_a_value_of_an_enum(shop: Shop) -> None:
     assert entry["name"] == "mood (former definition)"
     shop.restore_all()
     assert shop.look() == before
-    error = shop.client.call("Apply", {"resources": [wanted("enum", "mood", {"name": "mood", "values": ["sad"]})]})
+    error = shop.client.call(
+        "Apply", {"resources": [wanted("enum", "mood", {"name": "mood", "values": ["sad"]})]}
+    )
     assert not error["success"], "rows have the others"
     assert shop.look() == before
 

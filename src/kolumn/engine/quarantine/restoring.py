@@ -70,10 +70,10 @@ class _Restoring:
             for kept in entry.kept:
                 if kept.how in ("column", "values"):
                     self._values(entry, kept)
-        for entry in entries:
-            for kept in entry.kept:
-                if kept.how in ("part", "former"):
-                    self._part(entry, kept)
+        parts = [(entry, kept) for entry in entries for kept in entry.kept if kept.how in ("part", "former")]
+        present = [(entry, kept) for entry, kept in parts if self._is_present(entry, kept)]
+        for entry, kept in [*present, *present]:  # again for what has something from another one of them
+            self._part(kept)
         if self.problems:
             first = self.problems[0]
             more = f" ({len(self.problems)} such problems)" if len(self.problems) > 1 else ""
@@ -184,7 +184,9 @@ class _Restoring:
             self._lacking(entry, f"{ref} has a column {kept.column} again", "Rename it first.", "name_taken")
             return
         if kept.how == "values" and kept.column not in names:
-            self._lacking(entry, f"{ref} has no column {kept.column} any more", "Bring that back.", "not_found")
+            self._lacking(
+                entry, f"{ref} has no column {kept.column} any more", "Bring that back.", "not_found"
+            )
             return
         final = self.quarantine.with_column(now, source, kept.column)
         loose = self.quarantine.without_rules(final, kept.column)
@@ -196,9 +198,7 @@ class _Restoring:
             self.first += self.registry.get(ref.type).diff(start, loose)
         self.overlay[ref] = loose
         self.wanted[ref] = final
-        self.first.append(
-            PutBackValues(subject=ref, at=kept.place, changed=kept.how == "values", **about)
-        )
+        self.first.append(PutBackValues(subject=ref, at=kept.place, changed=kept.how == "values", **about))
         for each in entry.kept[1:]:
             if each.how == "dropped" and each.object not in self.live:
                 self.wanted[each.object] = self._model(each, each.config)
@@ -213,15 +213,20 @@ class _Restoring:
             )
         )
 
-    def _part(self, entry: Entry, kept: Kept) -> None:
+    def _is_present(self, entry: Entry, kept: Kept) -> bool:
+        """Whether what lost a part is there to get it back; else that waits for it, where it waits itself."""
+        if self._now(kept.object) is not None:
+            return True
+        words = f"{kept.object} is not there, so nothing of it refers to {entry.name} again"
+        self.notes.append(f"{words}{' until it is back' if self._pass_on(kept.object, kept) else ''}")
+        return False
+
+    def _part(self, kept: Kept) -> None:
         now = self._now(kept.object)
-        if now is None:
-            words = f"{kept.object} is not there, so nothing of it refers to {entry.name} again"
-            self.notes.append(f"{words}{' until it is back' if self._pass_on(kept.object, kept) else ''}")
-            return
-        source = self._model(kept, kept.config)
-        back = frozenset(Ref(*each) for each in kept.to)
-        self.wanted[kept.object] = self.quarantine.rejoined(now, source, back)
+        source = self.registry.get(kept.object.type).completed(self._model(kept, kept.config), self._now)
+        self.wanted[kept.object] = self.quarantine.rejoined(
+            now, source, frozenset(Ref(*each) for each in kept.to)
+        )
         self.overlay.setdefault(kept.object, now)
 
     def _leave_out_missing(self) -> None:

@@ -41,7 +41,9 @@ class PostgresQuarantine(SQLQuarantine):
     STAYING: ClassVar[frozenset[str]] = frozenset({"index", "sequence"})
     SURVIVING: ClassVar[frozenset[str]] = frozenset({"table", "grant", "publication"})
 
-    def __init__(self, handlers: Iterable[PostgresHandler[Any]], server: Server, metadata_schema: str) -> None:
+    def __init__(
+        self, handlers: Iterable[PostgresHandler[Any]], server: Server, metadata_schema: str
+    ) -> None:
         super().__init__(handlers)
         self._server = server
         self.prefix = prefix(metadata_schema)
