@@ -134,9 +134,11 @@ class SQLQuarantine(ABC):
         return self.tables.fold(column) in map(self.tables.fold, named)
 
     def _has_column(self, model: Any, name: str) -> bool:
-        parts = getattr(model, "columns", ())
-        fold = self.tables.fold
-        return any(isinstance(part, KeyPart) and fold(part.column) == fold(name) for part in parts)
+        parts = [part for part in getattr(model, "columns", ()) if isinstance(part, KeyPart)]
+        texts = [part.expression for part in parts] + ([getattr(model, "where", "")] if parts else [])
+        return any(self._same(part.column, name) for part in parts) or any(
+            self.mentions(text, name) for text in texts if text
+        )
 
     def released(self, ref: Ref, model: Any, gone: frozenset[Ref]) -> Any:
         """Return a table without its foreign keys to what is gone; other objects go as well."""

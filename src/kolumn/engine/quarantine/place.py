@@ -83,5 +83,4 @@ class Quarantine(Protocol):
         """Return a scalar expression: how many rows wait at a place."""
 
     def unmatched(self, operation: PutBackValues) -> Statement:
-        """Return the query of how many rows have no kept value, how many kept values no row, and how many another
-        value by now."""
+        """Return the query of how many rows have no kept value, how many kept values no row, and how many changed."""

@@ -116,6 +116,8 @@ class _Planning:
         self._spared: set[int] = set()
         self._instead: dict[int, list[Operation]] = {}
         self._added: list[Operation] = []
+        self._causes: dict[Ref, frozenset[Ref]] = {}
+        """For each of the next what goes."""
         self._released: dict[Ref, Any] = {}
         """Objects that lose what refers to something that goes, as they are then."""
         self._entries: dict[Mark, tuple[Entry, ...]] = {}
@@ -133,7 +135,10 @@ class _Planning:
             self._take_along(operation.subject)
         for ref, model in self._released.items():
             changes = self._registry.get(ref.type).diff(self._live.get(ref), model)
-            self._added += self._setting.compiler.consolidate(list(changes), self._live)
+            self._added += [
+                dataclasses.replace(each, releases=each.releases | self._causes[ref])
+                for each in self._setting.compiler.consolidate(list(changes), self._live)
+            ]
         if self._problems:
             raise ValidationError.of(self._problems)
         kept = [
@@ -199,6 +204,7 @@ class _Planning:
             self._refuse(dependent, ref, going.subject)
         else:
             self._released[dependent] = without
+            self._causes[dependent] = self._causes.get(dependent, frozenset()) | {ref}
         return True
 
     def _refuse(self, dependent: Ref, ref: Ref, subject: Ref) -> None:

@@ -72,7 +72,7 @@ class _Restoring:
                     self._values(entry, kept)
         parts = [(entry, kept) for entry in entries for kept in entry.kept if kept.how in ("part", "former")]
         present = [(entry, kept) for entry, kept in parts if self._is_present(entry, kept)]
-        for entry, kept in [*present, *present]:  # again for what has something from another one of them
+        for _, kept in [*present, *present]:  # again for what has something from another one of them
             self._part(kept)
         if self.problems:
             first = self.problems[0]
