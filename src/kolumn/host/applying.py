@@ -217,6 +217,7 @@ def _results(
             action=action,
             success=each.success,
             error=veil.text(each.error),
+            quarantine=each.quarantine_location,
         )
 
 
