@@ -51,7 +51,14 @@ class QuarantineFunctions(FunctionGroup):
             entries = self._entries(context, request.ids)
             live = self.catalog.scan(context)
             others = [each for each in self._all(context) if each.id not in request.ids]
-            restored = restoration(entries, others, live, self.registry, quarantine)
+            restored = restoration(
+                entries,
+                others,
+                live,
+                self.registry,
+                quarantine,
+                lambda place: bool(self.session.query(context, quarantine.exists(place))),
+            )
             plan = self.planner.restore(context, restored, live)
             noted = [each for each in restored.first if isinstance(each, PutBackValues)]
             counts = self._unmatched(context, noted, live)

@@ -113,7 +113,10 @@ class ResourceFunctions(FunctionGroup):
         assert self.session.metadata is not None
         assert self.quarantine is not None
         self.session.metadata.make(context, catalogue.TABLE)
-        return recorded(plan, self.session.metadata, self.quarantine, self.retention_days)
+        at_once = self.session.capabilities.transactional_ddl and not any(
+            step.alone or not step.transactional for step in plan.steps
+        )
+        return recorded(plan, self.session.metadata, self.quarantine, self.retention_days, at_once=at_once)
 
     def _tidied(self, plan: Plan, outcome: Outcome) -> None:
         """Leave no empty list behind where nothing was set aside after all."""

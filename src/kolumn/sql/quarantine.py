@@ -328,7 +328,7 @@ class SQLQuarantine(ABC):
 
     def removed(self, place: Place) -> Iterator[str]:
         """Yield what removes kept values, and the room they were in."""
-        yield f"DROP TABLE {self.at(place)}"
+        yield f"DROP TABLE IF EXISTS {self.at(place)}"
 
     def undisturbed(self, table: Ref, live: Snapshot, texts: Iterable[str]) -> Iterator[str]:
         """Yield statements that change rows so that no trigger takes notice."""
@@ -337,6 +337,10 @@ class SQLQuarantine(ABC):
     def purge(self, ref: Ref, place: Place) -> Iterator[Statement]:
         """Yield what removes for good what waits at a place."""
         yield from map(Statement, self.removed(place))
+
+    @abstractmethod
+    def exists(self, place: Place) -> Statement:
+        """Return the query that has a row if something waits at a place."""
 
     def count(self, place: Place) -> str:
         """Return how many rows wait at a place, as a scalar expression."""

@@ -79,6 +79,9 @@ class Quarantine(Protocol):
     def purge(self, ref: Ref, place: Place) -> Iterator[Statement]:
         """Yield what removes for good what waits at a place."""
 
+    def exists(self, place: Place) -> Statement:
+        """Return the query that has a row if something waits at a place."""
+
     def count(self, place: Place) -> str:
         """Return a scalar expression: how many rows wait at a place."""
 

@@ -10,13 +10,20 @@ import msgspec
 
 from kolumn.contract.times import Timestamp
 from kolumn.engine.metadata import Metadata
+from kolumn.engine.operations import Step
 from kolumn.engine.plan import Plan
 from kolumn.engine.quarantine.catalogue import Entry, deletion, insertion
 from kolumn.engine.quarantine.place import Quarantine
 
 
-def recorded(plan: Plan, metadata: Metadata, quarantine: Quarantine, days: int) -> Plan:
-    """Return the plan whose steps also put on the list what they set aside, for `days` at least."""
+def recorded(
+    plan: Plan, metadata: Metadata, quarantine: Quarantine, days: int, *, at_once: bool = True
+) -> Plan:
+    """Return the plan whose steps also put on the list what they set aside, for `days` at least.
+
+    Where not all steps happen at once, all is on the list before anything is changed, so that whatever an apply
+    that is killed has done can be taken back.
+    """
     now = Timestamp.utc_now()
     until = now + timedelta(days=days)
     steps = list(plan.steps)
@@ -25,10 +32,22 @@ def recorded(plan: Plan, metadata: Metadata, quarantine: Quarantine, days: int) 
         entry = msgspec.structs.replace(bare, at=moment(now), by=_whoever(), retained_until=moment(until))
         entries.append((at, entry))
         step = steps[at]
-        undo = None if step.undo is None else (deletion(metadata, entry), *step.undo)
+        gone = deletion(metadata, entry)
         noted = insertion(metadata, entry, _count(entry, quarantine))
-        steps[at] = msgspec.structs.replace(step, statements=(*step.statements, noted), undo=undo)
+        if at_once:
+            undo = None if step.undo is None else (gone, *step.undo)
+            steps[at] = msgspec.structs.replace(step, statements=(*step.statements, noted), undo=undo)
+        else:
+            steps[at] = msgspec.structs.replace(step, statements=(*step.statements, gone, noted))
+    if not at_once:
+        steps[0] = _noted_first(steps[0], metadata, [entry for _, entry in entries])
     return msgspec.structs.replace(plan, steps=tuple(steps), quarantined=tuple(entries))
+
+
+def _noted_first(step: Step, metadata: Metadata, entries: list[Entry]) -> Step:
+    notes = [insertion(metadata, each, "") for each in entries]
+    undo = None if step.undo is None else (*step.undo, *(deletion(metadata, each) for each in entries))
+    return msgspec.structs.replace(step, statements=(*notes, *step.statements), undo=undo)
 
 
 def moment(time: datetime) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from kolumn.engine.handler import Registry
 from kolumn.engine.operations import Operation
 from kolumn.engine.quarantine.catalogue import Entry, How, Kept, name_of
 from kolumn.engine.quarantine.operations import LeaveChanged, MoveBack, PutBackValues
-from kolumn.engine.quarantine.place import Quarantine
+from kolumn.engine.quarantine.place import Place, Quarantine
 from kolumn.engine.resource import Ref, Snapshot
 
 
@@ -38,13 +38,18 @@ def restoration(
     live: Snapshot,
     registry: Registry,
     quarantine: Quarantine,
+    waits: Callable[[Place], bool],
 ) -> Restoration:
     """Return how entries come back while `others` stay in quarantine.
+
+    `waits` says whether something is at a place: an apply or a restoration that was killed may have left an entry
+    whose objects are back, or never went.
 
     Raises OperationError `name_taken` naming what has a name now, `not_found` for a table that values belong to,
     `shape_changed` where rows cannot be told apart any more as they were.
     """
-    return _Restoring(live, registry, quarantine, {each.id: each for each in others}).result(entries)
+    known = {each.id: each for each in others}
+    return _Restoring(live, registry, quarantine, waits, known).result(entries)
 
 
 @dataclass
@@ -52,6 +57,7 @@ class _Restoring:
     live: Snapshot
     registry: Registry
     quarantine: Quarantine
+    waits: Callable[[Place], bool]
     others: dict[str, Entry]
     changed: dict[str, Entry] = field(default_factory=dict)
     first: list[Operation] = field(default_factory=list)
@@ -103,6 +109,15 @@ class _Restoring:
     def _object(self, entry: Entry, kept: Kept) -> None:
         ref = kept.object
         is_own = ref == entry.subject or kept.how == "moved"
+        model = self._model(kept, kept.config)
+        handler = self.registry.get(ref.type)
+        if kept.how == "along" and ref in self.live:
+            return
+        if kept.place is not None and ref in self.live and not self.waits(kept.place):
+            self.wanted[ref] = model
+            return
+        if is_own and ref in self.live and not handler.diff(self.live.get(ref), model):
+            return
         is_usual = ref in self.live.aside and self.quarantine.owner(ref, self.live) is not None
         if (ref in self.live and not is_usual) or ref in self.wanted:
             if is_own:
@@ -113,8 +128,6 @@ class _Restoring:
         if is_own and (other := self._namesake(ref)) is not None:
             self._taken(entry, other)
             return
-        model = self._model(kept, kept.config)
-        handler = self.registry.get(ref.type)
         self.wanted[ref] = model
         if kept.how == "along":
             self.overlay[ref] = model
@@ -179,6 +192,10 @@ class _Restoring:
         if lacking:
             words = f"{ref} has no column {', '.join(lacking)} any more, which told its rows apart"
             self._lacking(entry, words, "Bring that back first.", "shape_changed")
+            return
+        if not self.waits(kept.place):
+            if kept.column in names:
+                self.wanted[ref] = self.quarantine.with_column(now, source, kept.column)
             return
         if kept.how == "column" and kept.column in names:
             self._lacking(entry, f"{ref} has a column {kept.column} again", "Rename it first.", "name_taken")

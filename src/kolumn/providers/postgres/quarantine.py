@@ -221,6 +221,10 @@ class PostgresQuarantine(SQLQuarantine):
         """Yield the creation of the schema."""
         yield f"CREATE SCHEMA {quote(place.schema)}"
 
+    def exists(self, place: Place) -> Statement:
+        """Return the query of the schema: it comes and goes with what is in it."""
+        return Statement("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", (place.schema,))
+
     def move_aside(self, operation: MoveAside) -> Iterator[str]:
         """Yield the schema, a change of owner where somebody else has it, and the move."""
         handler = self._handlers[operation.subject.type]
@@ -241,13 +245,13 @@ class PostgresQuarantine(SQLQuarantine):
     def removed(self, place: Place) -> Iterator[str]:
         """Yield the end of kept values and of their schema."""
         yield from super().removed(place)
-        yield f"DROP SCHEMA {quote(place.schema)}"
+        yield f"DROP SCHEMA IF EXISTS {quote(place.schema)}"
 
     def purge(self, ref: Ref, place: Place) -> Iterator[Statement]:
         """Yield the end of what waits and of its schema."""
         keyword = "TABLE" if ref.type == "column" else self._handlers[ref.type].KEYWORD  # type: ignore[attr-defined]
-        yield Statement(f"DROP {keyword} {self.at(place)}")
-        yield Statement(f"DROP SCHEMA {quote(place.schema)}")
+        yield Statement(f"DROP {keyword} IF EXISTS {self.at(place)}")
+        yield Statement(f"DROP SCHEMA IF EXISTS {quote(place.schema)}")
 
     def undisturbed(self, table: Ref, live: Snapshot, texts: Iterable[str]) -> Iterator[str]:
         """Yield the statements while the triggers that fire are off."""

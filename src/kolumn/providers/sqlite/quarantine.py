@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from kolumn.engine.operations import Operation
+from kolumn.engine.operations import Operation, Statement
 from kolumn.engine.quarantine.operations import MoveAside, MoveBack
 from kolumn.engine.quarantine.place import Place
 from kolumn.engine.resource import Ref, Snapshot
@@ -63,6 +63,11 @@ class SQLiteQuarantine(SQLQuarantine):
         """Return that foreign keys of others do not follow a table that moves."""
         moves = isinstance(operation, MoveAside | MoveBack)
         return frozenset({FOREIGN_KEYS_OFF}) if moves else frozenset()
+
+    def exists(self, place: Place) -> Statement:
+        """Return the query of a file's schema."""
+        schema = f"{quote(place.schema)}." if place.schema else ""
+        return Statement(f"SELECT 1 FROM {schema}sqlite_schema WHERE name = ?", (place.name,))
 
     def move_aside(self, operation: MoveAside) -> Iterator[str]:
         """Yield the renaming."""
