@@ -77,7 +77,7 @@ def test_a_column_of_a_table_without_a_key(client: Client, path: Path) -> None:
     before = dumps.checksums(path)
     found = client.done("DiscoverResources", {"resource_type": "table", "filters": {"name": 'odd "name'}})
     config = {key: value for key, value in found["resources"][0]["config"].items() if key != "statement"}
-    fewer = {**config, "columns": [each for each in config["columns"] if each["name"] not in ("select",)]}
+    fewer = {**config, "columns": [each for each in config["columns"] if each["name"] != "select"]}
     client.apply(wanted("table", "odd", fewer), wanted("index", "odd index", {}, "delete"))
     assert dumps.checksums(path) != before
     (entry,) = client.done("ListQuarantine")["entries"]
