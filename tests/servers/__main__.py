@@ -24,6 +24,7 @@ def main() -> int:
     arguments = parser.parse_args()
     settings = tuple((name, value) for name, _, value in (each.partition("=") for each in arguments.set))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where it is started in the background
     try:
         server = postgres.start(arguments.version, settings)
     except Unavailable as reason:

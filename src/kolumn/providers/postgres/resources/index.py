@@ -21,9 +21,9 @@ from kolumn.providers.postgres.language import names, naming
 from kolumn.providers.postgres.language.dialect import PostgresDialect
 from kolumn.providers.postgres.language.fragments import embedded
 from kolumn.providers.postgres.language.parameters import NONE, Parameters
+from kolumn.providers.postgres.language.respelling import respelled
 from kolumn.providers.postgres.language.tokens import qualified, quote
 from kolumn.providers.postgres.reading import Reading
-from kolumn.providers.postgres.respelling import respelled
 from kolumn.providers.postgres.tables import locks, marks
 from kolumn.providers.postgres.tables.catalogue import indexes
 from kolumn.providers.postgres.tables.clauses import IndexClause, parse_index

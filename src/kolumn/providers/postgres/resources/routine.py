@@ -24,6 +24,7 @@ from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.following import text_change
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.language.fragments import embedded, sql_body_fault
+from kolumn.providers.postgres.language.readable import readable
 from kolumn.providers.postgres.language.signatures import argument_type, signature
 from kolumn.providers.postgres.language.tokens import dollar, literal, quote, tokenize
 from kolumn.providers.postgres.language.types import parse_type
@@ -283,7 +284,7 @@ class RoutineHandler(PostgresHandler[R]):
     def common(self, row: RoutineRow) -> dict[str, Any]:
         """Return the attributes that functions and procedures share."""
         compiled = row.language == "c"
-        body = row.sql_body if row.sql_body is not None else row.source
+        body = row.source if row.sql_body is None else readable(row.sql_body)
         return {
             "name": row.name,
             "schema": self.dialect.normal_schema(row.schema),

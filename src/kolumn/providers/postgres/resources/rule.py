@@ -17,6 +17,7 @@ from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.language.fragments import commands_fault, embedded
 from kolumn.providers.postgres.language.normal import normal_statement
+from kolumn.providers.postgres.language.readable import readable
 from kolumn.providers.postgres.language.tokens import Token, qualified, quote, tokenize
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.trigger import FIRINGS, firing_words
@@ -115,9 +116,9 @@ WHERE r.rulename <> '_RETURN' AND {{user_schemas}} AND {not_a_member("pg_class",
             schema=self.dialect.normal_schema(row.schema),
             table=row.table,
             event=EVENTS[row.event],
-            where=where,
+            where=readable(where),
             instead=row.instead,
-            actions=actions,
+            actions=tuple(map(readable, actions)),
             enabled=FIRINGS[row.enabled],
             comment=row.comment,
         )

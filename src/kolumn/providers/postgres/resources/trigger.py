@@ -18,6 +18,7 @@ from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.language.fragments import embedded
 from kolumn.providers.postgres.language.names import NAME, object_name, spelled
+from kolumn.providers.postgres.language.readable import readable
 from kolumn.providers.postgres.language.tokens import (
     STRING,
     Token,
@@ -384,7 +385,7 @@ def _condition(definition: str, tokens: list[Token]) -> str:
     for at in range(begin + 1, len(tokens)):
         depth += (tokens[at].word == "(") - (tokens[at].word == ")")
         if depth == 0:
-            return definition[tokens[begin + 1].end : tokens[at].start].strip()
+            return readable(definition[tokens[begin + 1].end : tokens[at].start].strip())
     raise AssertionError(definition)
 
 

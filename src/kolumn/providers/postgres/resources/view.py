@@ -18,6 +18,7 @@ from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.language.fragments import embedded
 from kolumn.providers.postgres.language.queries import common_table_names, extends
+from kolumn.providers.postgres.language.readable import readable
 from kolumn.providers.postgres.language.tokens import literal, quote
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.sql.operations import AlterObject
@@ -94,7 +95,7 @@ class ViewRow(NamedTuple):
 
 def written(query: str) -> str:
     """Return a query of the catalogue as configuration has it: a line break in place of its semicolon."""
-    return query.rstrip().removesuffix(";").rstrip() + "\n"
+    return readable(query.rstrip().removesuffix(";").rstrip()) + "\n"
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Any
 from kolumn.engine.declaration import replaced
 from kolumn.providers.postgres.language import names
 from kolumn.providers.postgres.language.parameters import Parameters
+from kolumn.providers.postgres.language.respelling import respelled
 from kolumn.providers.postgres.language.tokens import tokenize, without_outer_parentheses
 from kolumn.providers.postgres.language.types import normal_type
-from kolumn.providers.postgres.respelling import respelled
 from kolumn.providers.postgres.tables.clauses import parse_exclusion, parse_partition_key
 from kolumn.providers.postgres.tables.forms import usual_name
 from kolumn.providers.postgres.tables.model import (

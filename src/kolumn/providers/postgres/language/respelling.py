@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from kolumn.providers.postgres.language.nesting import unnested
 from kolumn.providers.postgres.language.tokens import QUOTED, STRING, WORD, Token, closing, tokenize
 from kolumn.providers.postgres.language.types import TypeName, read_type
 
@@ -19,7 +20,8 @@ _LISTS = {("=", "any"): "IN", ("<>", "all"): "NOT IN"}
 
 @lru_cache(maxsize=16384)
 def respelled(text: str) -> str:
-    """Return an expression or query of the catalogue with its lists as a person writes them."""
+    """Return an expression or query of the catalogue with lists and nested conditions as they were written."""
+    text = unnested(text)
     if "ARRAY[" not in text:
         return text
     tokens = tokenize(text)
