@@ -75,8 +75,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     kept: tuple[Kept, ...]
     """What was deleted first, then what went with it."""
-    owner_type: str = ""
-    """Type of the resource that was asked to change, where that is not what was deleted."""
     at: str = ""
     """When, as RFC 3339."""
     by: str = ""
