@@ -206,6 +206,8 @@ class PlanStep(Message, frozen=True, kw_only=True):
     rewrites: bool = False
     """Writes the whole table anew."""
     risks: tuple[PlanRisk, ...] = ()
+    quarantine_location: str = ""
+    """Where what it removes waits and can come back from."""
 
 
 class PlanResponse(Message, frozen=True, kw_only=True):

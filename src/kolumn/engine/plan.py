@@ -86,10 +86,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: tuple[tuple[int, Entry], ...] = ()
     """What is set aside, each with the position of the step that does it."""
 
-    def location(self, ref: Ref) -> str:
-        """Return where what was deleted waits, empty where it was deleted for good."""
+    def locations(self) -> dict[Ref, str]:
+        """Return where what is deleted will wait, by object; what is not among them is deleted for good."""
+        found: dict[Ref, str] = {}
         for _, entry in self.quarantined:
             for kept in entry.kept:
-                if kept.object == ref and kept.how in ("moved", "along", "dropped"):
-                    return str(kept.place) if kept.place is not None else entry.location
-        return ""
+                if kept.how in ("moved", "along", "dropped"):
+                    found[kept.object] = str(kept.place) if kept.place is not None else entry.location
+        return found

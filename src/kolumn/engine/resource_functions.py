@@ -53,6 +53,7 @@ class ResourceFunctions(FunctionGroup):
         plan = self._planned(context, request.resources, options)
         detail = options.detail
         warnings = list(plan.warnings)
+        waiting = {at: entry.location for at, entry in plan.quarantined}
         if plan.steps and (journal := self.session.journal):
             warnings += filter(None, [interruption(journal.unfinished(context))])
         if self.safe_destroy and (refused := next(self._destructive(plan), None)):
@@ -62,7 +63,9 @@ class ResourceFunctions(FunctionGroup):
             execution_order=_execution_order(plan),
             resources=tuple(_planned(change) for change in plan.changes),
             warnings=tuple(warnings),
-            steps=tuple(_step(at, plan) for at in range(len(plan.steps))) if detail else (),
+            steps=tuple(_step(at, plan, waiting.get(at, "")) for at in range(len(plan.steps)))
+            if detail
+            else (),
             fingerprint=plan.fingerprint if detail else "",
             unmanaged=tuple(map(str, plan.unmanaged)) if detail else (),
         )
@@ -129,8 +132,9 @@ class ResourceFunctions(FunctionGroup):
 
     def _destructive(self, plan: Plan) -> Iterator[str]:
         """Yield in words what a plan would destroy: deleted resources, and steps that lose data."""
+        locations = plan.locations()
         for change in plan.changes:
-            if change.action == "delete" and change.exists and not plan.location(change.ref):
+            if change.action == "delete" and change.exists and change.ref not in locations:
                 yield f"{change.ref} would be deleted"
         for step in plan.steps:
             for risk in step.risks:
@@ -149,10 +153,10 @@ class ResourceFunctions(FunctionGroup):
             changes = tuple(
                 change for change in changes if change.key in finished or change.action == "unchanged"
             )
-        self.state.record(changes, requests, live, plan.location)
+        self.state.record(changes, requests, live, plan.locations())
 
     def _applied(self, plan: Plan, outcome: Outcome, live: Snapshot, *, detail: bool) -> m.ApplyResponse:
-        finished = _finished(plan, outcome)
+        finished, locations = _finished(plan, outcome), plan.locations()
         results = []
         counts = dict.fromkeys(("created", "updated", "deleted", "unchanged", "failed"), 0)
         words = {"create": "created", "update": "updated", "delete": "deleted", "unchanged": "unchanged"}
@@ -171,7 +175,9 @@ class ResourceFunctions(FunctionGroup):
                     if error or (not detail and change.action == "unchanged")
                     else _computed(change.ref, live),
                     error=error,
-                    quarantine_location="" if error else _location(plan, change),
+                    quarantine_location=""
+                    if error or change.action != "delete"
+                    else locations.get(change.ref, ""),
                 )
             )
         message = ""
@@ -247,7 +253,7 @@ class ResourceFunctions(FunctionGroup):
             ),
         )
         return m.DeleteResourceResponse(
-            success=True, before_state=before, quarantine_location=plan.location(ref)
+            success=True, before_state=before, quarantine_location=plan.locations().get(ref, "")
         )
 
     def read(self, context: Context, request: m.ReadResourceRequest) -> m.ReadResourceResponse:
@@ -325,10 +331,6 @@ def _not_found(resource_type: str, name: str) -> OperationError:
     return OperationError(f"{resource_type} {name} does not exist in the database.", code="not_found")
 
 
-def _location(plan: Plan, change: ResourceChange) -> str:
-    return plan.location(change.ref) if change.action == "delete" else ""
-
-
 def _finished(plan: Plan, outcome: Outcome) -> frozenset[ResourceKey]:
     """Return the resources all of whose steps stand."""
     if outcome.error is None:
@@ -359,7 +361,7 @@ def _planned(change: ResourceChange) -> m.PlannedResource:
     )
 
 
-def _step(at: int, plan: Plan) -> m.PlanStep:
+def _step(at: int, plan: Plan, location: str) -> m.PlanStep:
     step: Step = plan.steps[at]
     return m.PlanStep(
         order=at + 1,
@@ -373,6 +375,7 @@ def _step(at: int, plan: Plan) -> m.PlanStep:
         lock=step.lock,
         rewrites=step.rewrites,
         risks=tuple(m.PlanRisk(kind=risk.kind, message=risk.message) for risk in step.risks),
+        quarantine_location=location,
     )
 
 

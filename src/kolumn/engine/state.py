@@ -6,6 +6,7 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -163,11 +164,11 @@ class StateStore:
         changes: Iterable[ResourceChange],
         requests: Mapping[ResourceKey, PlanResource],
         live: Snapshot,
-        location: Callable[[Ref], str] = lambda ref: "",  # noqa: ARG005 - nothing is set aside
+        locations: Mapping[Ref, str] = MappingProxyType({}),
     ) -> None:
         """Write what was applied: one entry per resource that `live` has or implies, none for others.
 
-        What was deleted stays, `quarantined`, where `location` says where it waits.
+        What was deleted stays, `quarantined`, where `locations` says where it waits.
         """
         now = Timestamp.utc_now()
         with self._lock:
@@ -175,7 +176,7 @@ class StateStore:
                 request = requests.get(change.key)  # None for what was pruned
                 if request is None or request.action == "delete" or not _is_there(change, live):
                     gone = self._instances.pop(change.key, None)
-                    if gone is not None and (place := location(change.ref)):
+                    if gone is not None and (place := locations.get(change.ref)):
                         self._instances[change.key] = _quarantined(gone, place, now)
                     continue
                 before = self._instances.get(change.key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -38,6 +39,8 @@ class SQLQuarantine(ABC):
 
     def __init__(self, handlers: Iterable[Any]) -> None:
         self._handlers: Mapping[str, SQLHandler[Any]] = {each.type: each for each in handlers}
+        self._known: tuple[Snapshot, Mapping[Ref, list[Ref]]] | None = None
+        """Who uses what in the snapshot asked about last."""
 
     @property
     def tables(self) -> TableHandler:
@@ -101,21 +104,27 @@ class SQLQuarantine(ABC):
             for each in self.attached(table, live):
                 if self._has_column(live.get(each), ref.name):
                     yield each
-            for each in live.refs("table"):
-                if each != table and self._refers_to_column(live.get(each), table, ref.name, live.get(table)):
+            for each in self._users(live).get(table, ()):
+                if each.type == "table" and self._refers_to_column(
+                    live.get(each), table, ref.name, live.get(table)
+                ):
                     yield each
             return
-        names = {ref, *self._handlers[ref.type].aliases(live.get(ref))}
         attached = frozenset(self.attached(ref, live))
-        for other in live.refs():
-            if other == ref or other in attached or other.type not in self._handlers:
-                continue
-            if not names.isdisjoint(self._handlers[other.type].uses(live.get(other))):
-                yield other
+        names = {ref, *self._handlers[ref.type].aliases(live.get(ref))}
+        found = {user for name in names for user in self._users(live).get(name, ())}
+        yield from sorted(found - attached - {ref})
 
-    def survives(self, ref: Ref) -> bool:
-        """Whether an object stays when a column that it refers to is dropped."""
-        return ref.type in self.SURVIVING
+    def _users(self, live: Snapshot) -> Mapping[Ref, list[Ref]]:
+        """Return what uses what in a snapshot, by what is used."""
+        if self._known is None or self._known[0] is not live:
+            found: dict[Ref, list[Ref]] = defaultdict(list)
+            for each in live.refs(*self._handlers):
+                for used in self._handlers[each.type].uses(live.get(each)):
+                    if used != each:
+                        found[used].append(each)
+            self._known = (live, found)
+        return self._known[1]
 
     def _refers_to_column(self, model: Any, table: Ref, column: str, target: Any) -> bool:
         return any(
@@ -132,6 +141,10 @@ class SQLQuarantine(ABC):
             keys = [each for each in target.constraints() if isinstance(each, PrimaryKey)]
             named = tuple(name for each in keys for name in self._columns_of(each))
         return self.tables.fold(column) in map(self.tables.fold, named)
+
+    def survives(self, ref: Ref) -> bool:
+        """Whether an object stays when a column that it refers to is dropped."""
+        return ref.type in self.SURVIVING
 
     def _has_column(self, model: Any, name: str) -> bool:
         parts = [part for part in getattr(model, "columns", ()) if isinstance(part, KeyPart)]

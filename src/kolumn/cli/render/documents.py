@@ -72,6 +72,7 @@ def change_document(change: Change) -> dict[str, Any]:
                 "lock": step.lock or None,
                 "rewrites": step.rewrites,
                 "risks": [{"kind": risk.kind, "message": risk.message} for risk in step.risks],
+                "quarantine": step.quarantine_location or None,
             }
             for step in change.steps
         ],

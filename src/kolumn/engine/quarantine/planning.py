@@ -111,7 +111,8 @@ class _Planning:
         self._registry = setting.registry
         self._used: set[str] | None = None
         self._created = {each.subject for each in operations if isinstance(each, Create)}
-        self._dropped = {each.subject for each in operations if isinstance(each, Drop)}
+        self._drops = {each.subject: each for each in operations if isinstance(each, Drop)}
+        self._dropped = set(self._drops)
         self._touched = {ref for each in operations for ref in (*each.alters, *each.removes, *each.provides)}
         self._spared: set[int] = set()
         self._instead: dict[int, list[Operation]] = {}
@@ -253,9 +254,8 @@ class _Planning:
             self._take_off(each, ref, going, moves=each in along)
 
     def _drop_of(self, ref: Ref, model: Any) -> Drop:
-        for each in self._operations:
-            if isinstance(each, Drop) and each.subject == ref:
-                return each
+        if ref in self._drops:
+            return self._drops[ref]
         drops = self._registry.get(ref.type).diff(model, None)
         self._operations += drops
         self._touched.update(ref for each in drops for ref in each.alters)
@@ -266,9 +266,8 @@ class _Planning:
         model = self._live.get(part)
         if moves:
             going.add(self._note(part, "along", model))
-            self._spared.update(
-                id(each) for each in self._operations if isinstance(each, Drop) and each.subject == part
-            )
+            if part in self._drops:
+                self._spared.add(id(self._drops[part]))
             return
         drops = self._registry.get(part.type).diff(model, None)
         if self._is_told(part) or not drops:
