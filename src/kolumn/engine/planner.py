@@ -21,7 +21,7 @@ from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.operations import NOTHING, Drop, Operation, Risk, Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
 from kolumn.engine.quarantine.catalogue import Entry
-from kolumn.engine.quarantine.operations import QUARANTINE
+from kolumn.engine.quarantine.operations import QUARANTINE, MoveBack
 from kolumn.engine.quarantine.place import Quarantine
 from kolumn.engine.quarantine.planning import Mark, Setting, mark_of, quarantined
 from kolumn.engine.quarantine.restoring import Restoration
@@ -161,10 +161,24 @@ class Planner:
         question = _Question((), False, False, self._state.revision)
         operations, owners = self._operations(items, there, question, Claims())
         operations = self._compiler.ordered(operations, there)
+        back = frozenset(each.subject for each in restored.first if isinstance(each, MoveBack))
+        operations = [self._after(each, back) for each in operations]
         first = self._compiler.consolidate(list(restored.first), live)
         for each in first:
             owners.setdefault(each.subject, ResourceKey(each.subject.type, each.subject.identity))
         return self._arrange(context, items, live, [*first, *operations], owners, {}, online=False)
+
+    def _after(self, operation: Operation, back: frozenset[Ref]) -> Operation:
+        """Return the operation to come after what it uses is back, also where the database does not insist."""
+        model = getattr(operation, "after", None)
+        if model is None or operation.subject not in operation.alters:
+            return operation
+        used = (self._registry.get(operation.subject.type).uses(model) & back) - {operation.subject}
+        return dataclasses.replace(
+            operation,
+            requires=operation.requires | used,
+            guesses=operation.guesses | (used - operation.requires),
+        )
 
     def _plan(
         self,

@@ -284,10 +284,12 @@ class _Planning:
     def _made_bare(self, ref: Ref, model: Any, bare: Any) -> list[Operation]:
         if bare == model:
             return []
-        changes = self._registry.get(ref.type).diff(model, bare)
+        handler = self._registry.get(ref.type)
+        freed = (handler.uses(model) - handler.uses(bare)) | {ref}
+        changes = handler.diff(model, bare)
         alone = self._live.with_changes(dict.fromkeys(self._quarantine.attached(ref, self._live)))
         found = self._setting.compiler.consolidate(list(changes), alone)
-        return [dataclasses.replace(each, releases=each.releases | {ref}) for each in found]
+        return [dataclasses.replace(each, releases=each.releases | freed) for each in found]
 
     def _names(self, ref: Ref, model: Any) -> Iterable[Ref]:
         return {ref, *self._registry.get(ref.type).aliases(model)}

@@ -114,7 +114,8 @@ class _Restoring:
         if kept.how == "along" and ref in self.live:
             return
         if kept.place is not None and ref in self.live and not self.waits(kept.place):
-            self.wanted[ref] = model
+            there = self.live.get(ref)  # with what others have brought back to it already
+            self.wanted[ref] = self.quarantine.rejoined(model, there, handler.uses(there))
             return
         if is_own and ref in self.live and not handler.diff(self.live.get(ref), model):
             return
