@@ -311,19 +311,54 @@ def test_state_can_be_looked_into_moved_and_restored(project: ProjectFolder, tmp
     assert project.run("state", "push", str(pulled)).code == 1
 
 
-def test_deleting_is_refused_while_safe_destroy_is_on(project: ProjectFolder) -> None:
+CAREFUL = {"KOLUMN_SAFE_DESTROY": "true"}
+
+
+def test_what_is_deleted_waits_and_comes_back(project: ProjectFolder) -> None:
     project.write(USERS)
     project.apply()
-    project.write(POSTS.replace("sqlite_table.users.id", '"users(id)"'))
-    refused = project.run("apply", "--auto-approve", environment={"KOLUMN_SAFE_DESTROY": "true"})
-    assert refused.code == 1
-    assert project.ok("state", "list").out.split() == ["sqlite_table.users"], "nothing was begun"
-    project.write(USERS)
-    refused = project.run("destroy", "--auto-approve", environment={"KOLUMN_SAFE_DESTROY": "true"})
-    assert refused.code == 1
-    assert "KOLUMN_SAFE_DESTROY=false" in refused.err
+    project.sql("INSERT INTO users VALUES (7, 'a@b')")
+    project.ok("destroy", "--auto-approve", environment=CAREFUL)
+    assert "users" not in project.objects()
+    assert project.ok("state", "list").out.split() == ["sqlite_table.users", "(quarantined)"]
+    (entry,) = project.ok("quarantine", "list", "--json").document["entries"]
+    assert (entry["type"], entry["name"], entry["rows"], entry["expired"]) == ("table", "users", 1, False)
+    assert entry["id"] in project.ok("quarantine", "list").out
+    assert "moved table users" in project.ok("quarantine", "list", "sqlite_table.users").out
+    back = project.ok("quarantine", "restore", "sqlite_table.users").out
+    assert "Restored table users." in back
+    assert "managed again: table users" in back
     assert project.objects() == {"users"}
+    assert project.rows("SELECT id FROM users") == [(7,)]
     assert project.settled()
+    assert "Nothing is in quarantine." in project.ok("quarantine", "list").err
+
+
+def test_what_no_configuration_names_comes_back_unmanaged(project: ProjectFolder) -> None:
+    project.write(USERS)
+    project.apply()
+    project.write("")
+    project.ok("apply", "--auto-approve", environment=CAREFUL)
+    restored = project.ok("quarantine", "restore", "sqlite_table.users", "--json").document["restored"]
+    assert restored[0]["unmanaged"] == ["table users"]
+    assert project.ok("state", "list").out == ""
+    assert project.objects() == {"users"}
+
+
+def test_purging_waits_for_the_retention(project: ProjectFolder) -> None:
+    project.write(USERS)
+    project.apply()
+    project.ok("destroy", "--auto-approve", environment=CAREFUL)
+    refused = project.run("quarantine", "purge", "sqlite_table.users")
+    assert refused.code == 1
+    assert "is kept until" in refused.err
+    assert "--force" in project.ok("quarantine", "purge").err
+    unknown = project.run("quarantine", "restore", "sqlite_table.nobody")
+    assert unknown.code == 1
+    assert "sqlite_table.nobody is not in quarantine" in unknown.err
+    assert "for good" in project.ok("quarantine", "purge", "sqlite_table.users", "--force").out
+    assert project.ok("state", "list").out == ""
+    assert project.ok("quarantine", "list", "--json").document["entries"] == []
 
 
 def test_a_failing_apply_leaves_database_and_state_as_they_were(project: ProjectFolder) -> None:

@@ -17,7 +17,7 @@ from tests.targets import Settings, Target
 
 EMPTY = {
     *("Ping", "Version", "GetState", "GetAuditLog", "VerifyAuditLog"),
-    *("ListBackups", "ListMigrations"),
+    *("ListBackups", "ListMigrations", "ListQuarantine", "PurgeQuarantine"),
 }
 """Functions whose request has no fields, or none that is required."""
 

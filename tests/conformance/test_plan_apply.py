@@ -206,33 +206,21 @@ def test_one_failure_leaves_nothing_half_done(target: Target, settings: Settings
     assert others["summary"]["created"] == 2
 
 
-def test_safe_destroy_refuses_and_says_how_to_turn_it_off(
+def test_what_would_be_lost_is_kept_unless_that_is_turned_off(
     target: Target, settings: Settings, client: Client, connect: Callable[[Settings], Client]
 ) -> None:
     client.apply(*all_of(target))
-    before = target.dump(settings)
     table = target.samples[0]
     fewer = {**table.config, "columns": list(table.config["columns"])[:-1]}
     careful = {name: value for name, value in settings.items() if name != "safe_destroy"}
     for wary in (connect(careful), connect({**settings, "safe_destroy": True})):
-        errors = [
-            wary.refused("DeleteResource", {"resource_type": table.type, "name": table.name}),
-            wary.refused("Apply", {"resources": [wanted(table.type, table.name, {}, "delete")]}),
-            wary.refused("Apply", {"resources": [wanted(table.type, table.name, fewer)]}),
-            wary.refused(
-                "UpdateResource", {"resource_type": table.type, "name": table.name, "config": fewer}
-            ),
-        ]
-        for error in errors:
-            assert isinstance(error, OperationError)
-            assert error.code == "safe_destroy"
-            assert "safe_destroy = false" in error.message
-        plan = wary.plan(wanted(table.type, table.name, {}, "delete"))
-        assert any("safe_destroy" in warning for warning in plan["warnings"])
-    assert target.dump(settings) == before
-    assert any(
-        "data" in warning for warning in client.plan(wanted(table.type, table.name, fewer))["warnings"]
-    )
+        plan = wary.plan(wanted(table.type, table.name, fewer), detail=True)
+        assert any("quarantine" in step["description"] for step in plan["steps"])
+        assert not any("data_loss" in str(step.get("risks")) for step in plan["steps"])
+    plan = client.plan(wanted(table.type, table.name, fewer), detail=True)
+    assert not any("quarantine" in step["description"] for step in plan["steps"])
+    assert any("data_loss" in str(step.get("risks")) for step in plan["steps"])
+    before = target.dump(settings)
     client.apply(wanted(table.type, table.name, fewer))
     assert target.dump(settings) != before
 

@@ -18,6 +18,7 @@ EXTENSIONS = {
     "PlanResource": ["ignore_changes", "depends_on"],
     "PlanResponse": ["steps", "fingerprint", "unmanaged"],
     "ApplyResponse": ["steps", "state"],
+    "ApplyResult": ["quarantine_location"],
     "AttributeSchema": ["elements"],
 }
 

@@ -306,6 +306,26 @@ CASES: list[tuple[Message, str]] = [
             '"faults":[{"kind":"cut","entry":3,"message":""}]}'
         ),
     ),
+    (x.QuarantineRequest(), "{}"),
+    (
+        x.QuarantineResponse(
+            success=True, entries=(x.QuarantineEntry(id="1", resource_type="view", name="v"),)
+        ),
+        (
+            '{"success":true,"entries":[{"id":"1","resource_type":"view","name":"v","location":"",'
+            '"quarantined_at":"","quarantined_by":"","retained_until":"","expired":false}]}'
+        ),
+    ),
+    (
+        x.RestoreQuarantineRequest(ids=("1",), configured=("table t",)),
+        '{"ids":["1"],"configured":["table t"]}',
+    ),
+    (
+        x.RestoreQuarantineResponse(success=True, managed=("table t",), notes=("n",)),
+        '{"success":true,"restored":[],"managed":["table t"],"notes":["n"]}',
+    ),
+    (x.PurgeQuarantineRequest(force=True), '{"force":true}'),
+    (x.PurgeQuarantineResponse(success=True), '{"success":true,"purged":[]}'),
     (m.TransactionRequest(transaction_id="t"), '{"transaction_id":"t"}'),
     (
         m.TransactionResponse(success=True, transaction_id="t", status="active", started_at=NOON),

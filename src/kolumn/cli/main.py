@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backup": ("backup", "list, verify and restore what was saved before it was destroyed"),
     "drift": ("drift", "compare the databases with the state"),
     "audit": ("audit", "show who changed what, and verify that record"),
+    "quarantine": ("quarantine", "list, restore or purge what was deleted"),
     "show": ("show", "show a saved plan, a resource or the whole state"),
     "output": ("output", "show the outputs of the last apply"),
     "graph": ("graph", "draw the dependencies of the resources"),

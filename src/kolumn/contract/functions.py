@@ -277,6 +277,30 @@ _TABLE = (
         _NONE,
         "Put the rows of a backup back",
     ),
+    Function(
+        "ListQuarantine",
+        Tier.EXTENSION,
+        x.QuarantineRequest,
+        x.QuarantineResponse,
+        _NONE,
+        "List what was deleted and can come back",
+    ),
+    Function(
+        "RestoreQuarantine",
+        Tier.EXTENSION,
+        x.RestoreQuarantineRequest,
+        x.RestoreQuarantineResponse,
+        _NONE,
+        "Bring back what was deleted",
+    ),
+    Function(
+        "PurgeQuarantine",
+        Tier.EXTENSION,
+        x.PurgeQuarantineRequest,
+        x.PurgeQuarantineResponse,
+        _NONE,
+        "Remove for good what was deleted",
+    ),
 )
 
 FUNCTIONS: Mapping[str, Function] = MappingProxyType({function.name: function for function in _TABLE})

@@ -233,6 +233,8 @@ class PlanStep(Message, frozen=True, kw_only=True):
     """What the session arranges around the transaction, in the provider's own terms."""
     values: bool = False
     """Whether values, secrets among them, stand apart from `sql`: then that alone cannot be run."""
+    quarantine_location: str = ""
+    """Where what it removes waits and can come back from."""
 
 
 class PlanResponse(Message, frozen=True, kw_only=True):
@@ -259,6 +261,8 @@ class ApplyResult(Message, frozen=True, kw_only=True):
     success: bool = always(bool)
     state: JSONObject = omitempty(dict)
     error: str = ""
+    quarantine_location: str = ""
+    """Extension: where what was deleted waits."""
 
 
 class ApplySummary(Message, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from kolumn.engine.audit.trail import Trail
 from kolumn.engine.backup.vault import Vault
 from kolumn.engine.handler import Registry
 from kolumn.engine.planner import Planner
+from kolumn.engine.quarantine.place import Quarantine
 from kolumn.engine.session import Catalog, Compiler, Session
 from kolumn.engine.state import StateStore
 
@@ -42,6 +43,10 @@ class FunctionGroup:
     """Whether a delete must leave a way back (spec 8.3)."""
     query_timeout: float | None = None
     """Seconds a call, or a transaction, may take unless a request says so itself; None without a limit."""
+    quarantine: Quarantine | None = None
+    """Where what is deleted can be set aside; None where the database has no room for it."""
+    retention_days: int = 30
+    """How long what is set aside is kept at least."""
     online: bool = False
     """Whether changes are made so that others can work on, unless a request says so itself."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from kolumn.contract.context import Context
+from kolumn.engine.operations import Statement
 
 Scalar = str | int | None
 Row = Mapping[str, Scalar]
@@ -66,6 +67,12 @@ class Metadata(Protocol):
 
     def delete(self, context: Context, table: Table, where: Sequence[Condition]) -> None:
         """Remove the rows that meet all conditions."""
+
+    def insertion(self, table: Table, row: Row, computed: Mapping[str, str] | None = None) -> Statement:
+        """Return what adds a row, for a step that does it with its own work; `computed` are expressions."""
+
+    def deletion(self, table: Table, where: Sequence[Condition]) -> Statement:
+        """Return what removes the rows that meet all conditions, for a step likewise."""
 
     def select(
         self,

@@ -15,6 +15,7 @@ from kolumn.engine.changes import attribute_changes
 from kolumn.engine.declaration import sensitive_fields
 from kolumn.engine.handler import Handler
 from kolumn.engine.operations import Step
+from kolumn.engine.quarantine.catalogue import Entry
 from kolumn.engine.resource import Ref
 from kolumn.engine.rewriting import with_kept
 
@@ -98,6 +99,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             for risk in step.risks
         )
         return (*self.notes, *risks)
+
+    quarantined: tuple[tuple[int, Entry], ...] = ()
+    """What is set aside, each with the position of the step that does it."""
+
+    def locations(self) -> dict[Ref, str]:
+        """Return where what is deleted will wait, by object; what is not among them is deleted for good."""
+        found: dict[Ref, str] = {}
+        for _, entry in self.quarantined:
+            for kept in entry.kept:
+                if kept.how in ("moved", "along", "dropped"):
+                    found[kept.object] = str(kept.place) if kept.place is not None else entry.location
+        return found
 
 
 _RISK_WORDS = {

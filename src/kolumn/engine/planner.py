@@ -20,6 +20,11 @@ from kolumn.engine.dependents import with_dependents
 from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.operations import NOTHING, Drop, Operation, Risk, Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
+from kolumn.engine.quarantine.catalogue import Entry
+from kolumn.engine.quarantine.operations import QUARANTINE, MoveBack
+from kolumn.engine.quarantine.place import Quarantine
+from kolumn.engine.quarantine.planning import Mark, Setting, mark_of, quarantined
+from kolumn.engine.quarantine.restoring import Restoration
 from kolumn.engine.remembered import recall
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rewriting import with_kept
@@ -60,6 +65,8 @@ class _Question(NamedTuple):
     restore: bool
     state: int
     """`StateStore.revision`."""
+    careful: bool = False
+    """Whether what goes is set aside."""
 
 
 class _Answer(NamedTuple):
@@ -99,7 +106,15 @@ class Planner:
     everything it follows from is still what it was.
     """
 
-    def __init__(self, registry: Registry, catalog: Catalog, compiler: Compiler, state: StateStore) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        catalog: Catalog,
+        compiler: Compiler,
+        state: StateStore,
+        quarantine: Quarantine | None = None,
+    ) -> None:
+        self._quarantine = quarantine
         self._registry = registry
         self._catalog = catalog
         self._compiler = compiler
@@ -114,25 +129,68 @@ class Planner:
         prune: bool = False,
         online: bool = False,
         restore: bool = False,
+        quarantine: Callable[[], frozenset[str]] | None = None,
     ) -> Plan:
         """Return the plan that makes the database hold what `resources` says.
 
         The database is read once, now. With `prune` whatever nobody names is deleted; `online` asks for steps
         that let others work on (see `Compiler.compile`); with `restore` what configuration leaves alone becomes
-        what it was after the last apply. Raises ValidationError with every fault of every resource.
+        what it was after the last apply. With `quarantine`, which returns the ids in use there, what goes is set
+        aside. Raises ValidationError with every fault of every resource.
         """
-        question = _Question(tuple(resources), prune, online, restore, self._state.revision)
+        careful = quarantine is not None and self._quarantine is not None
+        question = _Question(tuple(resources), prune, online, restore, self._state.revision, careful)
         context.check()
         live = self._catalog.scan(context)
         last, self._last = self._last, None
         if last is not None and last.question == question and last.live.same(live):
             return last.plan
-        plan = self._plan(context, question, live)
+        plan = self._plan(context, question, live, quarantine)
         if plan.steps:
             self._last = _Answer(question, live, plan)
         return plan
 
-    def _plan(self, context: Context, question: _Question, live: Snapshot) -> Plan:
+    def restore(self, context: Context, restored: Restoration, live: Snapshot) -> Plan:
+        """Return the plan that brings things back from quarantine; `live` is what the database holds now."""
+        there = live.with_changes(restored.overlay)
+        items = []
+        for ref, model in restored.wanted.items():
+            handler = self._registry.get(ref.type)
+            request = PlanResource(
+                resource_type=ref.type, name=ref.identity, config=handler.config(model), action="update"
+            )
+            key = ResourceKey(ref.type, ref.identity)
+            items.append(_Item(request, key, handler, None, ref=ref, wanted=model, live=there.get(ref)))
+        self._complete(items, there)
+        question = _Question((), False, False, False, self._state.revision)
+        operations, owners = self._operations(items, there, question, Claims())
+        operations = self._compiler.ordered(operations, there)
+        back = frozenset(each.subject for each in restored.first if isinstance(each, MoveBack))
+        operations = [self._after(each, back) for each in operations]
+        first = self._compiler.consolidate(list(restored.first), live)
+        for each in first:
+            owners.setdefault(each.subject, ResourceKey(each.subject.type, each.subject.identity))
+        return self._arrange(context, items, live, [*first, *operations], owners, {}, online=False)
+
+    def _after(self, operation: Operation, back: frozenset[Ref]) -> Operation:
+        """Return the operation to come after what it uses is back, also where the database does not insist."""
+        model = getattr(operation, "after", None)
+        if model is None or operation.subject not in operation.alters:
+            return operation
+        used = (self._registry.get(operation.subject.type).uses(model) & back) - {operation.subject}
+        return dataclasses.replace(
+            operation,
+            requires=operation.requires | used,
+            guesses=operation.guesses | (used - operation.requires),
+        )
+
+    def _plan(
+        self,
+        context: Context,
+        question: _Question,
+        live: Snapshot,
+        used: Callable[[], frozenset[str]] | None,
+    ) -> Plan:
         items, problems = self._items(question.resources)
         for item in items:
             item.unchanged = self._is_unchanged(item, live)
@@ -150,7 +208,37 @@ class Planner:
                 changes=tuple(_change(item, "unchanged", asked) for item in items),
                 notes=tuple(_notes(items)),
             )
-        return self._arrange(context, items, live, operations, owners, online=question.online)
+        entries: Mapping[Mark, tuple[Entry, ...]] = {}
+        if question.careful and used is not None:
+            operations, entries = self._set_aside(items, operations, live, used)
+        operations = self._compiler.ordered(operations, live)
+        for operation in operations:
+            owners.setdefault(
+                operation.subject, ResourceKey(operation.subject.type, operation.subject.identity)
+            )
+        return self._arrange(context, items, live, operations, owners, entries, online=question.online)
+
+    def _set_aside(
+        self,
+        items: Sequence[_Item],
+        operations: Sequence[Operation],
+        live: Snapshot,
+        used: Callable[[], frozenset[str]],
+    ) -> tuple[list[Operation], Mapping[Mark, tuple[Entry, ...]]]:
+        """Return the operations so that what they remove is set aside, and what is to be noted of it."""
+        assert self._quarantine is not None
+        wanted = {item.ref for item in items if item.ref is not None and item.request.action != "delete"}
+        names = {managed.ref: key.name for key, managed in self._state.managed()}
+        setting = Setting(
+            self._registry,
+            self._compiler,
+            self._quarantine,
+            live,
+            used,
+            wanted.__contains__,
+            lambda ref: names.get(ref, ""),
+        )
+        return quarantined(operations, setting)
 
     def _pruned(self, items: Sequence[_Item], live: Snapshot) -> Iterator[_Item]:
         """Yield the deletion of everything live that nobody names."""
@@ -384,11 +472,6 @@ class Planner:
                 owners.setdefault(
                     each.ref, owners.get(each.source, ResourceKey(each.source.type, each.source.identity))
                 )
-        operations = self._compiler.ordered(operations, live)
-        for operation in operations:
-            owners.setdefault(
-                operation.subject, ResourceKey(operation.subject.type, operation.subject.identity)
-            )
         return operations, owners
 
     def _followed(self, item: _Item, renames: Iterable[Operation]) -> tuple[Any, frozenset[Ref]]:
@@ -424,12 +507,14 @@ class Planner:
         live: Snapshot,
         operations: list[Operation],
         owners: dict[Ref, ResourceKey],
+        entries: Mapping[Mark, tuple[Entry, ...]],
         *,
         online: bool,
     ) -> Plan:
         keys = [_owner(operation, owners) for operation in operations]
         order = graph.order(operations, _preferences(items, operations, keys))
         steps: list[Step] = []
+        noted: list[tuple[int, Entry]] = []
         step_owners: list[ResourceKey] = []
         spans: list[range] = []
         state = live
@@ -439,16 +524,20 @@ class Planner:
             users.note({ref: live.get(ref) for ref in live.refs()})
         for at in order:
             context.check()
-            compiled = [
-                _honest(step) for step in self._compiler.compile(operations[at], state, online=online)
-            ]
+            compiled = [_honest(step) for step in self._compiled(operations[at], state, online=online)]
             spans.append(range(len(steps), len(steps) + len(compiled)))
+            mark = mark_of(operations[at])
+            for entry in entries.get(mark, ()) if mark is not None and compiled else ():
+                noted.append((len(steps) + len(compiled) - 1, entry))
             steps += compiled
             step_owners += [keys[at]] * len(compiled)
             state = state.with_changes(self._effect(operations[at], state, users))
         first: dict[ResourceKey, int] = {}
         for place, at in enumerate(order):
             first.setdefault(keys[at], place)
+            for ref in getattr(operations[at], "along", ()):
+                if ref in owners:
+                    first.setdefault(owners[ref], place)
         changed = sorted((item for item in items if item.key in first), key=lambda item: first[item.key])
         asked = _Asked.of(items)
         results = [_change(item, _action(item), asked) for item in changed]
@@ -464,7 +553,13 @@ class Planner:
                 msgspec.structs.replace(question, steps=spans[place])
                 for place, question in self._compiler.questions([operations[at] for at in order], live)
             ),
+            quarantined=tuple(noted),
         )
+
+    def _compiled(self, operation: Operation, state: Snapshot, *, online: bool) -> list[Step]:
+        if isinstance(operation, QUARANTINE) and self._quarantine is not None:
+            return self._quarantine.compile(operation, state)
+        return self._compiler.compile(operation, state, online=online)
 
     def _unmanaged(self, items: Iterable[_Item], live: Snapshot) -> Iterator[Ref]:
         meant = {managed.ref for _, managed in self._state.managed()}

@@ -31,6 +31,8 @@ from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.migration.functions import MigrationFunctions
 from kolumn.engine.migration.script_functions import ScriptFunctions
 from kolumn.engine.planner import Planner
+from kolumn.engine.quarantine.place import Quarantine
+from kolumn.engine.quarantine_functions import QuarantineFunctions
 from kolumn.engine.resource_functions import ResourceFunctions
 from kolumn.engine.session import Capabilities, Catalog, Compiler, Session
 from kolumn.engine.state import StateStore
@@ -40,6 +42,7 @@ from kolumn.version import __version__
 
 GROUPS: tuple[type[FunctionGroup], ...] = (
     ResourceFunctions,
+    QuarantineFunctions,
     AuditFunctions,
     DriftFunctions,
     ValidationFunctions,
@@ -62,6 +65,10 @@ class Connection:
     """Whether changes are noted in the audit trail."""
     safe_destroy: bool = True
     """Whether a delete must leave a way back (spec 8.3)."""
+    quarantine: Quarantine | None = None
+    """Where what is deleted can be set aside; None where the database has no room for it."""
+    retention_days: int = 30
+    """How long what is set aside is kept at least."""
     online: bool = False
     """Whether changes are made so that others can work on (see `Compiler.compile`)."""
     query_timeout: float | None = None
@@ -132,7 +139,13 @@ class BaseProvider(ABC):
             self._conversation.roll_back()
             before, self._connection = self._connection, connection
             self._backups = backups
-            self._planner = Planner(self._registry, connection.catalog, connection.compiler, self._state)
+            self._planner = Planner(
+                self._registry,
+                connection.catalog,
+                connection.compiler,
+                self._state,
+                connection.quarantine,
+            )
             if before is not None:
                 before.session.close()
         ConnectionLogger.info("connected", provider=self.name, server=server)
@@ -209,6 +222,8 @@ class BaseProvider(ABC):
                     self._backups, provider=self.name, database=connection.session.capabilities.server
                 ),
                 safe_destroy=connection.safe_destroy,
+                quarantine=connection.quarantine,
+                retention_days=connection.retention_days,
                 online=connection.online,
             )
             if group is TransactionFunctions:

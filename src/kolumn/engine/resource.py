@@ -88,6 +88,7 @@ class Snapshot:
         "_layers",
         "_load",
         "_owner",
+        "_owners",
         "aside",
     )
 
@@ -107,6 +108,7 @@ class Snapshot:
         self._load = load
         self._attached: Mapping[Ref, tuple[Ref, ...]] = {} if attached is None else attached
         self._owner = owner
+        self._owners: Mapping[Ref, Ref] | None = None
         self._layers: tuple[Mapping[Ref, Any], ...] = ()
         self._attached_layers: tuple[Mapping[Ref, tuple[Ref, ...]], ...] = ()
         self._cache: dict[Ref, Any] = {}
@@ -145,6 +147,12 @@ class Snapshot:
             if owner in layer:
                 return layer[owner]
         return self._attached.get(owner, ())
+
+    def owner(self, ref: Ref) -> Ref | None:
+        """Return what `ref` belonged to when the catalogue was read, None for nothing."""
+        if self._owners is None:
+            self._owners = {each: owner for owner, refs in self._attached.items() for each in refs}
+        return self._owners.get(ref)
 
     def dependents(self, ref: Ref) -> tuple[Ref, ...]:
         """Return what the catalogue says depends on `ref`, an object or a part of one, as it was read."""

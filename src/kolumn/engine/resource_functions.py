@@ -8,6 +8,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
@@ -27,10 +28,12 @@ from kolumn.engine.journal import interruption
 from kolumn.engine.operations import Risk, Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
 from kolumn.engine.planner import find
+from kolumn.engine.quarantine import catalogue
+from kolumn.engine.quarantine.recording import recorded
 from kolumn.engine.resource import Ref, Snapshot
 
 SAFE_DESTROY_HINT = (
-    "safe_destroy is on and this provider has no quarantine yet, so nothing is deleted. "
+    "safe_destroy is on, and this cannot be kept in quarantine, so nothing is changed. "
     "To delete for good set safe_destroy = false in the provider block, or KOLUMN_SAFE_DESTROY=false."
 )
 
@@ -64,16 +67,17 @@ class ResourceFunctions(FunctionGroup):
             else []
         )
         warnings = list(plan.warnings)
+        waiting = {at: entry.location for at, entry in plan.quarantined}
         if plan.steps and (journal := self.session.journal):
             warnings += filter(None, [interruption(journal.unfinished(context))])
-        if self.safe_destroy and (refused := next(_destructive(plan), None)):
+        if self.safe_destroy and (refused := next(self._destructive(plan), None)):
             warnings.append(f"{refused}: apply will refuse this plan, since {SAFE_DESTROY_HINT}")
         return m.PlanResponse(
             success=True,
             execution_order=_execution_order(plan),
             resources=tuple(_planned(change) for change in plan.changes),
             warnings=tuple(warnings),
-            steps=tuple(_step(at, plan, each) for at, each in enumerate(rows)),
+            steps=tuple(_step(at, plan, each, waiting.get(at, "")) for at, each in enumerate(rows)),
             fingerprint=plan.fingerprint if detail else "",
             unmanaged=tuple(map(str, plan.unmanaged)) if detail else (),
         )
@@ -96,8 +100,8 @@ class ResourceFunctions(FunctionGroup):
                     "Plan again.",
                     code="stale_plan",
                 )
-            if self.safe_destroy and (refused := next(_destructive(plan), None)):
-                raise OperationError(f"{refused}: {SAFE_DESTROY_HINT}", code="safe_destroy")
+            self._refuse_loss(plan)
+            plan = self._recorded(context, plan)
             saving = (
                 Saving(self.session, self.registry, self.vault, plan, self.compiler)
                 if options.backup
@@ -111,22 +115,60 @@ class ResourceFunctions(FunctionGroup):
                 keep_partial=options.keep_partial,
                 companion=saving or ALONE,
             )
+            self._tidied(plan, outcome)
             live = self.catalog.scan(Context.background())
             self._record(plan, request, live, outcome)
         applied = self._applied(plan, outcome, live, detail=options.detail)
         return msgspec.structs.replace(applied, backup_path=saving.path if saving is not None else "")
 
     def _planned(self, context: Context, resources: Sequence[m.PlanResource], options: m.PlanOptions) -> Plan:
+        metadata = self.session.metadata
+        used = None
+        if self.safe_destroy and metadata is not None:
+            used = partial(catalogue.taken, context, metadata)
         return self.planner.plan(
             context,
             resources,
             prune=options.prune,
             online=self.online or options.online,
             restore=options.restore,
+            quarantine=used,
         )
 
     def _recorder(self, function: str) -> Recorder:
         return Recorder(self.trail, self.session, function)
+
+    def _recorded(self, context: Context, plan: Plan) -> Plan:
+        """Return the plan whose steps note what they set aside."""
+        if not plan.quarantined:
+            return plan
+        assert self.session.metadata is not None
+        assert self.quarantine is not None
+        self.session.metadata.make(context, catalogue.TABLE)
+        at_once = self.session.capabilities.transactional_ddl and not any(
+            step.alone or not step.transactional for step in plan.steps
+        )
+        return recorded(plan, self.session.metadata, self.quarantine, self.retention_days, at_once=at_once)
+
+    def _tidied(self, plan: Plan, outcome: Outcome) -> None:
+        """Leave no empty list behind where nothing was set aside after all."""
+        if plan.quarantined and outcome.error is not None:
+            catalogue.tidy(self.session)
+
+    def _refuse_loss(self, plan: Plan) -> None:
+        if self.safe_destroy and (refused := next(self._destructive(plan), None)):
+            raise OperationError(f"{refused}: {SAFE_DESTROY_HINT}", code="safe_destroy")
+
+    def _destructive(self, plan: Plan) -> Iterator[str]:
+        """Yield in words what a plan would destroy: deleted resources, and steps that lose data."""
+        locations = plan.locations()
+        for change in plan.changes:
+            if change.action == "delete" and change.exists and change.ref not in locations:
+                yield f"{change.ref} would be deleted"
+        for step in plan.steps:
+            for risk in step.risks:
+                if risk.kind == "data_loss":
+                    yield f"{step.subject}: {risk.message}"
 
     def _record(self, plan: Plan, request: m.PlanRequest, live: Snapshot, outcome: Outcome) -> None:
         """Keep in state what stands: after a failure only what was finished or had been managed before."""
@@ -140,10 +182,10 @@ class ResourceFunctions(FunctionGroup):
             changes = tuple(
                 change for change in changes if change.key in finished or change.action == "unchanged"
             )
-        self.state.record(changes, requests, live)
+        self.state.record(changes, requests, live, plan.locations())
 
     def _applied(self, plan: Plan, outcome: Outcome, live: Snapshot, *, detail: bool) -> m.ApplyResponse:
-        finished = _finished(plan, outcome)
+        finished, locations = _finished(plan, outcome), plan.locations()
         results = []
         counts = dict.fromkeys(("created", "updated", "deleted", "unchanged", "failed"), 0)
         words = {"create": "created", "update": "updated", "delete": "deleted", "unchanged": "unchanged"}
@@ -162,6 +204,9 @@ class ResourceFunctions(FunctionGroup):
                     if error or (not detail and change.action == "unchanged")
                     else _computed(change.ref, live),
                     error=error,
+                    quarantine_location=""
+                    if error or change.action != "delete"
+                    else locations.get(change.ref, ""),
                 )
             )
         message = ""
@@ -217,14 +262,17 @@ class ResourceFunctions(FunctionGroup):
         )
 
     def delete(self, context: Context, request: m.DeleteResourceRequest) -> m.DeleteResourceResponse:
-        """Remove a resource. Raises OperationError `not_found`, or `safe_destroy` while that is on."""
+        """Remove a resource: set it aside, or for good where safe_destroy is off.
+
+        Raises OperationError `not_found`, or `safe_destroy` for what cannot be set aside while that is on.
+        """
         handler = self.registry.get(request.resource_type)
         live = self.catalog.scan(context)
         ref = self._locate(handler.type, request.name, live)
         if ref is None:
             raise _not_found(handler.type, request.name)
         before = self._state_of(ref, live)
-        self._one(
+        plan = self._plan_of_one(
             context,
             m.PlanResource(
                 resource_type=request.resource_type,
@@ -233,7 +281,9 @@ class ResourceFunctions(FunctionGroup):
                 action="delete",
             ),
         )
-        return m.DeleteResourceResponse(success=True, before_state=before)
+        return m.DeleteResourceResponse(
+            success=True, before_state=before, quarantine_location=plan.locations().get(ref, "")
+        )
 
     def read(self, context: Context, request: m.ReadResourceRequest) -> m.ReadResourceResponse:
         """Return what the database has of a resource: its configuration with identity and digest."""
@@ -267,6 +317,9 @@ class ResourceFunctions(FunctionGroup):
         return m.DiscoverResourcesResponse(success=True, resources=tuple(found))
 
     def _one(self, context: Context, resource: m.PlanResource) -> ResourceChange:
+        return self._plan_of_one(context, resource).changes[0]
+
+    def _plan_of_one(self, context: Context, resource: m.PlanResource) -> Plan:
         """Apply one operation; raise what an apply of several reports in its results."""
         request = m.PlanRequest(resources=(resource,))
         with self.session.lock(context, "apply"):
@@ -278,13 +331,14 @@ class ResourceFunctions(FunctionGroup):
                 )
             if resource.action == "update" and not change.exists:
                 raise _not_found(change.key.type, change.key.name)
-            if self.safe_destroy and (refused := next(_destructive(plan), None)):
-                raise OperationError(f"{refused}: {SAFE_DESTROY_HINT}", code="safe_destroy")
+            self._refuse_loss(plan)
+            plan = self._recorded(context, plan)
             outcome = applier.run(context, self.session, plan, self._recorder(_SINGLE[resource.action]))
+            self._tidied(plan, outcome)
             if outcome.error is not None:
                 raise outcome.error
             self._record(plan, request, self.catalog.scan(context), outcome)
-        return change
+        return plan
 
     def _locate(self, resource_type: str, name: str, live: Snapshot) -> Ref | None:
         managed = self.state.get(ResourceKey(resource_type, name))
@@ -304,17 +358,6 @@ def _computed(ref: Ref, live: Snapshot) -> dict[str, Any]:
 
 def _not_found(resource_type: str, name: str) -> OperationError:
     return OperationError(f"{resource_type} {name} does not exist in the database.", code="not_found")
-
-
-def _destructive(plan: Plan) -> Iterator[str]:
-    """Yield in words what a plan would destroy: deleted resources, and steps that lose data."""
-    for change in plan.changes:
-        if change.action == "delete":
-            yield f"{change.ref} would be deleted"
-    for step in plan.steps:
-        for risk in step.risks:
-            if risk.kind == "data_loss":
-                yield f"{step.subject}: {risk.message}"
 
 
 def _finished(plan: Plan, outcome: Outcome) -> frozenset[ResourceKey]:
@@ -347,7 +390,7 @@ def _planned(change: ResourceChange) -> m.PlannedResource:
     )
 
 
-def _step(at: int, plan: Plan, rows: int | None) -> m.PlanStep:
+def _step(at: int, plan: Plan, rows: int | None, location: str) -> m.PlanStep:
     step: Step = plan.steps[at]
     return m.PlanStep(
         order=at + 1,
@@ -364,6 +407,7 @@ def _step(at: int, plan: Plan, rows: int | None) -> m.PlanStep:
         risks=tuple(map(_risk, step.risks)),
         needs=tuple(sorted(step.needs)),
         values=any(statement.parameters for statement in (*step.statements, *(step.undo or ()))),
+        quarantine_location=location,
     )
 
 

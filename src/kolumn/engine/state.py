@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -190,7 +191,7 @@ class StateStore:
         """Return what is managed under `key`, or None."""
         with self._lock:
             instance = self._instances.get(key)
-        if instance is None or instance.status == "deleted":
+        if instance is None or instance.status != "active":
             return None
         return _managed(key, instance)
 
@@ -199,7 +200,7 @@ class StateStore:
         with self._lock:
             entries = list(self._instances.items())
         for key, instance in entries:
-            if instance.status != "deleted":
+            if instance.status == "active":
                 yield key, _managed(key, instance)
 
     def config_digest(self, resource: PlanResource) -> str:
@@ -213,22 +214,25 @@ class StateStore:
         changes: Iterable[ResourceChange],
         requests: Mapping[ResourceKey, PlanResource],
         live: Snapshot,
+        locations: Mapping[Ref, str] = MappingProxyType({}),
     ) -> None:
-        """Write what was applied: one entry per resource that `live` has or implies, none for others."""
+        """Write what was applied: one entry per resource that `live` has or implies, none for others.
+
+        What was deleted stays, `quarantined`, where `locations` says where it waits.
+        """
         now = Timestamp.utc_now()
         with self._lock:
             for change in changes:
                 request = requests.get(change.key)  # None for what was pruned
                 if request is None or request.action == "delete" or not _is_there(change, live):
-                    self._instances.pop(change.key, None)
+                    gone = self._instances.pop(change.key, None)
+                    if gone is not None and (place := locations.get(change.ref)):
+                        self._instances[change.key] = _quarantined(gone, place, now)
                     continue
                 before = self._instances.get(change.key)
                 self._instances[change.key] = self._instance(change, request, live, before, now)
-            self._serial += 1
-            self.revision += 1
-            self._fresh = False
             self._metadata["last_apply"] = str(now)
-            self._updated = now
+            self._touch(now)
 
     def annotation(self, key: str) -> Any:
         """Return what `annotate` noted, or the host brought along; None where there is nothing."""
@@ -290,6 +294,51 @@ class StateStore:
             **({CONCEALED: concealed} if concealed else {}),
         }
 
+    def bring_back(
+        self, live: Snapshot, names: Mapping[Ref, str], keep: Callable[[ResourceKey], bool]
+    ) -> list[Ref]:
+        """Manage again what came back from quarantine; `names` says what state called it.
+
+        Entries that nobody keeps are forgotten. Returns what is managed again.
+        """
+        now = Timestamp.utc_now()
+        found: list[Ref] = []
+        with self._lock:
+            for ref, name in names.items():
+                key = ResourceKey(ref.type, name)
+                instance = self._instances.get(key)
+                if instance is None or instance.status != "quarantined" or ref not in live:
+                    continue
+                if not keep(key):
+                    del self._instances[key]
+                    continue
+                metadata = {k: v for k, v in instance.metadata.items() if k != "quarantine_location"}
+                self._instances[key] = msgspec.structs.replace(
+                    instance,
+                    status="active",
+                    state={"identity": ref.identity, "digest": live.digest(ref)},
+                    metadata={**metadata, "managed": True, "ref": list(ref)},
+                    updated_at=now,
+                )
+                found.append(ref)
+            self._touch(now)
+        return found
+
+    def forget_quarantined(self, names: Mapping[Ref, str]) -> None:
+        """Forget what was in quarantine and is gone for good."""
+        with self._lock:
+            for ref, name in names.items():
+                instance = self._instances.get(ResourceKey(ref.type, name))
+                if instance is not None and instance.status == "quarantined":
+                    del self._instances[ResourceKey(ref.type, name)]
+            self._touch(Timestamp.utc_now())
+
+    def _touch(self, now: Timestamp) -> None:
+        self._serial += 1
+        self.revision += 1
+        self._fresh = False
+        self._updated = now
+
     def _key(self, instance: ResourceInstance) -> ResourceKey:
         return ResourceKey(instance.type.removeprefix(f"{self._provider}_"), instance.name)
 
@@ -312,6 +361,11 @@ def managed(provider: str, instance: ResourceInstance) -> tuple[ResourceKey, Man
     """Return a resource in state as the engine uses it, with its key."""
     key = ResourceKey(instance.type.removeprefix(f"{provider}_"), instance.name)
     return key, _managed(key, instance)
+
+
+def _quarantined(instance: ResourceInstance, place: str, now: Timestamp) -> ResourceInstance:
+    metadata = {**instance.metadata, "managed": False, "quarantine_location": place}
+    return msgspec.structs.replace(instance, status="quarantined", metadata=metadata, updated_at=now)
 
 
 def _is_there(change: ResourceChange, live: Snapshot) -> bool:

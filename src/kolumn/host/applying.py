@@ -179,7 +179,11 @@ def _after(
 
 
 def _addresses(provider: str, raw: msgspec.Raw) -> set[str]:
-    return {address_of(prefixed_type(provider, each.type), each.name) for each in states.instances(raw)}
+    return {
+        address_of(prefixed_type(provider, each.type), each.name)
+        for each in states.instances(raw)
+        if each.status == "active"
+    }
 
 
 def _deleted(plan: ProviderPlan, reply: ApplyReply, project_plan: ProjectPlan) -> set[str]:
@@ -223,6 +227,7 @@ def _results(
             action=action,
             success=each.success,
             error=veil.text(each.error),
+            quarantine=each.quarantine_location,
         )
 
 

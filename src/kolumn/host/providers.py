@@ -127,6 +127,18 @@ class Client:
         """Put the rows of a backup back."""
         return self._call("RestoreBackup", request, x.RestoreBackupResponse)
 
+    def quarantine(self, *ids: str) -> tuple[x.QuarantineEntry, ...]:
+        """Return what is in quarantine, all of it without ids."""
+        return self._call("ListQuarantine", x.QuarantineRequest(ids=ids), x.QuarantineResponse).entries
+
+    def restore_quarantine(self, request: x.RestoreQuarantineRequest) -> x.RestoreQuarantineResponse:
+        """Bring entries back. Raises OperationError `name_taken`, `not_found`."""
+        return self._call("RestoreQuarantine", request, x.RestoreQuarantineResponse)
+
+    def purge_quarantine(self, request: x.PurgeQuarantineRequest) -> x.PurgeQuarantineResponse:
+        """Remove entries for good. Raises OperationError `retention`, `not_found`."""
+        return self._call("PurgeQuarantine", request, x.PurgeQuarantineResponse)
+
     def version(self) -> m.VersionResponse:
         """Return the provider's version."""
         return self._call("Version", m.VersionRequest(), m.VersionResponse)

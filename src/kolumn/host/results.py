@@ -131,6 +131,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     action: Action
     success: bool
     error: str = ""
+    quarantine: str = ""
+    """Where what was deleted waits, empty where nothing does."""
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):

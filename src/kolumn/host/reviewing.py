@@ -81,7 +81,7 @@ def _action(planned: str, bare: str, steps: Iterable[m.PlanStep], *, known: bool
             return "move"
         return "unchanged" if known else "adopt"
     if planned == "update":
-        dropped = any(step.description.startswith(f"drop {bare} ") for step in steps)
+        dropped = any(step.description.startswith((f"drop {bare} ", f"move {bare} ")) for step in steps)
         return "replace" if dropped else "update"
     return "delete" if planned == "delete" else "create"
 

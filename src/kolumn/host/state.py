@@ -125,7 +125,7 @@ class Managed:
         self._instances: dict[str, tuple[str, Instance]] = {}
         for provider, raw in state.providers.items():
             for instance in instances(raw):
-                if instance.status != "deleted":
+                if instance.status == "active":
                     address = address_of(prefixed_type(provider, instance.type), instance.name)
                     self._instances[address] = (provider, instance)
 

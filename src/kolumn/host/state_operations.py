@@ -10,7 +10,7 @@ import msgspec
 
 from kolumn.contract.errors import StateError, ValidationError
 from kolumn.host import state as states
-from kolumn.host.addresses import covers, name_of, prefixed_type
+from kolumn.host.addresses import address_of, covers, name_of, prefixed_type
 from kolumn.host.backends import Backend, Entry
 from kolumn.host.ledger import Ledger
 from kolumn.host.sealing import shown
@@ -41,11 +41,19 @@ class Shown:
 def listed(state: State, pattern: str = "") -> tuple[Listed, ...]:
     """Return the managed resources that `pattern` covers (an address, a block, a module, a type), sorted.
 
-    Resources an interrupted apply set out to create appear with the status `pending`.
+    Resources an interrupted apply set out to create appear with the status `pending`, deleted ones that can
+    come back with `quarantined`.
     """
     found = [
         _listed(state, address, prefixed_type(provider, instance.type), provider, instance.status)
         for address, (provider, instance) in Managed(state).items()
+    ]
+    found += [
+        _listed(state, address_of(type_, instance.name), type_, provider, instance.status)
+        for provider, raw in state.providers.items()
+        for instance in states.instances(raw)
+        if instance.status == "quarantined"
+        for type_ in (prefixed_type(provider, instance.type),)
     ]
     known = {each.address for each in found}
     found += [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from kolumn.contract.context import Context
 from kolumn.engine.metadata import Condition, Row, Scalar, Table
@@ -63,12 +63,16 @@ class TableMetadata:
 
     def insert(self, context: Context, table: Table, rows: Sequence[Row]) -> None:
         """Add rows."""
+        self._session.run(context, [self.insertion(table, row) for row in rows])
+
+    def insertion(self, table: Table, row: Row, computed: Mapping[str, str] | None = None) -> Statement:
+        """Return the INSERT of a row."""
+        expressions = {name: self._escape(text) for name, text in (computed or {}).items()}
         columns = [each.name for each in table.columns]
-        places = ", ".join([self._parameter] * len(columns))
+        given = [column for column in columns if column not in expressions]
+        places = ", ".join(expressions.get(column, self._parameter) for column in columns)
         text = f"INSERT INTO {self._escaped(table)} ({', '.join(columns)}) VALUES ({places})"
-        self._session.run(
-            context, [Statement(text, tuple(row.get(column) for column in columns)) for row in rows]
-        )
+        return Statement(text, tuple(row.get(column) for column in given))
 
     def update(self, context: Context, table: Table, values: Row, where: Sequence[Condition]) -> None:
         """Change rows."""
@@ -79,9 +83,13 @@ class TableMetadata:
 
     def delete(self, context: Context, table: Table, where: Sequence[Condition]) -> None:
         """Remove rows."""
+        self._session.run(context, [self.deletion(table, where)])
+
+    def deletion(self, table: Table, where: Sequence[Condition]) -> Statement:
+        """Return the DELETE of rows."""
         clause, parameters = self._where(where)
         place = self._escaped(table) if parameters else self._place(table.name)
-        self._session.run(context, [Statement(f"DELETE FROM {place}{clause}", parameters)])
+        return Statement(f"DELETE FROM {place}{clause}", parameters)
 
     def select(
         self,
@@ -115,6 +123,9 @@ class TableMetadata:
         return f" WHERE {tests}", tuple(each.value for each in conditions)
 
     def _escaped(self, table: Table) -> str:
-        """Return the place for a text with parameters: a percent sign in it is doubled where that marks them."""
-        place = self._place(table.name)
-        return place.replace("%", "%%") if "%" in self._parameter else place
+        """Return the place for a text with parameters."""
+        return self._escape(self._place(table.name))
+
+    def _escape(self, text: str) -> str:
+        """Return a text with percent signs doubled where the driver marks parameters with them."""
+        return text.replace("%", "%%") if "%" in self._parameter else text

@@ -17,9 +17,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "Remove everything the project manages from the databases, what depends on others first."
     )
     parser.epilog = (
-        "Objects the project does not manage stay. Deleting needs safe_destroy = false in the "
-        "provider block, or\n"
-        "KOLUMN_SAFE_DESTROY=false, as long as the provider has no quarantine.\n\n"
+        "Objects the project does not manage stay. What is removed waits in quarantine (kolumn quarantine), "
+        "unless\nsafe_destroy = false in the provider block, or KOLUMN_SAFE_DESTROY=false.\n\n"
         "examples:\n"
         "  kolumn destroy\n"
         "  kolumn destroy --target sqlite_table.users --auto-approve\n"

@@ -30,6 +30,8 @@ def applied_text(review: Review, applied: Applied, style: Style) -> str:
         said.append(f"{counts['failed']} failed")
     if not review.has_changes:
         return outputs_text(applied.outputs) if applied.outputs else ""
+    if any(each.quarantine for each in applied.results):
+        lines.append("What was deleted waits in quarantine: `kolumn quarantine list`.")
     verdict = "Apply complete" if applied.error is None else "Apply stopped"
     summary = f"{verdict}: {', '.join(said)} in {applied.seconds:.2f} s."
     lines.append(style.bold(summary))

@@ -23,6 +23,7 @@ def applied_document(applied: Applied) -> dict[str, Any]:
                 "action": each.action,
                 "success": each.success,
                 "error": each.error or None,
+                "quarantine": each.quarantine or None,
             }
             for each in applied.results
         ],

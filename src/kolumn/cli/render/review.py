@@ -191,6 +191,8 @@ def _notes(steps: Iterable[m.PlanStep], style: Style, *, locks: bool) -> Iterato
         notes = [f"! {risk.message} ({_RISKS.get(risk.kind, risk.kind)})" for risk in step.risks]
         if step.rewrites and not any(risk.kind == "table_rewrite" for risk in step.risks):
             notes.append("! rewrites the whole table")
+        if step.quarantine_location:
+            notes.append(f"  kept in quarantine: {step.quarantine_location}")
         if step.lock and locks:
             notes.append(f"  lock: {step.lock}")
         if not step.reversible and not any(risk.kind == "irreversible" for risk in step.risks):

@@ -34,6 +34,7 @@ class PostgresProvider(BaseProvider):
         from kolumn.providers.postgres.connection.session import PostgresSession
         from kolumn.providers.postgres.connection.settings import parse_settings
         from kolumn.providers.postgres.online import Patience
+        from kolumn.providers.postgres.quarantine import PostgresQuarantine, prefix
 
         settings = parse_settings(config)
         session = PostgresSession(settings, REFUSED)
@@ -42,15 +43,17 @@ class PostgresProvider(BaseProvider):
         except BaseException:
             session.close()
             raise
-        hidden = ("information_schema", settings.metadata_schema, f"{settings.metadata_schema}_quarantine")
+        hidden = ("information_schema", settings.metadata_schema)
         return Connection(
             session=session,
-            catalog=PostgresCatalog(session, self._types, hidden),
+            catalog=PostgresCatalog(session, self._types, hidden, prefix(settings.metadata_schema)),
             compiler=PostgresCompiler(
                 self._types, server, Patience(settings.lock_retries + 1, settings.lock_retry_wait)
             ),
             audit=settings.audit,
             safe_destroy=settings.safe_destroy,
+            quarantine=PostgresQuarantine(self._types, server, settings.metadata_schema),
+            retention_days=settings.quarantine_retention_days,
             online=settings.online,
             query_timeout=settings.query_timeout,
         )

@@ -44,12 +44,18 @@ class PostgresCatalog:
     """What one database holds."""
 
     def __init__(
-        self, session: PostgresSession, handlers: Iterable[PostgresHandler[Any]], hidden: Sequence[str]
+        self,
+        session: PostgresSession,
+        handlers: Iterable[PostgresHandler[Any]],
+        hidden: Sequence[str],
+        prefix: str = "",
     ) -> None:
         self._session = session
         self._handlers = {handler.type: handler for handler in handlers}
         self._hidden = tuple(hidden)
         """Schemas that are Kolumn's own."""
+        self._prefix = prefix
+        """What the names of further ones begin with, in which things wait in quarantine."""
 
     def scan(self, context: Context) -> Snapshot:
         """Return everything users keep in the database; what belongs to extensions is theirs."""
@@ -101,7 +107,10 @@ class PostgresCatalog:
     def _shown(self, query: str) -> str:
         """Fill in what every query leaves out: the system's schemas and Kolumn's own."""
         quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in self._hidden)
-        return query.replace("{user_schemas}", f"n.nspname !~ '^pg_' AND n.nspname NOT IN ({quoted})")
+        shown = f"n.nspname !~ '^pg_' AND n.nspname NOT IN ({quoted})"
+        if self._prefix:
+            shown += " AND NOT starts_with(n.nspname, '" + self._prefix.replace("'", "''") + "')"
+        return query.replace("{user_schemas}", shown)
 
     def rows(self, context: Context, tables: Sequence[Ref]) -> Mapping[Ref, int | None]:
         """Return what VACUUM, ANALYZE and the statistics collector know; None where none of them has looked.

@@ -31,6 +31,7 @@ class SQLiteProvider(BaseProvider):
         from kolumn.providers.sqlite.catalog import SQLiteCatalog
         from kolumn.providers.sqlite.compile import SQLiteCompiler
         from kolumn.providers.sqlite.dialect import SQLiteDialect
+        from kolumn.providers.sqlite.quarantine import SQLiteQuarantine
         from kolumn.providers.sqlite.session import SQLiteSession
         from kolumn.providers.sqlite.settings import parse_settings
 
@@ -42,5 +43,7 @@ class SQLiteProvider(BaseProvider):
             compiler=SQLiteCompiler(SQLiteDialect()),
             audit=settings.audit,
             safe_destroy=settings.safe_destroy,
+            quarantine=SQLiteQuarantine(self._registry),
+            retention_days=settings.quarantine_retention_days,
             query_timeout=settings.query_timeout,
         )

@@ -16,6 +16,7 @@ from kolumn.providers.sqlite.tokens import fold
 
 JOURNAL_MODES = ("delete", "truncate", "persist", "memory", "wal", "off")
 
+_DAYS = ValidatorSpec(type="range", value={"min": 0, "max": 36_500}, message="must be 0 to 36500 days")
 _SECONDS = ValidatorSpec(
     type="range", value={"min": 0, "max": 1_000_000}, message="must be 0 to 1000000 seconds"
 )
@@ -44,6 +45,11 @@ class SQLiteSettings:
         "Whether every change is noted in an audit trail, in tables named kolumn_*", default=True
     )
     safe_destroy: bool = attribute("Whether a delete must leave a way back", default=True)
+    quarantine_retention_days: int = attribute(
+        "Days for which what is deleted while safe_destroy is on is kept at least",
+        default=30,
+        validators=[_DAYS],
+    )
     read_only: bool = attribute("Whether the file is opened for reading only", default=False)
     attach: Mapping[str, Any] = attribute("Other database files by the schema name they get", default=None)
     apply_mode: str = attribute(

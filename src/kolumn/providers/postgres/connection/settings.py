@@ -51,6 +51,7 @@ _KEEPALIVES: Mapping[str, str] = {
 _ANYWHERE = ("PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE")
 """Environment variables of libpq that say which database is meant."""
 
+_DAYS = ValidatorSpec(type="range", value={"min": 0, "max": 36_500}, message="must be 0 to 36500 days")
 _SECONDS = ValidatorSpec(
     type="range", value={"min": 0, "max": 1_000_000}, message="must be 0 to 1000000 seconds"
 )
@@ -148,6 +149,11 @@ class PostgresSettings:
         "Whether every change is noted in an audit trail in metadata_schema", default=True
     )
     safe_destroy: bool = attribute("Whether a delete must leave a way back", default=True)
+    quarantine_retention_days: int = attribute(
+        "Days for which what is deleted while safe_destroy is on is kept at least",
+        default=30,
+        validators=[_DAYS],
+    )
     online: bool = attribute(
         "Whether changes are made so that others can go on reading and writing", default=False
     )
