@@ -17,7 +17,7 @@ EXTENSIONS = {
     "PlanRequest": ["options"],
     "PlanResource": ["ignore_changes", "depends_on"],
     "PlanResponse": ["steps", "fingerprint", "unmanaged"],
-    "ApplyResponse": ["steps", "state"],
+    "ApplyResponse": ["steps", "backup_path", "state"],
     "ApplyResult": ["quarantine_location"],
     "AttributeSchema": ["elements"],
 }

@@ -170,7 +170,9 @@ class Planner:
         first = self._compiler.consolidate(list(restored.first), live)
         for each in first:
             owners.setdefault(each.subject, ResourceKey(each.subject.type, each.subject.identity))
-        return self._arrange(context, items, live, [*first, *operations], owners, {}, online=False)
+        plan = self._arrange(context, items, live, [*first, *operations], owners, {}, online=False)
+        # Rows are asked about as they are now, and their values come back within the plan.
+        return msgspec.structs.replace(plan, questions=())
 
     def _after(self, operation: Operation, back: frozenset[Ref]) -> Operation:
         """Return the operation to come after what it uses is back, also where the database does not insist."""

@@ -37,6 +37,11 @@ class Recorder:
         self._last: dict[ResourceKey, int] = {}
         """Position of each resource's last step."""
         self._started = 0
+        self._besides: tuple[Entry, ...] = ()
+
+    def besides(self, *entries: Entry) -> None:
+        """Have these noted with the steps of the transaction that is open; said again, they replace themselves."""
+        self._besides = entries
 
     def begin(self, context: Context, plan: Plan) -> None:
         """See that the trail is whole, and note that `plan` is about to run."""
@@ -58,6 +63,8 @@ class Recorder:
         if not self._trail.is_kept:
             return
         entries = [self._part(key, parts) for key, parts in self._by_owner(executed).items()]
+        entries += self._besides
+        self._besides = ()
         if last:
             stepless = [key for key in self._changes if key not in self._last]
             entries += [self._entry(key, "succeeded", **self._configuration(key)) for key in stepless]

@@ -65,14 +65,18 @@ class BackupFunctions(FunctionGroup):
             if request.dry_run:
                 return _restored([Restored(part, 0) for part in parts], made)
 
+            witness = Recorder(self.trail, self.session, "RestoreBackup")
+
             def put_back(within: Context) -> list[Restored]:
                 done = restore(within, self.session, self.registry, self.vault, chosen)
-                self.trail.record_within(within, *map(_noted, done))
+                if plan.steps:
+                    witness.besides(*map(_noted, done))
+                else:
+                    self.trail.record_within(within, *map(_noted, done))
                 return done
 
             companion = _Restoring(plan, put_back)
             if plan.steps:
-                witness = Recorder(self.trail, self.session, "RestoreBackup")
                 outcome = applier.run(context, self.session, plan, witness, companion=companion)
                 if outcome.error is not None:
                     raise outcome.error
