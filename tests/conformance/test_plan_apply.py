@@ -102,6 +102,13 @@ def test_the_way_there_does_not_matter(
         assert sorted(target.dump(settings)) == sorted(target.dump(others))
 
 
+def test_everything_changes_back(target: Target, client: Client) -> None:
+    client.apply(*all_of(target))
+    client.apply(*all_of(target, changed=True))
+    client.apply(*all_of(target))
+    assert client.plan(*all_of(target))["execution_order"] == []
+
+
 def test_steps_are_told_on_request(target: Target, client: Client) -> None:
     assert "steps" not in client.plan(*all_of(target))
     plan = client.plan(*all_of(target), detail=True)

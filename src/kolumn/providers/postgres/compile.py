@@ -112,14 +112,16 @@ class PostgresCompiler:
             if each.RENAMES:
                 continue
             for ref in each.removes | each.alters:
+                # What stands on a table that is altered need not stand on the column that goes or changes.
+                removes = each.removes if ref in each.removes else NOTHING
                 for dependent in live.dependents(ref):
                     if dependent.type == ref.type == "table":
                         continue
                     if dependent in live:
-                        found[dependent].append(_Stand(each.removes, each.alters))
+                        found[dependent].append(_Stand(removes, each.alters))
                     elif (owner := self.owner_of(dependent, live)) not in (None, each.subject):
                         assert owner is not None
-                        found[owner].append(_Stand(each.removes, each.alters, dependent))
+                        found[owner].append(_Stand(removes, each.alters, dependent))
         return found
 
     def _informed(

@@ -28,6 +28,10 @@ from kolumn.providers.postgres.wording import texts
 SCRATCH = "kolumn_scratch"
 """The schema in which wanted objects are rehearsed; it never outlives its transaction."""
 
+_AT_ONCE = 500
+"""Objects in one transaction: each takes several of the server's locks, and all sessions together have 6,400 where
+nothing else is set (max_locks_per_transaction); a transaction with thousands of new tables is slow besides."""
+
 Pair = tuple[Handler[Any], Any, Any]
 
 
@@ -50,9 +54,11 @@ def settle(
     questions = list(_questions(pairs))
     if not questions:
         return settled
-    for question, found in _answers(context, session, server, questions):
-        known = frozenset(texts(question.live))
-        settled[question.at] = question.handler.worded(question.wanted, question.rehearsed, found, known)
+    for start in range(0, len(questions), _AT_ONCE):
+        context.check()
+        for question, found in _answers(context, session, server, questions[start : start + _AT_ONCE]):
+            known = frozenset(texts(question.live))
+            settled[question.at] = question.handler.worded(question.wanted, question.rehearsed, found, known)
     return settled
 
 

@@ -128,32 +128,61 @@ class Scratch:
         Raises ConnectionError, and OperationError when the context ends.
         """
         found: list[KolumnError | None] = []
-        while rest := trials[len(found) :][:_TRIED_TOGETHER]:
-            statements: list[Statement] = []
-            ends: list[int] = []
-            for each in rest:
-                parts = (each,) if isinstance(each, Statement) else each
-                statements += [_SAVEPOINT, *parts, _RELEASE]
-                ends.append(len(statements))
-            answers: list[list[Row]] = []
-            try:
-                self._work.run(self._context, statements, answers.insert)
-            except KolumnError as error:
-                if self._work.connection.closed or isinstance(error, ConnectionError):
-                    raise
-                self._context.check()
-                found += [None] * sum(end <= len(answers) for end in ends)
-                found.append(error)
-                self._work.run(self._context, [_BACK, _RELEASE])
-            else:
+        many = _TRIED_TOGETHER
+        while rest := trials[len(found) :][:many]:
+            if len(rest) > 1 and self._work_together(rest):
                 found += [None] * len(rest)
+                many = min(many * 2, _TRIED_TOGETHER)
+            else:
+                found += self._one_by_one(rest)
+                many = max(many // 4, 1) if found[-1] is not None else min(many * 2, _TRIED_TOGETHER)
         return found
+
+    def _work_together(self, trials: Sequence[Statement | Sequence[Statement]]) -> bool:
+        """Run trials under one savepoint, and return whether all of them worked; else none was made.
+
+        A savepoint of its own costs each trial a look at every table the transaction knows
+        (`AtEOSubXact_RelationCache`), so that thousands of them take a time that grows with their square.
+        """
+        statements = [_SAVEPOINT, *(part for each in trials for part in _parts(each)), _RELEASE]
+        try:
+            self._work.run(self._context, statements)
+        except KolumnError as error:
+            self._check(error)
+            self._work.run(self._context, [_BACK, _RELEASE])
+            return False
+        return True
+
+    def _one_by_one(self, trials: Sequence[Statement | Sequence[Statement]]) -> list[KolumnError | None]:
+        """Run trials, each under a savepoint, up to the first that fails; return what came of those."""
+        statements: list[Statement] = []
+        ends: list[int] = []
+        for each in trials:
+            statements += [_SAVEPOINT, *_parts(each), _RELEASE]
+            ends.append(len(statements))
+        answers: list[list[Row]] = []
+        try:
+            self._work.run(self._context, statements, answers.insert)
+        except KolumnError as error:
+            self._check(error)
+            self._work.run(self._context, [_BACK, _RELEASE])
+            return [*([None] * sum(end <= len(answers) for end in ends)), error]
+        return [None] * len(trials)
+
+    def _check(self, error: KolumnError) -> None:
+        if self._work.connection.closed or isinstance(error, ConnectionError):
+            raise error
+        self._context.check()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Fetch]:
         """Read with an empty search path, so that names come out qualified."""
         with read_within(self._context, self._work) as fetch:
             yield fetch
+
+
+def _parts(trial: Statement | Sequence[Statement]) -> Sequence[Statement]:
+    return (trial,) if isinstance(trial, Statement) else trial
 
 
 @contextlib.contextmanager
