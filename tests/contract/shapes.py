@@ -39,8 +39,9 @@ def _values(shape: inspect.Type, depth: int) -> st.SearchStrategy[Any]:
         case inspect.DictType():
             return st.dictionaries(TEXT, _values(shape.value_type, depth - 1), max_size=3 if depth > 0 else 0)
         case inspect.VarTupleType():
-            limit = 3 if depth > 0 else 0
-            return st.lists(_values(shape.item_type, depth - 1), max_size=limit).map(tuple)
+            least = shape.min_length or 0
+            limit = max(3 if depth > 0 else 0, least)
+            return st.lists(_values(shape.item_type, depth - 1), min_size=least, max_size=limit).map(tuple)
         case inspect.UnionType():
             options = [option for option in shape.types if depth > 0 or isinstance(option, inspect.NoneType)]
             return st.one_of([_values(option, depth) for option in options])
