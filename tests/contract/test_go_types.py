@@ -17,7 +17,7 @@ EXTENSIONS = {
     "PlanRequest": ["options"],
     "PlanResource": ["ignore_changes", "depends_on"],
     "PlanResponse": ["steps", "fingerprint", "unmanaged"],
-    "ApplyResponse": ["steps", "backup_path", "state"],
+    "ApplyResponse": ["steps", "state", "backup_path"],
     "ApplyResult": ["quarantine_location"],
     "AttributeSchema": ["elements"],
 }
