@@ -10,13 +10,14 @@ from kolumn.engine.operations import Statement
 from kolumn.engine.session import Session
 from kolumn.sql.journal import Home
 
-_TYPES = {"name": "VARCHAR(200)", "text": "TEXT", "integer": "BIGINT"}
+_TYPES = {"name": "VARCHAR(200)", "integer": "BIGINT"}
 
 
 class TableMetadata:
     """Tables called what `place` says for their name, quoted; `exists` is a query that returns a row if one is there.
 
-    `parameter` is how the driver writes a value's place: `?` or `%s`. `protect` returns what makes the database
+    `parameter` is how the driver writes a value's place: `?` or `%s`. `text_type` is the type of texts of any
+    length. `protect` returns what makes the database
     refuse changes of an append-only table that was just made.
     """
 
@@ -29,6 +30,7 @@ class TableMetadata:
         exists: Callable[[str], Statement],
         home: Home | None = None,
         protect: Callable[[Table], Sequence[Statement]] = lambda _: (),
+        text_type: str = "TEXT",
     ) -> None:
         self._session = session
         self._place = place
@@ -36,6 +38,7 @@ class TableMetadata:
         self._exists = exists
         self._home = home
         self._protect = protect
+        self._types = {**_TYPES, "text": text_type}
 
     def exists(self, context: Context, table: Table) -> bool:
         """Whether the table is there."""
@@ -48,7 +51,7 @@ class TableMetadata:
         if self._home is not None:
             self._home.make(context)
         lines = [
-            f"{each.name} {_TYPES[each.kind]}{' NOT NULL' if each.required else ''}" for each in table.columns
+            f"{each.name} {self._types[each.kind]}{' NOT NULL' if each.required else ''}" for each in table.columns
         ]
         lines.append(f"PRIMARY KEY ({', '.join(table.key)})")
         text = f"CREATE TABLE IF NOT EXISTS {self._place(table.name)} ({', '.join(lines)})"

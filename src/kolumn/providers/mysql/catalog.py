@@ -1,0 +1,163 @@
+"""Reads information_schema: a fixed number of queries, whatever the number of objects.
+
+It is slow for each table asked about by name, so every query is about whole databases at once, and what belongs
+together is put together here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from kolumn.contract.context import Context
+from kolumn.contract.errors import OperationError, PermissionError
+from kolumn.engine.handler import Handler
+from kolumn.engine.operations import Statement
+from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.mysql.connection.server import Server
+from kolumn.providers.mysql.connection.session import MySQLSession
+from kolumn.providers.mysql.connection.work import Work
+from kolumn.providers.mysql.handler import MySQLHandler
+from kolumn.providers.mysql.language.tokens import fold, literal
+from kolumn.providers.mysql.reading import Entry, Reading, databases
+from kolumn.providers.mysql.settling import settle
+
+_PLACE = re.compile(r"\{in_databases:([\w.]+)\}")
+
+
+class MySQLCatalog:
+    """What the databases hold that are Kolumn's business."""
+
+    def __init__(self, session: MySQLSession, handlers: Iterable[MySQLHandler[Any]]) -> None:
+        self._session = session
+        self._handlers = {handler.type: handler for handler in handlers}
+        settings = session.settings
+        self._databases = (settings.database, *settings.schemas) if settings.schemas else None
+
+    def scan(self, context: Context) -> Snapshot:
+        """Return everything in the database, and aside what is in others and what the server has."""
+        server = self._session.server(context)
+        reading = self.read(context, self._handlers.values(), server, self._databases)
+        entries: dict[Ref, Entry] = {}
+        for handler in self._handlers.values():
+            for entry in handler.entries(reading):
+                other = entries.setdefault(entry.ref, entry)
+                if other is not entry and not entry.aside:
+                    raise OperationError(
+                        f"{entry.ref} is there twice, in different spellings of its name. Kolumn compares names "
+                        "without regard to case: rename one of them.",
+                        code="ambiguous_name",
+                    )
+        encode = msgspec.msgpack.Encoder(enc_hook=str).encode
+        digests = {
+            ref: hashlib.blake2b(encode(entry.row), digest_size=16).hexdigest() for ref, entry in entries.items()
+        }
+        attached: dict[Ref, tuple[Ref, ...]] = defaultdict(tuple)
+        for ref, entry in entries.items():
+            if entry.owner is not None:
+                attached[entry.owner] += (ref,)
+        return Snapshot(
+            digests,
+            lambda ref: self._handlers[ref.type].build(entries[ref], reading),
+            attached=attached,
+            owner=_owner,
+            aside=frozenset(ref for ref, entry in entries.items() if entry.aside),
+        )
+
+    def read(
+        self,
+        context: Context,
+        handlers: Iterable[MySQLHandler[Any]],
+        server: Server,
+        names: Sequence[str] | None,
+    ) -> Reading:
+        """Run the queries of resource types about some databases, all of somebody's where `names` is None."""
+        with self._session.working(context) as work:
+            return self._read(context, work, list(handlers), server, names, server.database)
+
+    def read_with(
+        self, context: Context, work: Work, handlers: Sequence[MySQLHandler[Any]], server: Server, name: str
+    ) -> Reading:
+        """Run the queries of resource types about one database as if it were the one that is managed."""
+        return self._read(context, work, handlers, server, [name], name)
+
+    def supporting(self, handler: MySQLHandler[Any]) -> Sequence[MySQLHandler[Any]]:
+        """Return the handlers whose queries another one's entries need, to come before it."""
+        return [self._handlers["table"]] if handler.type == "index" else []
+
+    def _read(
+        self,
+        context: Context,
+        work: Work,
+        handlers: Sequence[MySQLHandler[Any]],
+        server: Server,
+        names: Sequence[str] | None,
+        default: str,
+    ) -> Reading:
+        queries: dict[str, str] = {}
+        optional: set[str] = set()
+        for handler in handlers:
+            found = handler.queries(server)
+            queries.update(found)
+            if handler.type in _PRIVILEGED:
+                optional.update(found)
+        rows: dict[str, list[Any]] = {}
+        for name, text in queries.items():
+            query = _PLACE.sub(lambda match: databases(match[1], names), text)
+            try:
+                rows[name] = _run(context, work, query)
+            except PermissionError:
+                if name not in optional:
+                    raise
+                rows[name] = []  # who may not see accounts manages none
+        for handler in handlers:
+            for name, query in handler.further_queries(rows, server).items():
+                rows[name] = _run(context, work, query)
+        return Reading(server, rows, default)
+
+    def rows(self, context: Context, tables: Sequence[Ref]) -> Mapping[Ref, int | None]:
+        """Return what the engine's statistics say, exact for engines that count."""
+        server = self._session.server(context)
+        wanted = {(fold(ref.schema or server.database), ref.name): ref for ref in tables}
+        if not wanted:
+            return {}
+        places = ", ".join(f"({literal(schema)}, {literal(name)})" for schema, name in wanted)
+        text = (
+            "SELECT LOWER(table_schema), LOWER(table_name), table_rows FROM information_schema.tables "
+            f"WHERE (LOWER(table_schema), LOWER(table_name)) IN ({places})"
+        )
+        found = self._session.query(context, Statement(text))
+        return {
+            wanted[schema, name]: None if rows is None else int(rows)
+            for schema, name, rows in found
+            if (schema, name) in wanted
+        }
+
+    def settle(self, context: Context, pairs: Sequence[tuple[Handler[Any], Any, Any]]) -> Sequence[Any]:
+        """Ask the server which wanted texts it would store as the live ones (see `settling`)."""
+        return settle(context, self._session, self, pairs)
+
+
+_PRIVILEGED = frozenset({"user", "role", "grant"})
+"""Resource types in the server's own tables, which not everybody may read."""
+
+
+def _run(context: Context, work: Work, query: str) -> list[tuple[Any, ...]]:
+    return [tuple(map(_plain, row)) for row in work.run(context, Statement(query))]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of the catalogue as text where it comes as bytes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _owner(ref: Ref, model: Any) -> Ref | None:
+    """Return the table an index or trigger goes with."""
+    if ref.type not in ("index", "trigger"):
+        return None
+    return Ref("table", fold(model.table), ref.schema)

@@ -1,0 +1,212 @@
+"""Operations to steps. DDL commits by itself, so every step stands alone, with its own undo."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from kolumn.contract.errors import Problem, ValidationError
+from kolumn.engine.consequences import Brought
+from kolumn.engine.operations import NOTHING, Create, Drop, Operation, Statement, Step
+from kolumn.engine.resource import Ref, Snapshot
+from kolumn.engine.rows import RowSet
+from kolumn.engine.validation import Question
+from kolumn.providers.mysql.connection.server import Server
+from kolumn.providers.mysql.handler import MySQLHandler
+from kolumn.providers.mysql.language.scripts import statements_of
+from kolumn.providers.mysql.questions import MySQLQuestions
+from kolumn.providers.mysql.tables.algorithms import Algorithm, algorithm_of
+from kolumn.providers.mysql.tables.handler import MySQLTableHandler
+from kolumn.sql.losses import losses
+from kolumn.sql.model import ForeignKey
+from kolumn.sql.operations import AddConstraint, AlterTable, AlterTogether, DropConstraint, RenameColumn
+
+
+class MySQLCompiler:
+    """Writes what the handlers say as steps, merges changes of a table, and sees to the order of keys."""
+
+    def __init__(self, handlers: Iterable[MySQLHandler[Any]], server: Server) -> None:
+        self._handlers: Mapping[str, MySQLHandler[Any]] = {each.type: each for each in handlers}
+        self._server = server
+
+    def consolidate(
+        self, operations: list[Operation], live: Snapshot, *, online: bool = False
+    ) -> list[Operation]:
+        """Return the operations with the changes of each table merged into one, as far as that is safe."""
+        return list(_merged(operations))
+
+    def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
+        """Yield what goes with a table that is dropped and created again: its indexes and triggers."""
+        if isinstance(operation, Drop) and replaced:
+            yield from live.attached(operation.subject)
+
+    def owner_of(self, part: Ref, live: Snapshot) -> Ref | None:
+        """Return the table of a constraint."""
+        table = Ref("table", part.parent, part.schema)
+        return table if table in live else None
+
+    def brings(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[Brought]:
+        """Return nothing: what is created comes alone, but for the index of a foreign key, which is aside."""
+        return ()
+
+    def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
+        """Return the operations with foreign keys after the indexes that they and their targets can use.
+
+        A foreign key that finds no index makes one; an index cannot go before the foreign key that needs it.
+        """
+        created: dict[Ref, set[Ref]] = defaultdict(set)
+        dropped: dict[Ref, set[Ref]] = defaultdict(set)
+        for each in operations:
+            if each.subject.type == "index":
+                table = Ref("table", each.subject.parent, each.subject.schema)
+                if isinstance(each, Create):
+                    created[table].add(each.subject)
+                elif isinstance(each, Drop):
+                    dropped[table].add(each.subject)
+        return [self._informed(each, created, dropped) for each in operations]
+
+    def _informed(
+        self, operation: Operation, created: Mapping[Ref, set[Ref]], dropped: Mapping[Ref, set[Ref]]
+    ) -> Operation:
+        keys = list(_foreign_keys(operation))
+        if not keys:
+            return operation
+        handler = self._handlers["table"]
+        assert isinstance(handler, MySQLTableHandler)
+        subject = operation.subject
+        after = getattr(operation, "after", None)
+        tables = {subject, *(handler.target_of(after, key) for key in keys if after is not None)}
+        if any(isinstance(each, DropConstraint) for each in _single(operation)):
+            more = NOTHING.union(*(dropped.get(table, ()) for table in tables))
+            return dataclasses.replace(operation, releases=operation.releases | more)
+        more = NOTHING.union(*(created.get(table, ()) for table in tables)) - operation.requires
+        return dataclasses.replace(
+            operation, requires=operation.requires | more, guesses=operation.guesses | more
+        )
+
+    def questions(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[tuple[int, Question]]:
+        """Yield which rows the operations would fail on."""
+        handler = self._handlers["table"]
+        return MySQLQuestions(handler.normalizer).ask(operations, live)
+
+    def losses(self, step: Step) -> Iterable[RowSet]:
+        """Yield what `sql.losses` tells."""
+        return losses(step)
+
+    def split(self, script: str) -> Sequence[str]:
+        """Return the statements of a script. Raises ValidationError."""
+        return statements_of(script)
+
+    def compile(self, operation: Operation, live: Snapshot, *, online: bool = False) -> list[Step]:
+        """Return the step of one operation; none where the server has nothing to do.
+
+        `online` tells the server to refuse what would keep others from writing.
+        """
+        self._refuse(operation)
+        handler = self._handlers[operation.subject.type]
+        how = algorithm_of(operation, self._server)
+        statements = self._statements(handler, operation, live, how, online=online)
+        if not statements:
+            return []
+        inverse = operation.inverse()
+        undo = None
+        if inverse is not None:
+            after = live.with_changes(operation.effect())
+            undo = tuple(self._statements(handler, inverse, after, None))
+            undo += tuple(self._lost_with(operation, live))
+        return [
+            Step(
+                operation=operation,
+                description=operation.describe(),
+                statements=tuple(statements),
+                undo=undo,
+                risks=(*operation.risks, *handler.risks(operation, live), *(how.risks if how is not None else ())),
+                lock=how.words if how is not None else handler.lock(operation, live),
+                rewrites=how is not None and how.rewrites,
+                transactional=False,
+            )
+        ]
+
+    def _statements(
+        self,
+        handler: MySQLHandler[Any],
+        operation: Operation,
+        live: Snapshot,
+        how: Algorithm | None,
+        *,
+        online: bool = False,
+    ) -> list[Statement]:
+        found = []
+        for each in handler.statements(operation, live, self._server):
+            text = each if isinstance(each, str) else each.text
+            parameters = () if isinstance(each, str) else each.parameters
+            if how is not None and text.startswith("ALTER TABLE"):
+                text += how.clause(online=online)
+            found.append(Statement(text, parameters))
+        return found
+
+    def _lost_with(self, operation: Operation, live: Snapshot) -> Iterator[Statement]:
+        """Yield what makes again the indexes and triggers that vanish with a dropped table."""
+        if isinstance(operation, Drop) and operation.subject.type == "table":
+            for ref in live.attached(operation.subject):
+                model = live.get(ref)
+                handler = self._handlers[ref.type]
+                if model is not None and handler.part_of(model) is None:
+                    created = handler.created(model)
+                    yield from self._statements(handler, created, live, None)
+
+    def _refuse(self, operation: Operation) -> None:
+        """Raise ValidationError for what this server does not have."""
+        if operation.subject.type == "sequence" and not self._server.sequences:
+            message = f"{self._server.product} has no sequences; number rows with auto_increment"
+            raise ValidationError(
+                message,
+                code="refused_resource_type",
+                problems=[Problem(message, code="refused_resource_type", resource=str(operation.subject))],
+            )
+
+
+def _single(operation: Operation) -> Sequence[Operation]:
+    return operation.because if isinstance(operation, AlterTogether) else (operation,)
+
+
+def _foreign_keys(operation: Operation) -> Iterator[ForeignKey]:
+    for each in _single(operation):
+        if isinstance(each, AddConstraint | DropConstraint) and isinstance(each.constraint, ForeignKey):
+            yield each.constraint
+
+
+def _merged(operations: Sequence[Operation]) -> Iterator[Operation]:
+    """Yield the operations with runs of changes of one table as one.
+
+    Foreign keys and renamings of columns stay by themselves: others may have to come in between.
+    """
+    runs: dict[Ref, list[AlterTable]] = {}
+    pending: dict[int, list[AlterTable]] = {}
+    order: list[Operation | int] = []
+    for operation in operations:
+        apart = not isinstance(operation, AlterTable) or isinstance(operation, RenameColumn | AlterTogether)
+        if apart or any(_foreign_keys(operation)):
+            runs.pop(operation.subject, None)
+            order.append(operation)
+            continue
+        assert isinstance(operation, AlterTable)
+        run = runs.get(operation.subject)
+        if run is None:
+            run = runs[operation.subject] = []
+            pending[id(run)] = run
+            order.append(id(run))
+        run.append(operation)
+    for each in order:
+        if isinstance(each, Operation):
+            yield each
+            continue
+        run = pending[each]
+        if len(run) == 1:
+            yield run[0]
+        else:
+            yield AlterTogether(
+                subject=run[0].subject, before=run[0].before, after=run[-1].after, because=tuple(run)
+            )

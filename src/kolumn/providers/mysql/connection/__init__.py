@@ -1,0 +1,1 @@
+"""Settings, connections, transactions, locks, and the errors of the server."""

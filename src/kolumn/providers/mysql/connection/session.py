@@ -1,0 +1,328 @@
+"""The session of the engine on a MySQL or MariaDB server.
+
+DDL commits by itself there, what was under way with it: a transaction holds rows only, never structure. So every
+step runs outside of one, noted in the journal before and after, and is undone by its own statements.
+https://dev.mysql.com/doc/refman/9.4/en/implicit-commit.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kolumn.contract.context import Context
+from kolumn.contract.errors import KolumnError, OperationError
+from kolumn.engine import holding
+from kolumn.engine.holding import HeldLocks
+from kolumn.engine.journal import Journal
+from kolumn.engine.metadata import Metadata
+from kolumn.engine.operations import Statement, Step
+from kolumn.engine.rows import RowStore
+from kolumn.engine.session import Capabilities, Identity
+from kolumn.providers.mysql.connection import faults
+from kolumn.providers.mysql.connection.connections import Connections
+from kolumn.providers.mysql.connection.metadata import mysql_journal, mysql_metadata
+from kolumn.providers.mysql.connection.rows import MySQLRows
+from kolumn.providers.mysql.connection.server import Server
+from kolumn.providers.mysql.connection.settings import MySQLSettings
+from kolumn.providers.mysql.connection.work import Row, Work
+from kolumn.providers.mysql.language.tokens import quote
+
+ISOLATION_LEVELS = ("repeatable read", "read committed", "read uncommitted", "serializable")
+"""https://dev.mysql.com/doc/refman/9.4/en/innodb-transaction-isolation-levels.html; the first is the default."""
+
+_POLL_SECONDS = 0.1
+_HOLDER = """
+SELECT p.id, p.user, p.host FROM information_schema.processlist p WHERE p.id = IS_USED_LOCK(%s)
+"""
+
+
+@dataclass(slots=True)
+class _Held:
+    """A transaction that spans calls, on a connection of its own."""
+
+    work: Work
+    read_only: bool
+    locks: HeldLocks
+    nested: bool = False
+    """Whether `transaction` is open inside it."""
+
+
+class MySQLSession:
+    """Connections to one database of one server."""
+
+    def __init__(self, settings: MySQLSettings, refused_types: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._refused = refused_types
+        self._connections = Connections(settings)
+        self._thread = threading.local()
+        self._held: _Held | None = None
+        self.rows: RowStore | None = MySQLRows(self)
+        self.journal: Journal | None = mysql_journal(self, settings.metadata)
+        self.metadata: Metadata | None = mysql_metadata(self, settings.metadata)
+        self.queries_sent = 0
+        """Statements sent so far."""
+
+    @property
+    def settings(self) -> MySQLSettings:
+        """What was configured; the password is not in it."""
+        return self._settings
+
+    def server(self, context: Context) -> Server:
+        """Return what the server is; connects if nobody has yet."""
+        return self._connections.server(context)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the server can do; connects if nobody has yet."""
+        server = self.server(Context.background())
+        refused = dict(self._refused)
+        if not server.sequences:
+            refused["sequence"] = f"{server.product} has no sequences; number rows with auto_increment."
+        return Capabilities(
+            server=server.product,
+            transactional_ddl=False,
+            max_identifier=64,
+            refused_types=refused,
+            isolation_levels=ISOLATION_LEVELS,
+            savepoints=True,
+        )
+
+    @property
+    def identity(self) -> Identity:
+        """The account the server takes the connection for."""
+        return Identity(self.server(Context.background()).account, self._settings.application_name)
+
+    def ping(self, context: Context) -> str:
+        """Make a round trip; return product and version."""
+        self.query(context, Statement("SELECT 1"))
+        return self.server(context).product
+
+    def close(self) -> None:
+        """Close every connection and clear the password; safe to call again."""
+        self.roll_back()
+        self._connections.close()
+
+    def query(self, context: Context, statement: Statement) -> list[Row]:
+        """Run one query and return its rows."""
+        with self.working(context) as work:
+            self.queries_sent += 1
+            return work.run(context, statement)
+
+    def answer(
+        self, context: Context, queries: Sequence[Statement], seconds: float
+    ) -> list[list[Row] | KolumnError]:
+        """Return the rows of each query, or what was wrong with it."""
+        answers: list[list[Row] | KolumnError] = []
+        for query in queries:
+            try:
+                answers.append(self.query(context.with_timeout(seconds), query))
+            except KolumnError as error:
+                context.check()
+                answers.append(error)
+        return answers
+
+    def run(
+        self,
+        context: Context,
+        statements: Iterable[Statement],
+        finished: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run statements one after the other, all on one connection."""
+        with self.working(context) as work:
+            for statement in statements:
+                self.queries_sent += 1
+                work.run(context, statement)
+                finished()
+
+    @contextlib.contextmanager
+    def transaction(self, context: Context, steps: Iterable[Step]) -> Iterator[None]:
+        """Open a transaction of rows; where a step is DDL there is none, and one connection for all.
+
+        While one is held open it is a savepoint inside that one.
+        """
+        steps = list(steps)
+        if self._current() is not None:
+            raise OperationError("a transaction is open already. Commit it first.", code="nested_transaction")
+        self.admit(steps)
+        if (held := self._held) is not None:
+            with self._nested(context, held):
+                yield
+            return
+        transactional = all(step.transactional for step in steps)
+        with self._connections.borrow(context) as work:
+            if transactional:
+                work.control(context, "START TRANSACTION")
+                work.in_transaction = True
+            try:
+                with self._pinned(work):
+                    yield
+                if transactional:
+                    context.check()
+                    work.control(context, "COMMIT")
+                    work.in_transaction = False
+            finally:
+                if work.in_transaction:
+                    work.roll_back()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a transaction that was begun is still open."""
+        return self._held is not None and self._held.work.is_usable
+
+    def begin(
+        self, context: Context, *, isolation: str, read_only: bool = False, locks: Sequence[str] = ()
+    ) -> None:
+        """Open a transaction that spans calls, on a connection of its own."""
+        if self._held is not None:
+            raise OperationError("a transaction is open already. Commit it first.", code="nested_transaction")
+        taken = HeldLocks()
+        try:
+            for name in locks:
+                taken.hold(name, self._locked(context, name))
+            work = self._connections.open(context)
+        except BaseException:
+            taken.release()
+            raise
+        try:
+            work.control(context, f"SET TRANSACTION ISOLATION LEVEL {isolation.upper()}")
+            snapshot = isolation == ISOLATION_LEVELS[0]
+            options = [*(["WITH CONSISTENT SNAPSHOT"] if snapshot else []), "READ ONLY" if read_only else "READ WRITE"]
+            work.control(context, f"START TRANSACTION {', '.join(options)}")
+            work.in_transaction = True
+        except BaseException:
+            work.close()
+            taken.release()
+            raise
+        self._held = _Held(work, read_only, taken)
+
+    def commit(self, context: Context) -> None:
+        """Commit the transaction that is held."""
+        held = self._holding()
+        context.check()
+        held.work.control(context, "COMMIT")
+        held.work.in_transaction = False
+        self.roll_back()  # nothing is left to roll back
+
+    def roll_back(self) -> None:
+        """Roll back the transaction that is held, if there is one: the server does with its connection."""
+        held, self._held = self._held, None
+        if held is not None:
+            if held.work.in_transaction:
+                held.work.roll_back()
+            held.work.close()
+            held.locks.release()
+
+    def set_savepoint(self, context: Context, name: str) -> None:
+        """Open a savepoint in the transaction that is held."""
+        self._holding().work.control(context, f"SAVEPOINT {quote(name)}")
+
+    def roll_back_to(self, context: Context, name: str) -> None:
+        """Undo what was done since the savepoint."""
+        self._holding().work.control(context, f"ROLLBACK TO SAVEPOINT {quote(name)}")
+
+    def release_savepoint(self, context: Context, name: str) -> None:
+        """Forget a savepoint."""
+        self._holding().work.control(context, f"RELEASE SAVEPOINT {quote(name)}")
+
+    def admit(self, steps: Iterable[Step]) -> None:
+        """Raise OperationError while a transaction is held that `steps` cannot run in: any that is DDL."""
+        if self._held is not None:
+            holding.admit(steps)
+
+    @contextlib.contextmanager
+    def lock(self, context: Context, name: str) -> Iterator[None]:
+        """Hold the lock `name` among all Kolumn sessions on this database, on a connection of its own.
+
+        Waits for the context's deadline, else `lock_timeout`. Raises StateError naming who holds it. In a
+        transaction that is held and may write, the lock is kept until that ends.
+        """
+        held = self._held
+        if held is not None and not held.read_only:
+            held.locks.hold(name, self._locked(context, name))
+            yield
+            return
+        with self._locked(context, name):
+            yield
+
+    @contextlib.contextmanager
+    def _locked(self, context: Context, name: str) -> Iterator[None]:
+        remaining = context.remaining()
+        until = time.monotonic() + (self._settings.lock_timeout if remaining is None else remaining)
+        key = lock_key(self._settings.database, name)
+        with contextlib.ExitStack() as stack:
+            work = self._connections.open(context)
+            stack.callback(work.close)  # and the lock with it
+            while work.run(context, Statement("SELECT GET_LOCK(%s, 0)", (key,)))[0][0] != 1:
+                if time.monotonic() + _POLL_SECONDS >= until:
+                    found = work.run(Context.background(), Statement(_HOLDER, (key,)))
+                    holder = dict(zip(("id", "user", "host"), found[0], strict=True)) if found else {}
+                    raise faults.locked(holder, name)
+                context.wait(_POLL_SECONDS)
+            yield
+
+    @contextlib.contextmanager
+    def working(self, context: Context) -> Iterator[Work]:
+        """Lend what the thread works with: its transaction's connection, else one that is free."""
+        current = self._current()
+        if current is not None:
+            yield current
+        elif self._held is not None:
+            yield self._holding().work
+        else:
+            with self._connections.borrow(context) as work:
+                yield work
+
+    @contextlib.contextmanager
+    def apart(self, context: Context) -> Iterator[Work]:
+        """Lend a connection outside of any transaction, e.g. for what commits by itself."""
+        with self._connections.borrow(context) as work:
+            yield work
+
+    def _holding(self) -> _Held:
+        if self._held is None:
+            raise OperationError("no transaction is open. Begin one first.", code="no_transaction")
+        if not self._held.work.is_usable:
+            raise holding.lost("its connection to the server broke.")
+        return self._held
+
+    @contextlib.contextmanager
+    def _nested(self, context: Context, held: _Held) -> Iterator[None]:
+        """Open a savepoint in the transaction that is held."""
+        work = self._holding().work
+        work.control(context, "SAVEPOINT `kolumn_call`")
+        try:
+            with self._pinned(work):
+                yield
+            context.check()
+            work.control(context, "RELEASE SAVEPOINT `kolumn_call`")
+        except BaseException as error:
+            if work.is_usable:
+                with contextlib.suppress(KolumnError):  # the transaction is lost then, and says so itself
+                    work.control(Context.background(), "ROLLBACK TO SAVEPOINT `kolumn_call`")
+            if held.read_only and isinstance(error, KolumnError):
+                raise holding.read_only(error) from error
+            raise
+
+    def _current(self) -> Work | None:
+        work: Work | None = getattr(self._thread, "work", None)
+        return work
+
+    @contextlib.contextmanager
+    def _pinned(self, work: Work) -> Iterator[None]:
+        """Have the thread's calls use `work`."""
+        self._thread.work = work
+        try:
+            yield
+        finally:
+            self._thread.work = None
+
+
+def lock_key(database: str, name: str) -> str:
+    """Return the name of a lock of the server, at most 64 characters."""
+    return "kolumn " + hashlib.sha256(f"{database}\0{name}".encode()).hexdigest()[:40]

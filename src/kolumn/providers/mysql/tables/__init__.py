@@ -1,0 +1,1 @@
+"""Tables, which are too much for one module."""

@@ -1,0 +1,181 @@
+"""How the server carries out a change of a table: ALGORITHM and LOCK.
+
+https://dev.mysql.com/doc/refman/9.4/en/innodb-online-ddl-operations.html and
+https://mariadb.com/kb/en/innodb-online-ddl-overview/. What is said here is a promise that the server checks: it
+refuses an algorithm that it cannot use. Where the documents leave doubt nothing is promised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk
+from kolumn.providers.mysql.connection.server import Server
+from kolumn.providers.mysql.language.types import DataType, type_of
+from kolumn.sql.model import Check, Column, ForeignKey, PrimaryKey, Table, Unique
+from kolumn.sql.operations import (
+    AddColumn,
+    AddConstraint,
+    AlterColumn,
+    AlterObject,
+    AlterTable,
+    AlterTogether,
+    DropColumn,
+    DropConstraint,
+    RenameColumn,
+)
+
+INSTANT, INPLACE, REBUILD, COPY = range(4)
+"""Only the dictionary changes; an index is made while others write; all rows are copied while others write; all
+rows are copied while others read."""
+
+_NAMES = ("INSTANT", "INPLACE", "INPLACE", "COPY")
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """How one ALTER TABLE runs."""
+
+    kind: int
+    table: str
+    lock: str = "NONE"
+    """NONE: others read and write; SHARED: others read; EXCLUSIVE."""
+    certain: bool = True
+    """Whether the server is told, and refuses if it cannot."""
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether every row is copied."""
+        return self.kind in (REBUILD, COPY)
+
+    @property
+    def words(self) -> str:
+        """For the plan."""
+        return f"ALGORITHM={_NAMES[self.kind]}, LOCK={'SHARED' if self.kind == COPY else self.lock}"
+
+    @property
+    def risks(self) -> tuple[Risk, ...]:
+        """What a reviewer should see."""
+        if self.kind == COPY:
+            return (
+                Risk("table_rewrite", f"copies every row of table {self.table} into a new table"),
+                Risk("long_lock", f"nobody can write to table {self.table} meanwhile"),
+            )
+        if self.kind == REBUILD:
+            return (Risk("table_rewrite", f"copies every row of table {self.table}; others go on writing"),)
+        return ()
+
+    def clause(self, *, online: bool) -> str:
+        """Return what is added to the statement: a promise where it is certain, or where others must go on."""
+        if self.kind == INSTANT:
+            return ", ALGORITHM=INSTANT" if self.certain else ""
+        if online:
+            return ", ALGORITHM=INPLACE, LOCK=NONE"
+        return f", ALGORITHM={_NAMES[self.kind]}" if self.certain else ""
+
+
+def algorithm_of(operation: Operation, server: Server) -> Algorithm | None:
+    """Return how an operation is carried out, None where it is no ALTER TABLE of rows."""
+    subject = operation.subject
+    if subject.type == "index":
+        return _of_index(operation, subject.parent)
+    if not isinstance(operation, AlterTable):
+        return None
+    table = operation.after
+    if getattr(operation.before, "engine", "") or getattr(table, "engine", ""):
+        return Algorithm(COPY, table.name, certain=False)
+    changes: Sequence[Operation] = operation.because if isinstance(operation, AlterTogether) else (operation,)
+    found = [_of_change(each, table, server) for each in changes]
+    kind = max(each.kind for each in found)
+    certain = all(each.certain for each in found) and (kind != INSTANT or len(found) == 1)
+    lock = "SHARED" if any(each.lock == "SHARED" for each in found) else "NONE"
+    return Algorithm(kind, table.name, lock, certain)
+
+
+def _of_index(operation: Operation, table: str) -> Algorithm:
+    match operation:
+        case Create(model=model):
+            lock = "SHARED" if model.kind in ("fulltext", "spatial") else "NONE"
+            # The first FULLTEXT index of a table copies its rows, unless it has a column of a certain name.
+            return Algorithm(INPLACE, table, lock, certain=not model.kind)
+        case Drop() | Rename() | AlterObject():
+            return Algorithm(INPLACE, table, certain=isinstance(operation, Drop | Rename))
+    return Algorithm(INPLACE, table, certain=False)
+
+
+def _of_change(change: Operation, table: Table, server: Server) -> Algorithm:
+    name = table.name
+    match change:
+        case RenameColumn():
+            return Algorithm(INSTANT, name, certain=False)
+        case AddColumn(column=column):
+            return _of_new_column(column, table, server)
+        case DropColumn(column=column):
+            if column.generated and not column.stored:
+                return Algorithm(INSTANT, name, certain=False)
+            plain = not column.own_constraints and server.instant_anywhere and not server.is_mariadb
+            return Algorithm(INSTANT, name, certain=False) if plain else Algorithm(REBUILD, name, certain=False)
+        case AlterColumn():
+            return _of_column(change, name)
+        case AddConstraint(constraint=constraint) | DropConstraint(constraint=constraint):
+            return _of_constraint(change, constraint, name, server)
+        case AlterTable(fields=fields):
+            if set(fields) <= {"comment"}:
+                return Algorithm(INSTANT, name, certain=False)
+            if set(fields) & {"partition_by", "system_versioned", "engine", "character_set", "collation"}:
+                return Algorithm(COPY, name, certain=False)
+            return Algorithm(REBUILD, name, certain=False)
+    return Algorithm(COPY, name, certain=False)
+
+
+def _of_new_column(column: Column, table: Table, server: Server) -> Algorithm:
+    if column.generated and column.stored:
+        return Algorithm(COPY, table.name, certain=False)
+    if getattr(column, "auto_increment", False):
+        return Algorithm(REBUILD, table.name, "SHARED", certain=False)
+    plain = not column.own_constraints and (server.instant_anywhere or table.columns[-1].name == column.name)
+    special = getattr(table, "row_format", "").lower() == "compressed" or getattr(table, "system_versioned", False)
+    if plain and not special:
+        return Algorithm(INSTANT, table.name, certain=False)
+    return Algorithm(REBUILD, table.name, certain=False)
+
+
+def _of_column(change: AlterColumn, table: str) -> Algorithm:
+    fields = set(change.fields)
+    if fields <= {"default", "invisible"}:
+        return Algorithm(INSTANT, table, certain=False)
+    if fields <= {"default", "comment", "not_null", "invisible", "on_update_value"}:
+        return Algorithm(REBUILD if "not_null" in fields else INPLACE, table, certain=False)
+    if fields == {"type"}:
+        old, new = type_of(change.old.type), type_of(change.new.type)
+        if old is not None and new is not None and _extends(old, new):
+            return Algorithm(INSTANT if old.name in ("enum", "set") else INPLACE, table, certain=False)
+    return Algorithm(COPY, table, certain=False)
+
+
+def _extends(old: DataType, new: DataType) -> bool:
+    """Whether stored values stay as they are: members added at the end, or a longer VARCHAR of as many length bytes."""
+    if old.name != new.name:
+        return False
+    if old.name in ("enum", "set"):
+        return new.members[: len(old.members)] == old.members
+    if old.name == "varchar":
+        before, after = int(old.arguments[0]) * 4, int(new.arguments[0]) * 4
+        return after >= before and (before > 255) == (after > 255)
+    return False
+
+
+def _of_constraint(change: Operation, constraint: object, table: str, server: Server) -> Algorithm:
+    adds = isinstance(change, AddConstraint)
+    match constraint:
+        case PrimaryKey():
+            return Algorithm(REBUILD if adds else COPY, table, certain=False)
+        case Unique():
+            return Algorithm(INPLACE, table, certain=True)
+        case ForeignKey():
+            # In place only with foreign_key_checks off, which would let rows in that refer to nothing.
+            return Algorithm(COPY, table, certain=False) if adds else Algorithm(INPLACE, table, certain=True)
+        case Check():
+            return Algorithm(COPY if adds else INPLACE, table, certain=False)
+    return Algorithm(COPY, table, certain=False)

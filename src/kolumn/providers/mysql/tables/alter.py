@@ -1,0 +1,213 @@
+"""Changes of a table as one ALTER TABLE (https://dev.mysql.com/doc/refman/9.4/en/alter-table.html)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from kolumn.engine.declaration import replaced
+from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.mysql.connection.server import Server
+from kolumn.providers.mysql.language.tokens import fold, literal, qualified, quote
+from kolumn.providers.mysql.language.types import TEXTS, type_of
+from kolumn.providers.mysql.tables import render
+from kolumn.providers.mysql.tables.naming import name_of
+from kolumn.providers.mysql.tables.model import MySQLCheck, MySQLColumn, MySQLTable
+from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Table, Unique
+from kolumn.sql.normal import Normalizer
+from kolumn.sql.operations import (
+    AddColumn,
+    AddConstraint,
+    AlterColumn,
+    AlterTable,
+    AlterTogether,
+    DropColumn,
+    DropConstraint,
+    RenameColumn,
+)
+
+
+def changes_of(operation: AlterTable) -> Sequence[AlterTable]:
+    """Return the single changes that an operation makes."""
+    return operation.because if isinstance(operation, AlterTogether) else (operation,)
+
+
+def alteration(operation: AlterTable, live: Snapshot, server: Server, normalizer: Normalizer) -> str:
+    """Return the statement that makes all of an operation's changes at once, empty where there is nothing to do."""
+    before, after = operation.before, operation.after
+    assert isinstance(before, MySQLTable) and isinstance(after, MySQLTable)
+    found = _Clauses(before, after, live, server)
+    partitions = ""
+    for change in changes_of(operation):
+        found.take(change)
+        if type(change) is AlterTable and "partition_by" in change.fields:
+            partitions = _repartition(change.after)
+    clauses = found.result()
+    if not clauses and not partitions:
+        return ""
+    text = f"ALTER TABLE {qualified(before.schema, before.name)}"
+    if clauses:
+        text += " " + ", ".join(clauses)
+    return text + (f" {partitions}" if partitions else "")
+
+
+class _Clauses:
+    """The clauses of one ALTER TABLE; each column has one definition at most."""
+
+    def __init__(self, before: MySQLTable, after: MySQLTable, live: Snapshot, server: Server) -> None:
+        self._before = before
+        self._after = after
+        self._live = live
+        self._server = server
+        self._dropped: list[str] = []
+        self._columns: dict[str, str] = {}
+        self._added: list[str] = []
+        self._options: list[str] = []
+
+    def result(self) -> list[str]:
+        """Return the clauses: what goes first, then columns, then what stands on them."""
+        return [*dict.fromkeys(self._dropped), *self._columns.values(), *dict.fromkeys(self._added), *self._options]
+
+    def take(self, change: AlterTable) -> None:
+        """Add what one change needs."""
+        match change:
+            case RenameColumn(old=old, new=new):
+                self._columns[f"rename {fold(old)}"] = f"RENAME COLUMN {quote(old)} TO {quote(new)}"
+            case AddColumn(column=column):
+                assert isinstance(column, MySQLColumn)
+                self._columns[fold(column.name)] = f"ADD COLUMN {self._defined(column)}{self._place(column.name, change.after)}"
+                inline = render.inline_checks(column, self._server)
+                for each in column.own_constraints:
+                    if each not in inline:
+                        self._added.append(f"ADD {self._constraint(each, change.before)}")
+            case DropColumn(column=column):
+                for each in column.own_constraints:
+                    if isinstance(each, Check) and not self._server.is_mariadb:
+                        self._drop(each, change.after)
+                self._columns[fold(column.name)] = f"DROP COLUMN {quote(column.name)}"
+            case AlterColumn(new=new):
+                assert isinstance(new, MySQLColumn)
+                self._modify(new)
+            case AddConstraint(constraint=constraint):
+                column = self._column_with(constraint, change.after)
+                if column is not None:
+                    self._modify(column)
+                else:
+                    self._added.append(f"ADD {self._constraint(constraint, change.before)}")
+            case DropConstraint(constraint=constraint):
+                column = self._column_with(constraint, change.before)
+                if column is not None:
+                    now = self._find(column.name)
+                    if now is not None:
+                        self._modify(now)
+                else:
+                    self._drop(constraint, change.after)
+            case _:
+                self._options += self._table(change)
+
+    def _find(self, name: str) -> MySQLColumn | None:
+        return next((each for each in self._after.columns if fold(each.name) == fold(name)), None)
+
+    def _modify(self, column: MySQLColumn) -> None:
+        now = self._find(column.name) or column
+        if fold(now.name) not in self._columns:
+            self._columns[fold(now.name)] = f"MODIFY COLUMN {self._defined(now)}"
+
+    def _defined(self, column: MySQLColumn) -> str:
+        now = self._find(column.name) or column
+        return render.column_sql(now, self._after, self._server)
+
+    def _place(self, name: str, table: Table) -> str:
+        """Return where a new column stands, empty for the end; what goes in the same statement is no neighbour."""
+        staying = {each.name for each in self._after.columns}
+        names = [each.name for each in table.columns if each.name in staying]
+        at = names.index(name)
+        if at == len(names) - 1:
+            return ""
+        return f" AFTER {quote(names[at - 1])}" if at else " FIRST"
+
+    def _column_with(self, constraint: Constraint, table: Table) -> MySQLColumn | None:
+        """Return the column at which MariaDB keeps a check, None for what stands at the table."""
+        if not isinstance(constraint, MySQLCheck):
+            return None
+        columns = (each for each in table.columns if isinstance(each, MySQLColumn))
+        return next((each for each in columns if constraint in render.inline_checks(each, self._server)), None)
+
+    def _constraint(self, constraint: Constraint, others: Table) -> str:
+        name = name_of(constraint, others, self._server)
+        return render.constraint_sql(self._after, replaced(constraint, {"name": name}), self._server)
+
+    def _drop(self, constraint: Constraint, others: Table) -> None:
+        name = quote(name_of(constraint, others, self._server))
+        match constraint:
+            case PrimaryKey():
+                self._dropped.append("DROP PRIMARY KEY")
+            case Unique():
+                self._dropped.append(f"DROP INDEX {name}")
+            case Check():
+                self._dropped.append(f"DROP CONSTRAINT {name}")
+            case ForeignKey():
+                self._dropped.append(f"DROP FOREIGN KEY {name}")
+
+    def _table(self, change: AlterTable) -> Iterator[str]:
+        after = change.after
+        assert isinstance(after, MySQLTable)
+        fields = set(change.fields)
+        if "engine" in fields:
+            yield f"ENGINE={after.engine or self._server.engine}"
+        if fields & {"character_set", "collation"}:
+            yield from self._charset(after)
+        if "row_format" in fields:
+            yield f"ROW_FORMAT={after.row_format or 'DEFAULT'}"
+        if "comment" in fields:
+            yield f"COMMENT={literal(after.comment)}"
+        if "options" in fields:
+            assert isinstance(change.before, MySQLTable)
+            old, new = change.before.options or {}, after.options or {}
+            yield from (render.option(key, str(value)) for key, value in new.items() if old.get(key) != value)
+            yield from (f"{key.upper()}={_unset(key)}" for key in old if key not in new)
+        if "system_versioned" in fields:
+            yield "ADD SYSTEM VERSIONING" if after.system_versioned else "DROP SYSTEM VERSIONING"
+
+    def _charset(self, after: MySQLTable) -> Iterator[str]:
+        """Yield the new character set, for the table and for columns that have the table's."""
+        words = " ".join(
+            [
+                *([f"CHARACTER SET {after.character_set}"] if after.character_set else []),
+                *([f"COLLATE {after.collation}"] if after.collation else []),
+            ]
+        ) or self._default_charset(after)
+        texts = [each for each in after.columns if (kind := type_of(each.type)) and kind.name in TEXTS]
+        own = [each for each in texts if each.collation or each.character_set]
+        if texts and not own:
+            yield f"CONVERT TO {words}" if words.startswith("CHARACTER") else f"CONVERT TO {_whole(words)}"
+            return
+        yield f"DEFAULT {words if words.startswith('CHARACTER') else _whole(words)}"
+        for column in texts:
+            if column not in own and fold(column.name) not in self._columns:
+                text = render.column_sql(column, after, self._server, charset=words)
+                self._columns[fold(column.name)] = f"MODIFY COLUMN {text}"
+
+    def _default_charset(self, after: MySQLTable) -> str:
+        """Return the database's character set, which a table has that names none."""
+        found: Any = self._live.get(self._database(after))
+        collation = getattr(found, "collation", "")
+        return f"COLLATE {collation}" if collation else ""
+
+    def _database(self, table: MySQLTable) -> Ref:
+        return Ref("schema", fold(table.schema or self._server.database))
+
+
+def _whole(words: str) -> str:
+    """Return a collation with its character set, which CONVERT and DEFAULT want first."""
+    collation = words.removeprefix("COLLATE ").strip()
+    return f"CHARACTER SET {collation.partition('_')[0]} COLLATE {collation}"
+
+
+def _unset(key: str) -> str:
+    return "0" if key == "key_block_size" else "DEFAULT" if key.startswith("stats_") else "''"
+
+
+def _repartition(after: Table) -> str:
+    assert isinstance(after, MySQLTable)
+    return "REMOVE PARTITIONING" if after.partition_by is None else render.partition_by(after.partition_by)
