@@ -46,6 +46,7 @@ _LEAN: Mapping[str, str] = {
     "table-open-cache": "400",
     "performance-schema": "OFF",
     "local-infile": "OFF",
+    "character-set-server": "utf8mb4",
 }
 
 
@@ -163,7 +164,7 @@ def start(product: str, settings: tuple[tuple[str, str], ...] = ()) -> Server:
     if url:
         return Server(product, url, _found_programs(product))
     about = _PRODUCTS[product]
-    root = kept(product, lambda into: debian.unpack(about.suite, about.packages, into))
+    root = kept(f"{product}-{about.suite}", lambda into: debian.unpack(about.suite, about.packages, into))
     command = debian.program(root, about.server)
     template = kept(
         f"{product}-data-{_release(command)}", lambda into: about.initialise(root, into / "data", command)
@@ -231,7 +232,7 @@ _PRODUCTS: Mapping[str, Product] = {
     ),
     "mariadb": Product(
         suite="bookworm",
-        packages=("mariadb-server-core", "mariadb-client-core"),
+        packages=("mariadb-server-core", "mariadb-client-core", "mariadb-client"),
         server="usr/sbin/mariadbd",
         client="usr/bin/mariadb",
         dump="usr/bin/mariadb-dump",
@@ -292,7 +293,7 @@ def _found_programs(product: str) -> Programs:
     client, dump = (shutil.which(Path(each).name) for each in (about.client, about.dump))
     if client and dump:
         return Programs([client], [dump])
-    root = kept(product, lambda into: debian.unpack(about.suite, about.packages, into))
+    root = kept(f"{product}-{about.suite}", lambda into: debian.unpack(about.suite, about.packages, into))
     return Programs(debian.program(root, about.client), debian.program(root, about.dump))
 
 

@@ -7,8 +7,14 @@ from typing import Any
 
 from kolumn.providers.mysql.handler import MySQLHandler
 from kolumn.providers.mysql.language.dialect import MySQLDialect
+from kolumn.providers.mysql.resources.account import RoleHandler, UserHandler
+from kolumn.providers.mysql.resources.event import EventHandler
+from kolumn.providers.mysql.resources.grant import GrantHandler
 from kolumn.providers.mysql.resources.index import MySQLIndexHandler
+from kolumn.providers.mysql.resources.routine import FunctionHandler, ProcedureHandler
 from kolumn.providers.mysql.resources.schema import SchemaHandler
+from kolumn.providers.mysql.resources.sequence import SequenceHandler
+from kolumn.providers.mysql.resources.trigger import MySQLTriggerHandler
 from kolumn.providers.mysql.resources.view import MySQLViewHandler
 from kolumn.providers.mysql.tables.handler import MySQLTableHandler
 
@@ -28,7 +34,15 @@ REFUSED: Mapping[str, str] = {
 
 def handlers(dialect: MySQLDialect) -> Iterator[MySQLHandler[Any]]:
     """Yield the handlers; the catalogue is read in this order, so what others belong to comes first."""
+    yield RoleHandler(dialect)
+    yield UserHandler(dialect)
     yield SchemaHandler(dialect)
     yield MySQLTableHandler(dialect)
     yield MySQLIndexHandler(dialect)
+    yield SequenceHandler(dialect)
     yield MySQLViewHandler(dialect)
+    yield FunctionHandler(dialect)
+    yield ProcedureHandler(dialect)
+    yield MySQLTriggerHandler(dialect)
+    yield EventHandler(dialect)
+    yield GrantHandler(dialect)
