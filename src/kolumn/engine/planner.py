@@ -463,7 +463,12 @@ class Planner:
             for operation in found:
                 owners.setdefault(operation.subject, item.key)
             operations += found
-        operations = self._compiler.consolidate(operations, live, online=question.online)
+        going = {item.ref for item in items if item.request.action == "delete"}
+        asked = {item.ref for item in items if item.ref is not None} - going
+        asked |= {managed.ref for _, managed in self._state.managed()} - going
+        operations = self._compiler.consolidate(
+            operations, live, online=question.online, wanted=asked.__contains__
+        )
         operations = with_dependents(
             operations, live, self._registry, self._compiler, _asked_for(items, live), claims
         )

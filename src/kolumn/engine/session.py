@@ -173,9 +173,18 @@ class Compiler(Protocol):
     """Turns operations into steps for one database."""
 
     def consolidate(
-        self, operations: list[Operation], live: Snapshot, *, online: bool = False
+        self,
+        operations: list[Operation],
+        live: Snapshot,
+        *,
+        online: bool = False,
+        wanted: Callable[[Ref], bool] = lambda _: False,
     ) -> list[Operation]:
-        """Merge operations this database must or can do at once, e.g. into one table rebuild."""
+        """Merge operations this database must or can do at once, e.g. into one table rebuild.
+
+        `wanted` says of an object whether it is asked for by itself, and so does not go with another one that
+        brought it along, e.g. an index with its foreign key.
+        """
 
     def compile(self, operation: Operation, live: Snapshot, *, online: bool = False) -> list[Step]:
         """Return the steps of one operation against the database as it is just before it.

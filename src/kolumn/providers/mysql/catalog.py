@@ -24,7 +24,7 @@ from kolumn.providers.mysql.connection.session import MySQLSession
 from kolumn.providers.mysql.connection.work import Work
 from kolumn.providers.mysql.handler import MySQLHandler
 from kolumn.providers.mysql.language.tokens import fold, literal
-from kolumn.providers.mysql.reading import Entry, Reading, databases
+from kolumn.providers.mysql.reading import Entry, Key, Reading, databases
 from kolumn.providers.mysql.settling import settle
 
 _PLACE = re.compile(r"\{in_databases:([\w.]+)\}")
@@ -102,10 +102,10 @@ class MySQLCatalog:
         queries: dict[str, str] = {}
         optional: set[str] = set()
         for handler in handlers:
-            found = handler.queries(server)
-            queries.update(found)
+            mine = handler.queries(server)
+            queries.update(mine)
             if handler.type in _PRIVILEGED:
-                optional.update(found)
+                optional.update(mine)
         rows: dict[str, list[Any]] = {}
         for name, text in queries.items():
             query = _PLACE.sub(lambda match: databases(match[1], names), text)
@@ -118,7 +118,14 @@ class MySQLCatalog:
         for handler in handlers:
             for name, query in handler.further_queries(rows, server).items():
                 rows[name] = _run(context, work, query)
-        return Reading(server, rows, default)
+        asked: dict[Key, str] = {}
+        for handler in handlers:
+            asked.update(handler.shown(rows, server))
+        found = self._session.show(context, list(asked.values()))
+        shown = {
+            key: tuple(map(_plain, answer[0])) for key, answer in zip(asked, found, strict=True) if answer
+        }
+        return Reading(server, rows, default, shown)
 
     def rows(self, context: Context, tables: Sequence[Ref]) -> Mapping[Ref, int | None]:
         """Return what the engine's statistics say, exact for engines that count."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kolumn.contract.errors import Problem, ValidationError
@@ -16,9 +17,12 @@ from kolumn.engine.validation import Question
 from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.handler import MySQLHandler
 from kolumn.providers.mysql.language.scripts import statements_of
+from kolumn.providers.mysql.language.tokens import fold
 from kolumn.providers.mysql.questions import MySQLQuestions
 from kolumn.providers.mysql.tables.algorithms import Algorithm, algorithm_of
 from kolumn.providers.mysql.tables.handler import MySQLTableHandler
+from kolumn.providers.mysql.tables.implied import DropKeyWithIndex, with_index
+from kolumn.sql.differ import column_ref
 from kolumn.sql.losses import losses
 from kolumn.sql.model import ForeignKey
 from kolumn.sql.operations import AddConstraint, AlterTable, AlterTogether, DropConstraint, RenameColumn
@@ -32,10 +36,27 @@ class MySQLCompiler:
         self._server = server
 
     def consolidate(
-        self, operations: list[Operation], live: Snapshot, *, online: bool = False
+        self,
+        operations: list[Operation],
+        live: Snapshot,
+        *,
+        online: bool = False,
+        wanted: Callable[[Ref], bool] = lambda _: False,
     ) -> list[Operation]:
-        """Return the operations with the changes of each table merged into one, as far as that is safe."""
-        return list(_merged(operations))
+        """Return the operations with the changes of each table merged into one, as far as that is safe.
+
+        With a foreign key goes the index that came with it, unless that is `wanted` for itself.
+        """
+        found = []
+        for each in operations:
+            if isinstance(each, DropConstraint) and isinstance(each.constraint, ForeignKey):
+                with_it = with_index(each, live)
+                index = with_it.index if isinstance(with_it, DropKeyWithIndex) else ""
+                ref = Ref("index", fold(index), each.subject.schema, each.subject.name)
+                found.append(with_it if index and not wanted(ref) else each)
+            else:
+                found.append(each)
+        return list(_merged(_with_parts(found, live)))
 
     def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
         """Yield what goes with a table that is dropped and created again: its indexes and triggers."""
@@ -58,6 +79,7 @@ class MySQLCompiler:
         """
         created: dict[Ref, set[Ref]] = defaultdict(set)
         dropped: dict[Ref, set[Ref]] = defaultdict(set)
+        keyed: set[Ref] = set()
         for each in operations:
             if each.subject.type == "index":
                 table = Ref("table", each.subject.parent, each.subject.schema)
@@ -65,7 +87,9 @@ class MySQLCompiler:
                     created[table].add(each.subject)
                 elif isinstance(each, Drop):
                     dropped[table].add(each.subject)
-        return [self._informed(each, created, dropped) for each in operations]
+            elif any(_foreign_keys(each)):
+                keyed.add(each.subject)
+        return [_unbound(self._informed(each, created, dropped), keyed) for each in operations]
 
     def _informed(
         self, operation: Operation, created: Mapping[Ref, set[Ref]], dropped: Mapping[Ref, set[Ref]]
@@ -114,7 +138,7 @@ class MySQLCompiler:
         undo = None
         if inverse is not None:
             after = live.with_changes(operation.effect())
-            undo = tuple(self._statements(handler, inverse, after, None))
+            undo = tuple(_unchecked(inverse, self._statements(handler, inverse, after, None)))
             undo += tuple(self._lost_with(operation, live))
         return [
             Step(
@@ -168,6 +192,34 @@ class MySQLCompiler:
             )
 
 
+def _unchecked(operation: Operation, statements: Sequence[Statement]) -> Iterator[Statement]:
+    """Yield statements that take something back, also where rows are gone that a foreign key refers to."""
+    if not any(isinstance(each, AddConstraint) for each in _single(operation)) or not any(_foreign_keys(operation)):
+        yield from statements
+        return
+    yield Statement("SET SESSION foreign_key_checks = 0")
+    yield from statements
+    yield Statement("SET SESSION foreign_key_checks = 1")
+
+
+def _unbound(operation: Operation, keyed: set[Ref]) -> Operation:
+    """Return the change of an index as one that need not wait for all changes of its table.
+
+    Where foreign keys come and go these come after indexes and go before them.
+    """
+    if operation.subject.type != "index" or not isinstance(operation, Create | Drop):
+        return operation
+    table = Ref("table", operation.subject.parent, operation.subject.schema)
+    if table not in keyed:
+        return operation
+    uses = operation.uses - {table}
+    if isinstance(operation, Drop):
+        return dataclasses.replace(operation, uses=uses, releases=operation.releases - {table})
+    names = (fold(part.column) for part in operation.model.columns if part.column)
+    columns = frozenset(column_ref(table, name) for name in names)
+    return dataclasses.replace(operation, uses=uses, requires=operation.requires | {table} | columns)
+
+
 def _single(operation: Operation) -> Sequence[Operation]:
     return operation.because if isinstance(operation, AlterTogether) else (operation,)
 
@@ -176,6 +228,49 @@ def _foreign_keys(operation: Operation) -> Iterator[ForeignKey]:
     for each in _single(operation):
         if isinstance(each, AddConstraint | DropConstraint) and isinstance(each.constraint, ForeignKey):
             yield each.constraint
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropWithParts(Drop):
+    """Drop a table with the indexes and triggers that go along with it."""
+
+    along: tuple[Ref, ...]
+
+    def effect(self) -> Mapping[Ref, Any]:
+        """Return that all of them are gone."""
+        return dict.fromkeys((self.subject, *self.along))
+
+
+def _with_parts(operations: Sequence[Operation], live: Snapshot) -> list[Operation]:
+    """Return the operations without drops of what goes with its table: a foreign key may need the index till then."""
+    tables = {each.subject for each in operations if isinstance(each, Drop) and each.subject.type == "table"}
+    going: dict[Ref, list[Operation]] = defaultdict(list)
+    for each in operations:
+        if isinstance(each, Drop) and (owner := live.owner(each.subject)) in tables and owner is not None:
+            going[owner].append(each)
+    spared = {id(each) for drops in going.values() for each in drops}
+    found: list[Operation] = []
+    for each in operations:
+        if id(each) in spared:
+            continue
+        drops = going.get(each.subject, []) if isinstance(each, Drop) else []
+        if drops:
+            assert isinstance(each, Drop)
+            removes = each.removes.union(*(drop.removes for drop in drops))
+            each = DropWithParts(  # noqa: PLW2901
+                subject=each.subject,
+                model=each.model,
+                uses=each.uses,
+                removes=removes,
+                releases=each.releases,
+                requires=each.requires,
+                guesses=each.guesses,
+                place=each.place,
+                risks=each.risks,
+                along=tuple(drop.subject for drop in drops),
+            )
+        found.append(each)
+    return found
 
 
 def _merged(operations: Sequence[Operation]) -> Iterator[Operation]:

@@ -18,7 +18,7 @@ from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.language.accounts import account_fault, account_normal
 from kolumn.providers.mysql.language.dialect import MySQLDialect, calls
 from kolumn.providers.mysql.language.tokens import qualified
-from kolumn.providers.mysql.reading import Entry, Reading, Row
+from kolumn.providers.mysql.reading import Entry, Key, Reading, Row
 from kolumn.sql.handlers import SQLHandler
 from kolumn.sql.normal import Grammar
 from kolumn.sql.operations import AlterObject
@@ -55,6 +55,10 @@ class MySQLHandler(SQLHandler[M]):
 
     def further_queries(self, rows: Mapping[str, list[Row]], server: Server) -> Mapping[str, str]:
         """Return the queries that need to know what the others found."""
+        return {}
+
+    def shown(self, rows: Mapping[str, list[Row]], server: Server) -> Mapping[Key, str]:
+        """Return the SHOW statements that tell what no table of the catalogue does, by what they are about."""
         return {}
 
     @abstractmethod

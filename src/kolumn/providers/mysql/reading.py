@@ -16,6 +16,8 @@ OWN_PREFIX = "kolumn_"
 """What the names of Kolumn's own databases begin with."""
 
 Row = tuple[Any, ...]
+Key = tuple[str, str, str]
+"""Resource type, database and name."""
 
 
 class Entry(NamedTuple):
@@ -41,6 +43,8 @@ class Reading:
     """Rows by name of the query."""
     default: str
     """The database that names without a schema mean."""
+    shown: Mapping[Key, Row] = field(default_factory=dict)
+    """What SHOW statements say, without those that were refused."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What one resource type found out and a later one needs."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kolumn.engine.consequences import Brought
@@ -46,7 +46,12 @@ class PostgresCompiler:
         self._server = server
 
     def consolidate(
-        self, operations: list[Operation], live: Snapshot, *, online: bool = False
+        self,
+        operations: list[Operation],
+        live: Snapshot,
+        *,
+        online: bool = False,
+        wanted: Callable[[Ref], bool] = lambda _: False,
     ) -> list[Operation]:
         """Return the operations with what each resource type makes of all of them together."""
         for handler in self._handlers.values():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -50,7 +50,12 @@ class SQLiteCompiler:
         self._normalizer = Normalizer(dialect)
 
     def consolidate(
-        self, operations: list[Operation], live: Snapshot, *, online: bool = False
+        self,
+        operations: list[Operation],
+        live: Snapshot,
+        *,
+        online: bool = False,
+        wanted: Callable[[Ref], bool] = lambda _: False,
     ) -> list[Operation]:
         """Merge the changes of a table that ALTER TABLE cannot make into one rebuild.
 

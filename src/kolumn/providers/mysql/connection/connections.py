@@ -62,12 +62,15 @@ class Connections:
             if not keep:
                 work.close()
 
-    def open(self, context: Context) -> Work:
-        """Return a new connection. Raises ConnectionError or PermissionError."""
+    def open(self, context: Context, *, several: bool = False) -> Work:
+        """Return a new connection; `several`: one that takes several statements at a time, for Kolumn's own only.
+
+        Raises ConnectionError or PermissionError.
+        """
         context.check()
         if self._closed:
             raise ConnectionError("the connection was closed. Call Configure first.", code="not_configured")
-        connection = self._connect(context)
+        connection = self._connect(context, several=several)
         work = Work(connection, self._kill)
         try:
             self._prepare(context, work)
@@ -95,9 +98,10 @@ class Connections:
                 return work
             work.close()
 
-    def _connect(self, context: Context) -> Connection[Any]:
+    def _connect(self, context: Context, *, several: bool = False) -> Connection[Any]:
         try:
             import pymysql
+            from pymysql.constants import CLIENT
         except ImportError as error:
             raise faults.no_driver(error.name or "pymysql") from error
         settings = self._settings
@@ -112,6 +116,7 @@ class Connections:
             "connect_timeout": max(1, round(patience)),
             "program_name": settings.application_name,
             "local_infile": False,
+            "client_flag": CLIENT.MULTI_STATEMENTS if several else 0,
         }
         if settings.socket:
             arguments["unix_socket"] = settings.socket

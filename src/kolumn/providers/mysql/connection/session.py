@@ -37,6 +37,7 @@ ISOLATION_LEVELS = ("repeatable read", "read committed", "read uncommitted", "se
 """https://dev.mysql.com/doc/refman/9.4/en/innodb-transaction-isolation-levels.html; the first is the default."""
 
 _POLL_SECONDS = 0.1
+_SHOWN_AT_ONCE = 500
 _HOLDER = """
 SELECT p.id, p.user, p.host FROM information_schema.processlist p WHERE p.id = IS_USED_LOCK(%s)
 """
@@ -166,6 +167,10 @@ class MySQLSession:
                     context.check()
                     work.control(context, "COMMIT")
                     work.in_transaction = False
+            except BaseException:
+                # What a step has set for its session, e.g. the SQL mode, goes with the connection.
+                work.is_usable = work.is_usable and transactional
+                raise
             finally:
                 if work.in_transaction:
                     work.roll_back()
@@ -283,6 +288,20 @@ class MySQLSession:
         """Lend a connection outside of any transaction, e.g. for what commits by itself."""
         with self._connections.borrow(context) as work:
             yield work
+
+    def show(self, context: Context, texts: Sequence[str]) -> list[list[Row] | None]:
+        """Return what SHOW statements of Kolumn's own say, in a few round trips; None where one is refused."""
+        found: list[list[Row] | None] = []
+        if not texts:
+            return found
+        work = self._connections.open(context, several=True)
+        try:
+            for start in range(0, len(texts), _SHOWN_AT_ONCE):
+                self.queries_sent += 1
+                found += work.run_many(context, texts[start : start + _SHOWN_AT_ONCE])
+        finally:
+            work.close()
+        return found
 
     def _holding(self) -> _Held:
         if self._held is None:

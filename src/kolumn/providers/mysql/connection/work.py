@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kolumn.contract.context import Context
-from kolumn.contract.errors import KolumnError
+from kolumn.contract.errors import ConnectionError, KolumnError
 from kolumn.contract.secrets import SecureString
 from kolumn.engine.operations import Statement
 from kolumn.providers.mysql.connection import faults
@@ -65,6 +65,28 @@ class Work:
             cursor.execute(statement.text, revealed(statement) or None)
             while found := cursor.fetchmany(_ROWS_AT_ONCE):
                 yield list(found)
+
+    def run_many(self, context: Context, texts: Sequence[str]) -> list[list[Row] | None]:
+        """Send statements together, which the connection must have been opened for; None for one that fails.
+
+        The server stops at one that fails, so the rest is sent again.
+        """
+        found: list[list[Row] | None] = []
+        while len(found) < len(texts):
+            rest = texts[len(found) :]
+            try:
+                with self._running(context, Statement("; ".join(rest))) as cursor:
+                    cursor.execute("; ".join(rest))
+                    while True:
+                        found.append(list(cursor.fetchall()))
+                        if not cursor.nextset():
+                            break
+            except ConnectionError:
+                raise
+            except KolumnError:
+                context.check()
+                found.append(None)
+        return found
 
     @contextlib.contextmanager
     def _running(self, context: Context, statement: Statement, kind: Any = None) -> Iterator[Any]:

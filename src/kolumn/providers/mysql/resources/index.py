@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of, replaced
-from kolumn.engine.operations import Operation, Statement
+from kolumn.engine.operations import Create, Operation, Rename
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.handler import MySQLHandler
@@ -123,10 +123,17 @@ class MySQLIndexHandler(MySQLHandler[Index], IndexHandler):
     # Comparing
 
     def diff(self, live: Index | None, wanted: Index | None) -> list[Operation]:
-        """Return the operations; an index is renamed in its table only."""
-        if live is not None and wanted is not None and self.ref(live).parent != self.ref(wanted).parent:
+        """Return the operations; an index is renamed in its table only, also to another spelling of its name."""
+        if live is None or wanted is None:
+            return super().diff(live, wanted)
+        before, after = self.ref(live), self.ref(wanted)
+        if before.parent != after.parent:
             return [self.dropped(live), self.created(wanted)]
-        return super().diff(live, wanted)
+        found = super().diff(live, wanted)
+        if before == after and live.name != wanted.name and not any(isinstance(each, Create) for each in found):
+            renamed = replaced(live, {"name": wanted.name})
+            found.insert(0, Rename(subject=before, before=live, after=renamed, target=after))
+        return found
 
     # Writing
 
@@ -201,9 +208,3 @@ class MySQLIndexHandler(MySQLHandler[Index], IndexHandler):
         same = dataclasses.replace(found, name=live.name, schema=live.schema, table=live.table)
         return live if self.normal(same) == self.normal(live) else wanted
 
-
-def indexes_of(table: Ref, live: Snapshot) -> Iterator[Any]:
-    """Yield the indexes of a table."""
-    for ref in live.attached(table):
-        if ref.type == "index" and (found := live.get(ref)) is not None:
-            yield found

@@ -13,10 +13,20 @@ from kolumn.engine.operations import Statement
 from kolumn.engine.resource import Ref
 from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.language.accounts import definer_of
+from kolumn.providers.mysql.language import fragments
 from kolumn.providers.mysql.language.fragments import embedded
-from kolumn.providers.mysql.language.tokens import fold, literal, quote
+from kolumn.providers.mysql.language.tokens import (
+    Token,
+    fold,
+    literal,
+    normal,
+    qualified,
+    quote,
+    tokenize,
+    unquote,
+)
 from kolumn.providers.mysql.language.types import type_of
-from kolumn.providers.mysql.reading import Entry, Reading
+from kolumn.providers.mysql.reading import Entry, Key, Reading, Row
 from kolumn.providers.mysql.resources.stored import StoredHandler, mode_of, verify_sql_mode
 from kolumn.providers.mysql.tables.model import verify_charset
 
@@ -63,9 +73,17 @@ class Routine:
     )  # fmt: skip
     sql_mode: str = attribute("SQL mode it runs in; the server's when left out", default="", kept=True, grammar="keyword")
     comment: str = attribute("Comment", default="")
+    signature: str = attribute(
+        "The arguments as first written, line breaks included. Used word for word as long as it says the same as "
+        "arguments; the server keeps it",
+        default="",
+        compare=False,
+    )
 
     def verify(self) -> Iterator[Problem]:
         """Yield faults across attributes."""
+        if self.signature and fragments.fault(self.signature, commas=True)[0]:
+            yield Problem("signature is no list of arguments", code="invalid_expression", path="signature")
         yield from verify_sql_mode(self.sql_mode)
         names = [fold(each.name) for each in self.arguments]
         if len(set(names)) < len(names):
@@ -94,6 +112,20 @@ class Function(Routine):
             yield Problem("arguments of a function only go in", code="conflicting_attributes", path="arguments")
 
 
+def _written(text: str) -> str:
+    """Return the list of arguments in a CREATE statement of the server's."""
+    tokens = tokenize(text)
+    start = next((at for at, token in enumerate(tokens) if token.word == "("), None)
+    if start is None:
+        return ""
+    depth = 0
+    for token in tokens[start:]:
+        depth += (token.word == "(") - (token.word == ")")
+        if depth == 0:
+            return text[tokens[start].end : token.start]
+    return ""
+
+
 class RoutineHandler(StoredHandler[Routine]):
     """What is common to both; a changed body means drop and create, as ALTER changes none."""
 
@@ -115,6 +147,14 @@ FROM information_schema.parameters WHERE {in_databases:specific_schema}
 """,
         }
 
+    def shown(self, rows: Mapping[str, list[Row]], server: Server) -> Mapping[Key, str]:
+        """Return SHOW CREATE of each: only that has the arguments as they were written."""
+        return {
+            (self.type, row[0], row[1]): f"SHOW CREATE {self.KEYWORD} {qualified(row[0], row[1])}"
+            for row in rows["routines"]
+            if row[2].lower() == self.type
+        }
+
     def entries(self, reading: Reading) -> Iterator[Entry]:
         """Yield the routines of this type."""
         parameters = reading.grouped("parameters", 3)
@@ -123,11 +163,12 @@ FROM information_schema.parameters WHERE {in_databases:specific_schema}
                 continue  # whose body may not be seen cannot be managed
             rows = sorted((each[3:] for each in parameters.get(row[:3], [])), key=lambda each: int(each[0]))
             ref = Ref(self.type, fold(row[1]), reading.place(row[0]))
-            yield Entry(ref, (*row, tuple(rows)), aside=reading.is_aside(row[0]))
+            said = reading.shown.get((self.type, row[0], row[1]), ("", "", ""))[2]
+            yield Entry(ref, (*row, tuple(rows), _written(said or "")), aside=reading.is_aside(row[0]))
 
     def build(self, entry: Entry, reading: Reading) -> Routine:
         """Return the routine."""
-        schema, name, kind, body, deterministic, access, security, mode, comment, definer, usual, rows = entry.row
+        schema, name, kind, body, deterministic, access, security, mode, comment, definer, usual, rows, signature = entry.row
         arguments = []
         returns: dict[str, Any] = {}
         for number, direction, parameter, type_, collation in rows:
@@ -152,12 +193,13 @@ FROM information_schema.parameters WHERE {in_databases:specific_schema}
             comment=comment or "",
             **returns,
         )
-        return found
+        plain = " ".join(signature.split()) == " ".join(self._arguments(found).split())
+        return found if plain or not self._says(signature, found) else replaced(found, {"signature": signature})
 
     def definition_sql(self, model: Routine, server: Server) -> Iterator[str | Statement]:
         """Yield CREATE FUNCTION or CREATE PROCEDURE."""
-        arguments = ", ".join(self._argument(each) for each in model.arguments)
-        words = [f"CREATE {self.definer(model)}{self.KEYWORD} {self.address(model)} ({arguments})"]
+        listed = model.signature if self._says(model.signature, model) else self._arguments(model)
+        words = [f"CREATE {self.definer(model)}{self.KEYWORD} {self.address(model)} ({listed})"]
         if isinstance(model, Function):
             words.append(f"RETURNS {_typed(model.returns, model.returns_collation)}")
         if model.comment:
@@ -165,6 +207,16 @@ FROM information_schema.parameters WHERE {in_databases:specific_schema}
         words.append("DETERMINISTIC" if model.deterministic else "NOT DETERMINISTIC")
         words += [model.data_access.upper(), f"SQL SECURITY {model.security.upper()}"]
         yield from self.stored(model, "\n".join([*words, self.body(model)]))
+
+    def _arguments(self, model: Routine) -> str:
+        return ", ".join(self._argument(each) for each in model.arguments)
+
+    def _says(self, signature: str, model: Routine) -> bool:
+        """Whether a list of arguments says the same as the model."""
+        return bool(signature.strip()) and self._form(signature) == self._form(self._arguments(model))
+
+    def _form(self, signature: str) -> list[tuple[str, ...]]:
+        return [_argument_form(each) for each in _pieces(signature)]
 
     def _argument(self, argument: Argument) -> str:
         mode = f"{argument.mode.upper()} " if self.type == "procedure" else ""
@@ -193,6 +245,30 @@ FROM information_schema.parameters WHERE {in_databases:specific_schema}
         """Return the normal form."""
         found = super().normal(model)
         return replaced(found, {"body": model.body.strip().rstrip(";").rstrip()})
+
+
+def _pieces(signature: str) -> Iterator[tuple[Token, ...]]:
+    """Yield the tokens of each argument."""
+    depth, piece = 0, []
+    for token in tokenize(signature):
+        depth += (token.word == "(") - (token.word == ")")
+        if token.word == "," and not depth:
+            yield tuple(piece)
+            piece = []
+        else:
+            piece.append(token)
+    if piece:
+        yield tuple(piece)
+
+
+def _argument_form(tokens: tuple[Token, ...]) -> tuple[str, ...]:
+    """Return mode, name and type of an argument in normal form."""
+    mode = tokens[0].word.lower() if tokens[0].word in ("IN", "OUT", "INOUT") and len(tokens) > 2 else ""
+    rest = tokens[1:] if mode else tokens
+    text = " ".join(each.text for each in rest[1:])
+    found = type_of(text)
+    kind = str(found) if found is not None else " ".join(normal(rest[1:]))
+    return mode or "in", fold(unquote(rest[0].text)) if rest else "", kind
 
 
 def _typed(type_: str, collation: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,12 +14,17 @@ from kolumn.providers.mysql.handler import MySQLHandler
 from kolumn.providers.mysql.language.accounts import account_sql, definer_of
 from kolumn.providers.mysql.language.fragments import embedded
 from kolumn.providers.mysql.language.qualifying import unqualified
-from kolumn.providers.mysql.language.tokens import fold, quote
-from kolumn.providers.mysql.reading import Entry, Reading
+from kolumn.providers.mysql.language.tokens import fold, qualified, quote, unquote
+from kolumn.providers.mysql.reading import Entry, Key, Reading, Row
 from kolumn.sql.handlers import ViewHandler
 from kolumn.sql.model import View
 
 IMPLIED_ALGORITHM = "undefined"
+_SHOWN = re.compile(
+    r"CREATE ALGORITHM=(?P<algorithm>\w+) DEFINER=(?:`(?:[^`]|``)*`@`(?:[^`]|``)*`|\S+) SQL SECURITY \w+ VIEW "
+    r"(?:`(?:[^`]|``)*`\.)?`(?:[^`]|``)*`(?: \((?P<columns>(?:`(?:[^`]|``)*`,? ?)+)\))? AS (?P<query>.*)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class MySQLView(View):
     """A view."""
 
     algorithm: str = attribute(
-        "How the server joins it with queries (MySQL does not tell which one a view has)",
+        "How the server joins it with queries",
         default=IMPLIED_ALGORITHM,
         validators=[one_of("undefined", "merge", "temptable")],
         grammar="keyword",
@@ -75,18 +81,33 @@ FROM information_schema.views WHERE {{in_databases:table_schema}}
 """
         }
 
+    def shown(self, rows: Mapping[str, list[Row]], server: Server) -> Mapping[Key, str]:
+        """Return SHOW CREATE VIEW of each: information_schema leaves out names of columns and character sets."""
+        return {
+            (self.type, row[0], row[1]): f"SHOW CREATE VIEW {qualified(row[0], row[1])}" for row in rows["views"]
+        }
+
     def entries(self, reading: Reading) -> Iterator[Entry]:
         """Yield the views."""
         for row in reading.rows["views"]:
             ref = Ref(self.type, fold(row[1]), reading.place(row[0]))
-            yield Entry(ref, tuple(row), aside=reading.is_aside(row[0]))
+            said = reading.shown.get((self.type, row[0], row[1]), ("", ""))[1]
+            yield Entry(ref, (*row, said), aside=reading.is_aside(row[0]))
 
     def build(self, entry: Entry, reading: Reading) -> MySQLView:
         """Return the view, its query without the name of its own database."""
-        schema, name, definition, check, definer, security, algorithm = entry.row
+        schema, name, definition, check, definer, security, algorithm, said = entry.row
+        columns: tuple[str, ...] = ()
+        if found := _SHOWN.match(said):
+            algorithm, definition = found["algorithm"], found["query"]
+            if check != "NONE":
+                definition = re.sub(r"(?i)\s+WITH (LOCAL |CASCADED )?CHECK OPTION\s*$", "", definition)
+            if found["columns"]:
+                columns = tuple(unquote(each) for each in re.findall(r"`(?:[^`]|``)*`", found["columns"]))
         return MySQLView(
             name=name,
             schema=reading.schema(schema),
+            columns=columns,
             definition=unqualified(definition, schema),
             algorithm=algorithm.lower(),
             definer=definer_of(definer, reading.server),

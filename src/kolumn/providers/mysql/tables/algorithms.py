@@ -98,9 +98,10 @@ def _of_index(operation: Operation, table: str) -> Algorithm:
         case Create(model=model):
             lock = "SHARED" if model.kind in ("fulltext", "spatial") else "NONE"
             # The first FULLTEXT index of a table copies its rows, unless it has a column of a certain name.
-            return Algorithm(INPLACE, table, lock, certain=not model.kind)
+            return Algorithm(INPLACE, table, lock, certain=not model.kind and all(part.column for part in model.columns))
         case Drop() | Rename() | AlterObject():
-            return Algorithm(INPLACE, table, certain=isinstance(operation, Drop | Rename))
+            expressions = isinstance(operation, Drop) and not all(part.column for part in operation.model.columns)
+            return Algorithm(INPLACE, table, certain=isinstance(operation, Drop | Rename) and not expressions)
     return Algorithm(INPLACE, table, certain=False)
 
 

@@ -10,7 +10,7 @@ from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.language.tokens import fold, literal, qualified, quote
 from kolumn.providers.mysql.language.types import TEXTS, type_of
-from kolumn.providers.mysql.tables import render
+from kolumn.providers.mysql.tables import implied, render
 from kolumn.providers.mysql.tables.naming import name_of
 from kolumn.providers.mysql.tables.model import MySQLCheck, MySQLColumn, MySQLTable
 from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Table, Unique
@@ -79,7 +79,7 @@ class _Clauses:
                 inline = render.inline_checks(column, self._server)
                 for each in column.own_constraints:
                     if each not in inline:
-                        self._added.append(f"ADD {self._constraint(each, change.before)}")
+                        self._add(each, change.before)
             case DropColumn(column=column):
                 for each in column.own_constraints:
                     if isinstance(each, Check) and not self._server.is_mariadb:
@@ -93,7 +93,10 @@ class _Clauses:
                 if column is not None:
                     self._modify(column)
                 else:
-                    self._added.append(f"ADD {self._constraint(constraint, change.before)}")
+                    self._add(constraint, change.before)
+            case implied.DropKeyWithIndex(constraint=constraint, index=index):
+                self._drop(constraint, change.after)
+                self._dropped.append(f"DROP INDEX {quote(index)}")
             case DropConstraint(constraint=constraint):
                 column = self._column_with(constraint, change.before)
                 if column is not None:
@@ -132,6 +135,25 @@ class _Clauses:
             return None
         columns = (each for each in table.columns if isinstance(each, MySQLColumn))
         return next((each for each in columns if constraint in render.inline_checks(each, self._server)), None)
+
+    def _add(self, constraint: Constraint, others: Table) -> None:
+        """Add a constraint; a foreign key whose name the server would give gets none, for the sake of its index."""
+        name = name_of(constraint, others, self._server)
+        if isinstance(constraint, ForeignKey) and implied.has_server_name(name, others.name):
+            if name == name_of(replaced(constraint, {"name": ""}), others, self._server):
+                self._added.append(f"ADD {render.foreign_key_sql(self._after, constraint, self._server)}")
+                return
+            self._added += self._index_of(constraint, others)
+        self._added.append(f"ADD {self._constraint(constraint, others)}")
+
+    def _index_of(self, key: ForeignKey, table: Table) -> Iterator[str]:
+        """Yield the index that a foreign key needs, if there is none, under the name it has without one."""
+        columns = [fold(each) for each in key.columns]
+        ref = Ref("table", fold(table.name), fold(table.schema))
+        there = implied.indexed_columns(table, indexes_of(ref, self._live))
+        if not any(implied.serves(columns, each) for each in there):
+            names = ", ".join(map(quote, key.columns))
+            yield f"ADD INDEX {quote(key.columns[0])} ({names})"
 
     def _constraint(self, constraint: Constraint, others: Table) -> str:
         name = name_of(constraint, others, self._server)
@@ -211,3 +233,10 @@ def _unset(key: str) -> str:
 def _repartition(after: Table) -> str:
     assert isinstance(after, MySQLTable)
     return "REMOVE PARTITIONING" if after.partition_by is None else render.partition_by(after.partition_by)
+
+
+def indexes_of(table: Ref, live: Snapshot) -> Iterator[Any]:
+    """Yield the indexes of a table."""
+    for ref in live.attached(table):
+        if ref.type == "index" and (found := live.get(ref)) is not None:
+            yield found

@@ -118,6 +118,19 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
             changes["columns"] = columns
         return replaced(model, changes)
 
+    def diff(self, live: Table | None, wanted: Table | None) -> list[Operation]:
+        """Return the operations; a column's name in other case is a rename, as the server keeps the case."""
+        if live is not None and wanted is not None:
+            spelled = {fold(column.name): column.name for column in live.columns}
+            columns = tuple(
+                replaced(column, {"renamed_from": spelled[fold(column.name)]})
+                if spelled.get(fold(column.name), column.name) != column.name
+                else column
+                for column in wanted.columns
+            )
+            wanted = replaced(wanted, {"columns": columns}) if columns != wanted.columns else wanted
+        return super().diff(live, wanted)
+
     def target_of(self, table: Table, key: ForeignKey) -> Ref:
         """Return the table that a foreign key refers to."""
         return self._target(table, key)

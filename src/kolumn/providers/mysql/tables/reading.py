@@ -11,6 +11,7 @@ from kolumn.providers.mysql.language.fragments import is_literal
 from kolumn.providers.mysql.language.tokens import fold, literal, tokenize, unescaped
 from kolumn.providers.mysql.language.types import NUMBERS, type_of
 from kolumn.providers.mysql.reading import Reading, Row
+from kolumn.providers.mysql.tables.implied import index_name, serves
 from kolumn.providers.mysql.tables.model import (
     MySQLCheck,
     MySQLColumn,
@@ -187,7 +188,7 @@ def read(reading: Reading) -> Iterator[tuple[TableRows, ReadIndexes]]:
                 ),
                 default_collation=collations.get(row[0], ""),
             ),
-            ReadIndexes(own, uniques, _implied(indexes, foreign)),
+            ReadIndexes(own, uniques, _implied(indexes, foreign, row[1])),
         )
 
 
@@ -217,22 +218,19 @@ def _indexes(rows: list[Row]) -> Iterator[IndexRow]:
         )
 
 
-def _implied(indexes: list[IndexRow], keys: tuple[Row, ...]) -> frozenset[str]:
-    """Return the indexes that a foreign key makes where no other one begins with its columns.
-
-    https://dev.mysql.com/doc/refman/9.4/en/create-table-foreign-keys.html: it has the constraint's name, or that
-    of the first column. None of the catalogues tells which these are.
-    """
+def _implied(indexes: list[IndexRow], keys: tuple[Row, ...], table: str) -> frozenset[str]:
+    """Return the indexes that foreign keys brought along (see `implied`)."""
     found = set()
     for key in keys:
         columns = tuple(fold(each) for each in key[1])
-        serving = [each for each in indexes if each.columns[: len(columns)] == columns]
+        serving = [each for each in indexes if serves(columns, each.columns)]
         if len(serving) != 1:
             continue
         (only,) = serving
         bare = not only.unique and only.kind == "BTREE" and only.visible and not only.comment
         ascending = all(order == "asc" for *_, order in only.parts)
-        if bare and ascending and only.columns == columns and fold(only.name) in (fold(key[0]), columns[0]):
+        named = fold(only.name) == fold(index_name(key[0], key[1], table))
+        if bare and ascending and only.columns == columns and named:
             found.add(fold(only.name))
     return frozenset(found)
 
@@ -404,7 +402,7 @@ def _partitioning(rows: tuple[Row, ...]) -> Partitioning:
     return Partitioning(
         method=method,
         expression=expression,
-        count=len(names) if plain else None,
+        count=len(names) if plain and len(names) > 1 else None,
         partitions=() if plain else tuple(parts.values()),
         subpartition_method=(first[7] or "").lower(),
         subpartition_expression=first[8] or "",
