@@ -36,6 +36,7 @@ class MySQLProvider(BaseProvider):
         from kolumn.providers.mysql.compile import MySQLCompiler
         from kolumn.providers.mysql.connection.session import MySQLSession
         from kolumn.providers.mysql.connection.settings import parse_settings
+        from kolumn.providers.mysql.quarantine import MySQLQuarantine
 
         settings = parse_settings(config)
         session = MySQLSession(settings, REFUSED)
@@ -51,7 +52,7 @@ class MySQLProvider(BaseProvider):
             compiler=MySQLCompiler(self._types, server),
             audit=settings.audit,
             safe_destroy=settings.safe_destroy,
-            quarantine=None,
+            quarantine=MySQLQuarantine(self._types, server),
             retention_days=settings.quarantine_retention_days,
             online=settings.online,
             query_timeout=settings.query_timeout,

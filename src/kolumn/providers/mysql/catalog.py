@@ -37,6 +37,8 @@ class MySQLCatalog:
         self._session = session
         self._handlers = {handler.type: handler for handler in handlers}
         settings = session.settings
+        self._hidden = (settings.metadata,)
+        """Databases of Kolumn's own, besides those whose names say so."""
         self._databases = (settings.database, *settings.schemas) if settings.schemas else None
 
     def scan(self, context: Context) -> Snapshot:
@@ -108,7 +110,7 @@ class MySQLCatalog:
                 optional.update(mine)
         rows: dict[str, list[Any]] = {}
         for name, text in queries.items():
-            query = _PLACE.sub(lambda match: databases(match[1], names), text)
+            query = _PLACE.sub(lambda match: databases(match[1], names, self._hidden), text)
             try:
                 rows[name] = _run(context, work, query)
             except PermissionError:

@@ -70,12 +70,12 @@ def _head(width: int) -> Any:
     return lambda row: row[:width]
 
 
-def databases(column: str, given: Iterable[str] | None) -> str:
-    """Return the condition on the column of a database's name: these, or all that are somebody's."""
+def databases(column: str, given: Iterable[str] | None, hidden: Iterable[str] = ()) -> str:
+    """Return the condition on the column of a database's name: these, or all that are somebody's but `hidden`."""
     if given is not None:
         names = ", ".join(map(literal, given)) or "''"
         return f"{column} IN ({names})"
-    system = ", ".join(map(literal, SYSTEM))
+    system = ", ".join(map(literal, (*SYSTEM, *hidden)))
     return f"{column} NOT IN ({system}) AND {column} NOT LIKE 'kolumn\\_%'"
 
 

@@ -25,7 +25,7 @@ from kolumn.providers.mysql.language.accounts import ANY_HOST, Account, account_
 from kolumn.providers.mysql.language.tokens import literal
 from kolumn.providers.mysql.reading import Entry, Reading
 
-_SYSTEM = frozenset({"mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys"})
+SYSTEM_ACCOUNTS = frozenset({"mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys"})
 _LIMITS = ("max_queries_per_hour", "max_updates_per_hour", "max_connections_per_hour", "max_user_connections")
 _NO_ROLE = "NONE"
 
@@ -156,7 +156,7 @@ FROM mysql.user
         members = reading.grouped("members")
         active = reading.grouped("default_roles")
         for user, host, plugin, kept, locked, is_role, tls, *limits in reading.rows["accounts"]:
-            if user in _SYSTEM or (self.type == "role") != (str(is_role or 0) in ("1", "true")):
+            if user in SYSTEM_ACCOUNTS or (self.type == "role") != (str(is_role or 0) in ("1", "true")):
                 continue
             account = Account(user, host or ANY_HOST)
             held = tuple(

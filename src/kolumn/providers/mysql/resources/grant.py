@@ -19,6 +19,7 @@ from kolumn.providers.mysql.handler import MySQLHandler
 from kolumn.providers.mysql.language.accounts import ANY_HOST, Account, account_sql, parse_account
 from kolumn.providers.mysql.language.tokens import fold, literal, qualified, quote
 from kolumn.providers.mysql.reading import Entry, Reading
+from kolumn.providers.mysql.resources.account import SYSTEM_ACCOUNTS
 from kolumn.sql.operations import AlterObject
 
 ON = ("server", "schema", "table", "function", "procedure")
@@ -182,7 +183,7 @@ class GrantHandler(MySQLHandler[Grant]):
                 option = "YES" if privilege == "Grant" else "NO"
                 note(grantee, kind.lower(), schema, name, privilege, "", option)
         for (grantee, kind, schema, name), (held, columns, options) in sorted(found.items()):
-            if not held and not columns:
+            if (not held and not columns) or parse_account(grantee).name in SYSTEM_ACCOUNTS:
                 continue
             row = (grantee, kind, schema, name, tuple(sorted(held)), tuple(sorted(columns)), bool(options))
             entry = Entry(Ref(self.type, ""), row, aside=kind == "server" or reading.is_aside(schema))

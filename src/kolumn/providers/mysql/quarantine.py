@@ -1,0 +1,167 @@
+"""The quarantine: a database for each thing that is set aside, so that everything in it keeps its name.
+
+A table moves there with RENAME TABLE, with its rows and indexes; it loses its triggers and foreign keys before, as
+the server moves neither. Kept values are a table of their own there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+from kolumn.engine.declaration import replaced
+from kolumn.engine.operations import Operation, Statement, Step
+from kolumn.engine.quarantine.operations import LeaveChanged, MoveAside, MoveBack, NoteValues, PutBackValues
+from kolumn.engine.quarantine.place import Place
+from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.mysql.connection.server import Server
+from kolumn.providers.mysql.connection.settings import own_database
+from kolumn.providers.mysql.handler import MySQLHandler
+from kolumn.providers.mysql.language.dialect import mentions
+from kolumn.providers.mysql.language.tokens import qualified, quote
+from kolumn.sql.quarantine import AFTER, ROW, SQLQuarantine
+
+_AT = "kolumn_at"
+"""A column that numbers the rows of a table without a key while values find their rows."""
+
+
+class MySQLQuarantine(SQLQuarantine):
+    """Moves tables and sequences."""
+
+    MOVED: ClassVar[frozenset[str]] = frozenset({"table", "sequence"})
+    ROWS: ClassVar[frozenset[str]] = frozenset({"table"})
+    STAYING: ClassVar[frozenset[str]] = frozenset({"index"})
+    SURVIVING: ClassVar[frozenset[str]] = frozenset({"table", "grant"})
+
+    def __init__(self, handlers: Iterable[MySQLHandler[Any]], server: Server) -> None:
+        super().__init__(handlers)
+        self._server = server
+
+    def place(self, ref: Ref, model: Any, entry: str) -> Place:
+        """Return the same name in a database of its own."""
+        return Place(model.name, own_database(f"{entry}_{self._server.database}", "quarantine"))
+
+    # Models
+
+    def loose(self, column: Any) -> Any:
+        """Return a column that takes any value."""
+        return replaced(super().loose(column), {"auto_increment": False, "on_update_value": ""})
+
+    def mentions(self, text: str, name: str) -> bool:
+        """Whether an expression has a word that may be the column."""
+        return mentions(text, name)
+
+    # Statements
+
+    def compile(self, operation: Operation, live: Snapshot) -> list[Step]:
+        """Return the step, which is no part of a transaction: all of them make or move tables."""
+        return [
+            msgspec.structs.replace(each, transactional=False) for each in super().compile(operation, live)
+        ]
+
+    def quoted(self, name: str) -> str:
+        """Return the quoted name."""
+        return quote(name)
+
+    def address(self, schema: str, name: str) -> str:
+        """Return database and name."""
+        return qualified(schema, name)
+
+    def opening(self, place: Place) -> Iterator[str]:
+        """Yield the creation of the database."""
+        yield f"CREATE DATABASE IF NOT EXISTS {quote(place.schema)}"
+
+    def exists(self, place: Place) -> Statement:
+        """Return the query of the table that waits."""
+        return Statement(
+            "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name = %s",
+            (place.schema, place.name),
+        )
+
+    def move_aside(self, operation: MoveAside) -> Iterator[str]:
+        """Yield the database and the move."""
+        yield from self.opening(operation.at)
+        home = self.address(operation.was.schema, operation.was.name)
+        yield f"RENAME TABLE {home} TO {self.at(operation.at)}"
+
+    def move_back(self, operation: MoveBack) -> Iterator[str]:
+        """Yield the move and the end of the database."""
+        home = qualified(operation.was.schema or self._server.database, operation.was.name)
+        yield f"RENAME TABLE {self.at(operation.at)} TO {home}"
+        yield f"DROP DATABASE IF EXISTS {quote(operation.at.schema)}"
+
+    def removed(self, place: Place) -> Iterator[str]:
+        """Yield the end of the database, in which is nothing else."""
+        yield f"DROP DATABASE IF EXISTS {quote(place.schema)}"
+
+    def undisturbed(self, table: Ref, live: Snapshot, texts: Iterable[str]) -> Iterator[str]:
+        """Yield the statements while the table has no triggers: the server cannot turn them off."""
+        refs = [each for each in live.attached(table) if each.type == "trigger"]
+        handler = self._handlers["trigger"]
+        assert isinstance(handler, MySQLHandler)
+        for ref in reversed(refs):
+            yield handler.drop_sql(live.get(ref), self._server)
+        yield from texts
+        for ref in refs:
+            yield from map(str, handler.definition_sql(live.get(ref), self._server))
+
+    def row_id(self) -> Sequence[str]:
+        """Return a constant: rows alike in all other columns are taken for one another, which they are."""
+        return ("1",)
+
+    def told_apart(self, others: Sequence[str]) -> Sequence[tuple[str, str]]:
+        """Return a digest of the row: not all types can be compared, and NULL is a value like others."""
+        if not others:
+            return []
+        texts = ", ".join(f"COALESCE(HEX({quote(each)}), '-')" for each in others)
+        return [(ROW, f"MD5(CONCAT_WS(',', {texts}))")]
+
+    def same(self, one: str, other: str) -> str:
+        """Return the comparison that takes NULLs for the same."""
+        return f"{one} <=> {other}"
+
+    def differs(self, one: str, other: str) -> str:
+        """Return its opposite."""
+        return f"NOT ({one} <=> {other})"
+
+    def as_text(self, value: str) -> str:
+        """Return a value as a text that can be compared, whatever its type."""
+        return f"HEX({value})"
+
+    def _texts(self, operation: Operation, live: Snapshot) -> Iterator[str]:
+        if isinstance(operation, LeaveChanged):
+            rows, match = self._noted_rows(operation)
+            differs = self.differs(f"t.{AFTER}", f"k.{AFTER}")
+            yield f"DELETE k FROM {self.at(operation.at)} k JOIN {rows} ON {match} WHERE {differs}"
+        else:
+            yield from super()._texts(operation, live)
+
+    def _note(self, operation: NoteValues, live: Snapshot) -> Iterator[str]:
+        place = self.at(operation.at)
+        rows, match = self._noted_rows(operation)
+        yield f"ALTER TABLE {place} ADD COLUMN {AFTER} LONGTEXT"
+        yield f"UPDATE {place} k JOIN {rows} ON {match} SET k.{AFTER} = t.{AFTER}"
+
+    def _put_back(self, operation: PutBackValues) -> Iterator[str]:
+        table, column, place = (
+            self.table_sql(operation.subject),
+            self.quoted(operation.column),
+            self.at(operation.at),
+        )
+        if operation.key:
+            match = " AND ".join(f"u.{self.quoted(name)} = k.{self.quoted(name)}" for name in operation.key)
+            yield f"UPDATE {table} u JOIN {place} k ON {match} SET u.{column} = k.{column}"
+            return
+        rows, match = self._rows(operation, [f"{_AT} AS {_AT}"])
+        yield f"ALTER TABLE {table} ADD COLUMN {_AT} BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE"
+        yield (
+            f"UPDATE {table} u JOIN {rows} ON u.{_AT} = t.{_AT} JOIN {place} k ON {match} "
+            f"SET u.{column} = k.{column}"
+        )
+        yield f"ALTER TABLE {table} DROP COLUMN {_AT}"
+
+    def lock(self, operation: Operation) -> str:
+        """Return the metadata lock on the table."""
+        return "exclusive metadata lock" if isinstance(operation, MoveAside | MoveBack) else ""
