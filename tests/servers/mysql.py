@@ -13,7 +13,6 @@ import atexit
 import contextlib
 import functools
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -292,15 +291,13 @@ def _started(
 
 
 def _found_programs(product: str) -> Programs:
-    """Return the programs the system has, else those of the packages."""
+    """Return the programs of the packages, else those that the system has."""
     about = _PRODUCTS[product]
-    client, dump = (shutil.which(Path(each).name) for each in (about.client, about.dump))
-    if client and dump:
+    try:
+        root = kept(f"{product}-{about.suite}", lambda into: debian.unpack(about.suite, about.packages, into))
+    except Unavailable:
+        client, dump = (shutil.which(Path(each).name) for each in (about.client, about.dump))
+        if not client or not dump:
+            raise
         return Programs([client], [dump])
-    root = kept(f"{product}-{about.suite}", lambda into: debian.unpack(about.suite, about.packages, into))
     return Programs(debian.program(root, about.client), debian.program(root, about.dump))
-
-
-def shell(command: Sequence[str]) -> str:
-    """Return a command as a shell script that passes its arguments on."""
-    return f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n'

@@ -97,6 +97,10 @@ def _sample(type_: str, config: Mapping[str, Any], changed: Mapping[str, Any], *
     )
 
 
+def _foreign_key(action: str) -> dict[str, Any]:
+    return {"name": "book_author", "columns": ["author_id"], "references": "author(id)", "on_delete": action}
+
+
 _AUTHOR = _sample(
     "table",
     {
@@ -111,9 +115,10 @@ _AUTHOR = _sample(
         "columns": [
             _column("id", "int", primary_key=True),
             _column("name", "varchar(100)", not_null=True, unique=True),
-            _column("born", "int", check="born > 0"),
+            _column("born", "int"),
             _column("country", "varchar(50)", default="'?'"),
         ],
+        "checks": [{"name": "born_positive", "expression": "born > 0"}],
     },
 )
 _BOOK = _sample(
@@ -122,21 +127,23 @@ _BOOK = _sample(
         "name": "book",
         "columns": [
             _column("id", "bigint unsigned", auto_increment=True, primary_key=True),
-            _column("author_id", "int", not_null=True, references="author(id)", on_delete="cascade"),
+            _column("author_id", "int", not_null=True),
             _column("title", "varchar(100)", not_null=True),
             _column("price", "decimal(6,2)", default="0"),
         ],
         "checks": [{"name": "price_positive", "expression": "price >= 0"}],
+        "foreign_keys": [_foreign_key("cascade")],
         "comment": "What is sold",
     },
     {
         "columns": [
             _column("id", "bigint unsigned", auto_increment=True, primary_key=True),
-            _column("author_id", "int", references="author(id)", on_delete="set null"),
+            _column("author_id", "int"),
             _column("title", "varchar(200)", not_null=True, comment="As on the cover"),
             _column("price", "decimal(8,2)", default="0"),
             _column("twice", "decimal(9,2)", generated="price * 2", stored=True),
         ],
+        "foreign_keys": [_foreign_key("set null")],
     },
     needs=(_AUTHOR,),
     uses=(_AUTHOR,),
@@ -238,7 +245,7 @@ _GRANT = _sample(
     },
     needs=(*_BOOKS, _ROLE_PARENT, _ROLE),
     uses=(_BOOK, _ROLE),
-    called='"table book"."kolumn_test_reader@%"',
+    called="table book.kolumn_test_reader@%",
 )
 
 

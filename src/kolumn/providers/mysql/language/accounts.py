@@ -20,6 +20,11 @@ class Account(NamedTuple):
     def __str__(self) -> str:
         return f"{self.name}@{self.host}" if self.host else self.name
 
+    @property
+    def short(self) -> str:
+        """The account as a person writes it: without the host that is meant anyway."""
+        return self.name if self.host == ANY_HOST and "@" not in self.name else str(self)
+
 
 def parse_account(text: str) -> Account:
     """Return the account that `name@host`, with or without quotes, means; the host is % where none is said."""

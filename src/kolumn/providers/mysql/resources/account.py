@@ -160,11 +160,11 @@ FROM mysql.user
                 continue
             account = Account(user, host or ANY_HOST)
             held = tuple(
-                (str(Account(role, role_host or ANY_HOST)), int(admin))
+                (Account(role, role_host or ANY_HOST).short, int(admin))
                 for _, _, role, role_host, admin in sorted(members.get((user, host), []))
             )
             defaults = tuple(
-                str(Account(role, role_host or ANY_HOST))
+                Account(role, role_host or ANY_HOST).short
                 for _, _, role, role_host in sorted(active.get((user, host), []))
             )
             salted = kept if passwords.is_salted(kept or "") else ""

@@ -199,7 +199,7 @@ class GrantHandler(MySQLHandler[Grant]):
         for column, privileges in by_column.items():
             groups.setdefault(tuple(privileges), []).append(column)
         return Grant(
-            account=grantee,
+            account=parse_account(grantee).short,
             on=kind,
             object=name,
             schema=reading.schema(schema) if schema else "",

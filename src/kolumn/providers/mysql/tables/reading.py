@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from kolumn.engine.declaration import replaced
 from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.language.fragments import is_literal
 from kolumn.providers.mysql.language.tokens import fold, literal, tokenize, unescaped
@@ -243,13 +244,13 @@ def build(rows: TableRows, server: Server) -> MySQLTable:
     checks, column_checks = _checks(rows, server)
     columns = tuple(_column(each, collation or "", server, column_checks) for each in rows.columns)
     columns = tuple(_as_json(each, collation or "", server) for each in columns)
-    single = not rows.partitions
+    columns, primary, uniques = _at_columns(columns, rows)
     return MySQLTable(
         name=rows.name,
         schema=rows.schema,
         columns=columns,
-        primary_key=MySQLPrimaryKey(columns=_parts(rows.primary)) if rows.primary else None,
-        uniques=tuple(MySQLUnique(name=each.name, columns=_parts(each.parts)) for each in rows.uniques),
+        primary_key=primary,
+        uniques=uniques,
         checks=checks,
         foreign_keys=tuple(_foreign_key(each) for each in rows.foreign_keys),
         comment=comment or "",
@@ -257,9 +258,34 @@ def build(rows: TableRows, server: Server) -> MySQLTable:
         collation="" if collation == rows.default_collation else collation or "",
         row_format=row_format,
         options={key: value for key, value in options.items() if key not in _IMPLIED_OPTIONS} or None,
-        partition_by=None if single else _partitioning(rows.partitions),
+        partition_by=_partitioning(rows.partitions) if rows.partitions else None,
         system_versioned=bool(int(versioned)),
     )
+
+
+def _at_columns(
+    columns: tuple[MySQLColumn, ...], rows: TableRows
+) -> tuple[tuple[MySQLColumn, ...], MySQLPrimaryKey | None, tuple[MySQLUnique, ...]]:
+    """Return columns with the keys that are written at them as a person would, and those that stay at the table."""
+    primary = MySQLPrimaryKey(columns=_parts(rows.primary)) if rows.primary else None
+    keyed = primary.columns[0].column if primary is not None and primary.columns == _whole(primary.columns) else ""
+    uniques = [MySQLUnique(name=each.name, columns=_parts(each.parts)) for each in rows.uniques]
+    alone = {each.name for each in uniques if len(each.columns) == 1 and each.columns[0].column == each.name}
+    found = []
+    for column in columns:
+        changes: dict[str, Any] = {}
+        if column.name == keyed:
+            changes = {"primary_key": True, "not_null": False}
+        if column.name in alone:
+            changes["unique"] = True
+        found.append(replaced(column, changes))
+    kept = tuple(each for each in uniques if each.name not in alone)
+    return tuple(found), None if keyed else primary, kept
+
+
+def _whole(parts: tuple[MySQLKeyPart, ...]) -> tuple[MySQLKeyPart, ...]:
+    """Return the key that `primary_key` at a column means."""
+    return (MySQLKeyPart(column=parts[0].column),)
 
 
 def _parts(parts: tuple[tuple[str, str, int, str], ...]) -> tuple[MySQLKeyPart, ...]:
@@ -370,9 +396,7 @@ def _as_json(column: MySQLColumn, table_collation: str, server: Server) -> MySQL
     binary = (column.collation or table_collation) == "utf8mb4_bin"
     if not binary or column.check.lower() != valid:
         return column
-    import dataclasses
-
-    return dataclasses.replace(column, type="json", collation="", check="")
+    return replaced(column, {"type": "json", "collation": "", "check": ""})
 
 
 def _foreign_key(row: Row) -> MySQLForeignKey:
