@@ -60,12 +60,20 @@ def _dump(product: str) -> Callable[[Settings], list[str]]:
         server = mysql.server(product)
         mine = [name for (name,) in mysql.execute(server.url, "SHOW DATABASES")]
         mine = [name for name in mine if name not in _SYSTEM and not name.startswith("kolumn_")]
-        options = ["--routines", "--triggers", "--events", "--skip-comments", "--skip-dump-date", "--order-by-primary"]
+        options = [
+            "--routines",
+            "--triggers",
+            "--events",
+            "--skip-comments",
+            "--skip-dump-date",
+            "--order-by-primary",
+        ]
         options += ["--skip-extended-insert", "--databases", *mine]
         text = server.programs.run([*server.programs.dump, *server.flags(), *options])
         lines = [line for line in text.splitlines() if line and not line.startswith(("--", "/*M!999"))]
         accounts = mysql.execute(
-            server.url, "SELECT user, host FROM mysql.user WHERE user LIKE 'kolumn\\_test%' ORDER BY user, host"
+            server.url,
+            "SELECT user, host FROM mysql.user WHERE user LIKE 'kolumn\\_test%' ORDER BY user, host",
         )
         for user, host in accounts:
             who = f"'{user}'@'{host}'" if host else f"'{user}'"
@@ -79,7 +87,9 @@ def _dump(product: str) -> Callable[[Settings], list[str]]:
 
 def _cut(settings: Settings) -> None:
     with contextlib.closing(mysql.connect(settings["url"])) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()")
+        cursor.execute(
+            "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+        )
         for (number,) in cursor.fetchall():
             with contextlib.suppress(Exception):
                 cursor.execute(f"KILL {number}")
@@ -152,7 +162,11 @@ _BOOKS = (_AUTHOR, _BOOK)
 _INDEX = _sample(
     "index",
     {"name": "book_title", "table": "book", "columns": [{"column": "title", "order": "desc"}]},
-    {"table": "book", "columns": [{"column": "title", "length": 10}, {"column": "price"}], "comment": "Short"},
+    {
+        "table": "book",
+        "columns": [{"column": "title", "length": 10}, {"column": "price"}],
+        "comment": "Short",
+    },
     needs=_BOOKS,
     uses=(_BOOK,),
     called="book.book_title",
@@ -163,7 +177,11 @@ _VIEW = _sample(
         "name": "catalogue",
         "definition": "SELECT title, name AS author FROM book JOIN author ON author.id = book.author_id",
     },
-    {"definition": "SELECT title AS t FROM book WHERE price > 1", "security": "invoker", "check_option": "local"},
+    {
+        "definition": "SELECT title AS t FROM book WHERE price > 1",
+        "security": "invoker",
+        "check_option": "local",
+    },
     needs=_BOOKS,
     uses=_BOOKS,
 )
@@ -317,7 +335,12 @@ def _target(product: str) -> Target:
                     "name": "one_of_a_kind",
                     "action": "create",
                     "depends_on": ["table aardvark"],
-                    "config": {"name": "one_of_a_kind", "table": "twins", "columns": ["n"], "kind": "fulltext"},
+                    "config": {
+                        "name": "one_of_a_kind",
+                        "table": "twins",
+                        "columns": ["n"],
+                        "kind": "fulltext",
+                    },
                 },
                 {**_plain_table("zebra"), "depends_on": ["index one_of_a_kind"]},
             ),
@@ -332,7 +355,9 @@ def _target(product: str) -> Target:
         trail=f"{_NOTES}.audit",
         unprotect=f"DROP TRIGGER {_NOTES}.audit_update; DROP TRIGGER {_NOTES}.audit_delete;",
         hostile=2,
-        given=frozenset({("grant", "server.root@localhost"), ("schema", _DATABASE), ("user", "root@localhost")}),
+        given=frozenset(
+            {("grant", "server.root@localhost"), ("schema", _DATABASE), ("user", "root@localhost")}
+        ),
         worded=frozenset({"definition", "expression", "default", "generated", "check", "type", "every"}),
         missing_types=frozenset({"stream_sink", "stream_route", "stream_outbox"}),
         secrets={

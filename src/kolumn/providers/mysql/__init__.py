@@ -21,7 +21,9 @@ class MySQLProvider(BaseProvider):
 
     name: ClassVar[str] = "mysql"
     category: ClassVar[Category] = Category.SQL
-    description: ClassVar[str] = "MySQL and MariaDB databases: tables, routines, views, events, access and more"
+    description: ClassVar[str] = (
+        "MySQL and MariaDB databases: tables, routines, views, events, access and more"
+    )
     refused: ClassVar[Mapping[str, str]] = REFUSED
 
     def handlers(self) -> Iterable[MySQLHandler[Any]]:

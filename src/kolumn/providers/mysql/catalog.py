@@ -57,7 +57,8 @@ class MySQLCatalog:
                     )
         encode = msgspec.msgpack.Encoder(enc_hook=str).encode
         digests = {
-            ref: hashlib.blake2b(encode(entry.row), digest_size=16).hexdigest() for ref, entry in entries.items()
+            ref: hashlib.blake2b(encode(entry.row), digest_size=16).hexdigest()
+            for ref, entry in entries.items()
         }
         attached: dict[Ref, tuple[Ref, ...]] = defaultdict(tuple)
         for ref, entry in entries.items():

@@ -146,7 +146,11 @@ class MySQLCompiler:
                 description=operation.describe(),
                 statements=tuple(statements),
                 undo=undo,
-                risks=(*operation.risks, *handler.risks(operation, live), *(how.risks if how is not None else ())),
+                risks=(
+                    *operation.risks,
+                    *handler.risks(operation, live),
+                    *(how.risks if how is not None else ()),
+                ),
                 lock=how.words if how is not None else handler.lock(operation, live),
                 rewrites=how is not None and how.rewrites,
                 transactional=False,
@@ -194,7 +198,9 @@ class MySQLCompiler:
 
 def _unchecked(operation: Operation, statements: Sequence[Statement]) -> Iterator[Statement]:
     """Yield statements that take something back, also where rows are gone that a foreign key refers to."""
-    if not any(isinstance(each, AddConstraint) for each in _single(operation)) or not any(_foreign_keys(operation)):
+    if not any(isinstance(each, AddConstraint) for each in _single(operation)) or not any(
+        _foreign_keys(operation)
+    ):
         yield from statements
         return
     yield Statement("SET SESSION foreign_key_checks = 0")
@@ -257,7 +263,7 @@ def _with_parts(operations: Sequence[Operation], live: Snapshot) -> list[Operati
         if drops:
             assert isinstance(each, Drop)
             removes = each.removes.union(*(drop.removes for drop in drops))
-            each = DropWithParts(  # noqa: PLW2901
+            each = DropWithParts(
                 subject=each.subject,
                 model=each.model,
                 uses=each.uses,

@@ -57,11 +57,15 @@ def settle(
                 reading = catalog.read_with(context, work, list(types.values()), server, scratch)
                 for kind in types.values():
                     for entry in kind.entries(reading):
-                        if kind is handler and entry.ref == handler.ref(rehearsed)._replace(schema=entry.ref.schema):
+                        if kind is handler and entry.ref == handler.ref(rehearsed)._replace(
+                            schema=entry.ref.schema
+                        ):
                             model = handler.build(entry, reading)
                             settled[at] = handler.worded(wanted, rehearsed, model, live)
             for kind, name in (("VIEW", "v"), ("TABLE", "t")):
-                work.run(Context.background(), Statement(f"DROP {kind} IF EXISTS {quote(scratch)}.{quote(name)}"))
+                work.run(
+                    Context.background(), Statement(f"DROP {kind} IF EXISTS {quote(scratch)}.{quote(name)}")
+                )
     return settled
 
 

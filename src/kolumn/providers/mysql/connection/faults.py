@@ -39,10 +39,14 @@ _DENIED = _Meaning(PermissionError, "denied", "Grant the privilege, or connect a
 _LOST = _Meaning(ConnectionError, "connection_lost", "Check the network and the server's log.")
 _UNIQUE = _Meaning(OperationError, "unique_violation", "Remove the rows that are there twice.")
 _FOREIGN = _Meaning(
-    OperationError, "foreign_key_violation", "Correct the rows that refer to nothing, or remove what refers first."
+    OperationError,
+    "foreign_key_violation",
+    "Correct the rows that refer to nothing, or remove what refers first.",
 )
 _CHECK = _Meaning(OperationError, "check_violation", "Correct the rows that break it, or the check.")
-_NULL = _Meaning(OperationError, "not_null_violation", "Fill the rows that hold NULL, or give the column a default.")
+_NULL = _Meaning(
+    OperationError, "not_null_violation", "Fill the rows that hold NULL, or give the column a default."
+)
 _LONG = _Meaning(OperationError, "value_too_long", "Correct the rows that are too long, or the type.")
 _RANGE = _Meaning(OperationError, "value_out_of_range", "Correct the rows that do not fit the type.")
 _VALUE = _Meaning(OperationError, "invalid_value", "Correct the value, or the rows that hold it.")
@@ -97,19 +101,24 @@ _NUMBERS: Mapping[int, _Meaning] = {
     1406: _LONG,
     1410: _DENIED,
     1418: _Meaning(
-        OperationError, "unsafe_function",
+        OperationError,
+        "unsafe_function",
         "Say deterministic = true or data_access, or set log_bin_trust_function_creators on the server.",
     ),
     1419: _DENIED,
     1451: _FOREIGN,
     1452: _FOREIGN,
-    1553: _Meaning(OperationError, "dependents_exist", "A foreign key needs the index: drop or change that as well."),
+    1553: _Meaning(
+        OperationError, "dependents_exist", "A foreign key needs the index: drop or change that as well."
+    ),
     1586: _UNIQUE,
     1667: _Meaning(OperationError, "not_in_transaction"),
     1698: _Meaning(PermissionError, "login_refused", "This account logs in by other means than a password."),
     1784: _DENIED,
     1792: _Meaning(PermissionError, "read_only", "The transaction may only read."),
-    1822: _Meaning(OperationError, "invalid_foreign_key", "What it refers to needs an index on these columns."),
+    1822: _Meaning(
+        OperationError, "invalid_foreign_key", "What it refers to needs an index on these columns."
+    ),
     1824: _Meaning(OperationError, "undefined_table", "Create the table that it refers to first."),
     1826: _Meaning(OperationError, "duplicate_object"),
     1830: _NULL,
@@ -117,7 +126,9 @@ _NUMBERS: Mapping[int, _Meaning] = {
     1845: _ONLINE,
     1846: _ONLINE,
     3675: _Meaning(OperationError, "wrong_state"),
-    3780: _Meaning(OperationError, "invalid_foreign_key", "Both columns need the same type and character set."),
+    3780: _Meaning(
+        OperationError, "invalid_foreign_key", "Both columns need the same type and character set."
+    ),
     3819: _CHECK,
     3822: _Meaning(OperationError, "duplicate_object"),
     3959: _CHECK,
@@ -132,7 +143,9 @@ LOST = frozenset({1053, 1152, 1159, 1161, 1184, 1927, 2006, 2013, 2014, 2055, 31
 
 _CONNECTING: Mapping[int, _Meaning] = {
     2002: _Meaning(ConnectionError, "refused", "Check host, port or socket, and that the server runs."),
-    2003: _Meaning(ConnectionError, "refused", "Check host and port, and that the server runs and listens there."),
+    2003: _Meaning(
+        ConnectionError, "refused", "Check host and port, and that the server runs and listens there."
+    ),
     2005: _Meaning(ConnectionError, "unknown_host", "Check host."),
     2026: _Meaning(ConnectionError, "tls", "Check ssl_mode and the certificates."),
 }

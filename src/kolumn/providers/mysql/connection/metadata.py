@@ -21,9 +21,7 @@ class MetadataDatabase:
 
     def make(self, context: Context) -> None:
         """Make the database if it is not there. Raises PermissionError."""
-        there = Statement(
-            "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", (self._name,)
-        )
+        there = Statement("SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", (self._name,))
         if self._session.query(context, there):
             return
         text = f"CREATE DATABASE IF NOT EXISTS {quote(self._name)} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 _BYTES = GEOMETRIES | {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit", "vector"}
 _ROWS_AT_ONCE = 200
-_CHECKS_OFF = "SET SESSION foreign_key_checks = 0, SESSION unique_checks = 1, SESSION time_zone = '+00:00', " \
+_CHECKS_OFF = (
+    "SET SESSION foreign_key_checks = 0, SESSION unique_checks = 1, SESSION time_zone = '+00:00', "
     "SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')"
+)
 
 
 class MySQLRows:
@@ -42,13 +44,21 @@ class MySQLRows:
 
     def count(self, context: Context, rows: RowSet) -> int:
         """Return how many rows there are, or how many have a value that would be lost."""
-        return int(self._session.query(context, Statement(f"SELECT count(*) FROM {_place(rows)}{_having(rows)}"))[0][0])
+        return int(
+            self._session.query(context, Statement(f"SELECT count(*) FROM {_place(rows)}{_having(rows)}"))[0][
+                0
+            ]
+        )
 
     def copy_out(self, context: Context, rows: RowSet, write: Callable[[bytes], object]) -> Copied:
         """Hand all rows to `write`, one line for each."""
         table = _table(rows)
         key = rows.key or _others(table, rows) if rows.lost else ()
-        columns = (*key, *rows.lost) if rows.lost else tuple(each.name for each in table.columns if not each.generated)
+        columns = (
+            (*key, *rows.lost)
+            if rows.lost
+            else tuple(each.name for each in table.columns if not each.generated)
+        )
         by_name = {each.name: each for each in table.columns}
         chosen = ", ".join(_read(by_name[name]) for name in columns)
         where = _having(rows)
@@ -123,7 +133,9 @@ class MySQLRows:
                     added += len(piece)
             else:
                 places = dict(zip(columns, written, strict=True))
-                setting = ", ".join(f"{quote(name)} = {places[name]}" for name in columns if name in rows.lost)
+                setting = ", ".join(
+                    f"{quote(name)} = {places[name]}" for name in columns if name in rows.lost
+                )
                 where = " AND ".join(
                     f"{quote(name)} <=> {places[name]}" for name in columns if name not in rows.lost
                 )
@@ -139,7 +151,9 @@ class MySQLRows:
 
     def _counters(self, context: Context, rows: RowSet) -> dict[str, int]:
         """Return where the table's counter stands, by the column that it fills."""
-        column = next((each.name for each in _table(rows).columns if getattr(each, "auto_increment", False)), None)
+        column = next(
+            (each.name for each in _table(rows).columns if getattr(each, "auto_increment", False)), None
+        )
         if column is None or rows.lost:
             return {}
         found = self._session.query(context, Statement(_COUNTER, (rows.schema or None, rows.name)))
@@ -186,7 +200,11 @@ def _read(column: Column) -> str:
         return f"HEX({quote(column.name)})"
     if kind == "float":  # shown with six digits otherwise
         return f"CAST({quote(column.name)} AS DOUBLE)"
-    return f"CAST({quote(column.name)} AS CHAR)" if kind in ("json", "uuid", "inet4", "inet6") else quote(column.name)
+    return (
+        f"CAST({quote(column.name)} AS CHAR)"
+        if kind in ("json", "uuid", "inet4", "inet6")
+        else quote(column.name)
+    )
 
 
 def _write(column: Column) -> str:

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError
@@ -197,7 +196,10 @@ class MySQLSession:
         try:
             work.control(context, f"SET TRANSACTION ISOLATION LEVEL {isolation.upper()}")
             snapshot = isolation == ISOLATION_LEVELS[0]
-            options = [*(["WITH CONSISTENT SNAPSHOT"] if snapshot else []), "READ ONLY" if read_only else "READ WRITE"]
+            options = [
+                *(["WITH CONSISTENT SNAPSHOT"] if snapshot else []),
+                "READ ONLY" if read_only else "READ WRITE",
+            ]
             work.control(context, f"START TRANSACTION {', '.join(options)}")
             work.in_transaction = True
         except BaseException:

@@ -116,7 +116,9 @@ class MySQLSettings:
         if not isinstance(url, str) or not url:
             return config
         spelled, faults = read_url(url)
-        problems += [Problem(words, code="invalid_url", path=f"{path}url", hint=hint) for words, hint in faults]
+        problems += [
+            Problem(words, code="invalid_url", path=f"{path}url", hint=hint) for words, hint in faults
+        ]
         given = {key: value for key, value in config.items() if key != "url" and value not in (None, "")}
         problems += [
             Problem(
@@ -209,7 +211,9 @@ def read_url(url: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         setting = _PARAMETERS.get(name)
         if setting is None:
-            faults.append(("a parameter of the url is not known", f"Known: {', '.join(sorted(_PARAMETERS))}."))
+            faults.append(
+                ("a parameter of the url is not known", f"Known: {', '.join(sorted(_PARAMETERS))}.")
+            )
         elif setting == "ssl_mode":
             spelled[setting] = value.lower().replace("-", "_")
         elif setting == "connect_timeout":

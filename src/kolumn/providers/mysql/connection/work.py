@@ -105,7 +105,11 @@ class Work:
                 self.is_usable = False
                 raise
             fault = faults.translate(error, context, statement)
-            if fault.code == "connection_lost" or faults.number_of(error) in faults.LOST or not self._connection.open:
+            if (
+                fault.code == "connection_lost"
+                or faults.number_of(error) in faults.LOST
+                or not self._connection.open
+            ):
                 self.is_usable = False
             raise fault from error
         finally:

@@ -30,13 +30,40 @@ from kolumn.sql.dialect import Dialect, Relation
 from kolumn.sql.model import Check, Column, Constraint, ForeignKey, PrimaryKey, Table, Unique
 
 _CONSTANTS = frozenset(
-    "NULL TRUE FALSE CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP CURRENT_USER LOCALTIME LOCALTIMESTAMP UTC_DATE "
-    "UTC_TIME UTC_TIMESTAMP".split()
+    [
+        "NULL",
+        "TRUE",
+        "FALSE",
+        "CURRENT_DATE",
+        "CURRENT_TIME",
+        "CURRENT_TIMESTAMP",
+        "CURRENT_USER",
+        "LOCALTIME",
+        "LOCALTIMESTAMP",
+        "UTC_DATE",
+        "UTC_TIME",
+        "UTC_TIMESTAMP",
+    ]
 )
 _NOW = frozenset({"current_timestamp", "now", "localtime", "localtimestamp"})
 _TABLE_FOLLOWS = frozenset({"FROM", "JOIN", "INTO", "UPDATE", "TABLE", "STRAIGHT_JOIN"})
 _FROM_ENDS = frozenset(
-    "WHERE GROUP HAVING ORDER LIMIT WINDOW UNION EXCEPT INTERSECT SELECT SET VALUES ON USING".split()
+    [
+        "WHERE",
+        "GROUP",
+        "HAVING",
+        "ORDER",
+        "LIMIT",
+        "WINDOW",
+        "UNION",
+        "EXCEPT",
+        "INTERSECT",
+        "SELECT",
+        "SET",
+        "VALUES",
+        "ON",
+        "USING",
+    ]
 )
 
 
@@ -110,9 +137,7 @@ def calls(text: str) -> frozenset[Relation]:
 def mentions(text: str, name: str) -> bool:
     """Whether a text may use a column."""
     folded = fold(name)
-    return any(
-        each.kind in (WORD, QUOTED) and fold(unquote(each.text)) == folded for each in tokenize(text)
-    )
+    return any(each.kind in (WORD, QUOTED) and fold(unquote(each.text)) == folded for each in tokenize(text))
 
 
 class MySQLDialect(Dialect):

@@ -23,12 +23,78 @@ from kolumn.providers.mysql.language.types import parse_type
 _OPENED = {")": "("}
 _QUERIES = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "("})
 _NEVER_FIRST = frozenset(
-    "ADD ALTER AND AS ASC BETWEEN BY CHECK COLLATE CREATE DELETE DESC DROP ELSE FOR FROM GRANT GROUP HAVING IN "
-    "INSERT INTO IS JOIN LIKE LIMIT ON OR ORDER REVOKE SELECT SET THEN UNION UPDATE USING WHEN WHERE WITH".split()
+    [
+        "ADD",
+        "ALTER",
+        "AND",
+        "AS",
+        "ASC",
+        "BETWEEN",
+        "BY",
+        "CHECK",
+        "COLLATE",
+        "CREATE",
+        "DELETE",
+        "DESC",
+        "DROP",
+        "ELSE",
+        "FOR",
+        "FROM",
+        "GRANT",
+        "GROUP",
+        "HAVING",
+        "IN",
+        "INSERT",
+        "INTO",
+        "IS",
+        "JOIN",
+        "LIKE",
+        "LIMIT",
+        "ON",
+        "OR",
+        "ORDER",
+        "REVOKE",
+        "SELECT",
+        "SET",
+        "THEN",
+        "UNION",
+        "UPDATE",
+        "USING",
+        "WHEN",
+        "WHERE",
+        "WITH",
+    ]
 )
 _NOT_IN_EXPRESSIONS = frozenset(
-    "ADD ALTER CHECK CONSTRAINT CREATE DELETE DROP FROM GRANT GROUP HAVING INSERT INTO JOIN KEY LIMIT ORDER "
-    "PARTITION REFERENCES REVOKE SELECT SET UNION UNIQUE UPDATE WHERE WITH".split()
+    [
+        "ADD",
+        "ALTER",
+        "CHECK",
+        "CONSTRAINT",
+        "CREATE",
+        "DELETE",
+        "DROP",
+        "FROM",
+        "GRANT",
+        "GROUP",
+        "HAVING",
+        "INSERT",
+        "INTO",
+        "JOIN",
+        "KEY",
+        "LIMIT",
+        "ORDER",
+        "PARTITION",
+        "REFERENCES",
+        "REVOKE",
+        "SELECT",
+        "SET",
+        "UNION",
+        "UNIQUE",
+        "UPDATE",
+        "WHERE",
+        "WITH",
+    ]
 )
 """Reserved words that no expression has outside parentheses."""
 

@@ -17,7 +17,13 @@ def unqualified(text: str, database: str) -> str:
         before = tokens[at - 1].word if at else ""
         named = token.kind == QUOTED or (token.kind == WORD and token.text == database)
         follows = tokens[at + 2].kind in (QUOTED, WORD)
-        if named and before != "." and tokens[at + 1].word == "." and follows and unquote(token.text) == database:
+        if (
+            named
+            and before != "."
+            and tokens[at + 1].word == "."
+            and follows
+            and unquote(token.text) == database
+        ):
             # `a`.`b` inside a query is a column of a table, unless there is a third name or a table stands here.
             third = at + 3 < len(tokens) and tokens[at + 3].word == "."
             if third or _is_relation(tokens, at):

@@ -148,9 +148,7 @@ def normal(tokens: Iterable[Token]) -> Iterator[str]:
             yield unquote(token.text).lower()
         elif token.kind == STRING:
             yield literal(text_of(token.text))
-        elif token.kind == BITS:
-            yield token.text.lower()
-        elif token.kind == NUMBER:
+        elif token.kind == BITS or token.kind == NUMBER:
             yield token.text.lower()
         else:
             yield _SAME.get(token.text, token.text)

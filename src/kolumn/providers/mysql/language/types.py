@@ -83,7 +83,16 @@ NUMBERS = INTEGERS | {"decimal", "float", "double"}
 TEXTS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"})
 """Types with a character set."""
 GEOMETRIES = frozenset(
-    "geometry point linestring polygon multipoint multilinestring multipolygon geomcollection".split()
+    [
+        "geometry",
+        "point",
+        "linestring",
+        "polygon",
+        "multipoint",
+        "multilinestring",
+        "multipolygon",
+        "geomcollection",
+    ]
 )
 _LENGTHS: Mapping[str, str] = {"char": "1", "binary": "1", "bit": "1"}
 _BOOLEANS = frozenset({"bool", "boolean"})
@@ -103,7 +112,11 @@ def parse_type(text: str) -> DataType | str:
         return "it has a NUL character"
     tokens = list(tokenize(text))
     words: list[str] = []
-    while tokens and tokens[0].kind in (WORD, QUOTED) and tokens[0].word not in ("UNSIGNED", "SIGNED", "ZEROFILL"):
+    while (
+        tokens
+        and tokens[0].kind in (WORD, QUOTED)
+        and tokens[0].word not in ("UNSIGNED", "SIGNED", "ZEROFILL")
+    ):
         words.append(tokens.pop(0).text.lower())
         if " ".join([*words, *(each.text.lower() for each in tokens[:1])]) not in _SYNONYMS:
             break
@@ -151,7 +164,9 @@ def _complete(found: DataType) -> DataType:
     name, arguments = found.name, found.arguments
     if name in _WIDTHS:
         signed, unsigned = _WIDTHS[name]
-        return found if arguments else found._replace(arguments=(str(unsigned if found.unsigned else signed),))
+        return (
+            found if arguments else found._replace(arguments=(str(unsigned if found.unsigned else signed),))
+        )
     if name in _LENGTHS and not arguments:
         return found._replace(arguments=(_LENGTHS[name],))
     if name == "decimal":
@@ -220,6 +235,13 @@ def is_wider(before: DataType, after: DataType) -> bool:
     for kinds in (texts, blobs):
         if before.name in kinds and after.name in kinds:
             return kinds.index(after.name) >= kinds.index(before.name)
-    if before.name == after.name and before.name in ("binary", "varbinary", "bit", "time", "datetime", "timestamp"):
+    if before.name == after.name and before.name in (
+        "binary",
+        "varbinary",
+        "bit",
+        "time",
+        "datetime",
+        "timestamp",
+    ):
         return int((after.arguments or ("0",))[0]) >= int((before.arguments or ("0",))[0])
     return (before.name, after.name) in (("float", "double"), ("date", "datetime"))

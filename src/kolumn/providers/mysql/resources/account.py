@@ -37,7 +37,9 @@ class Membership:
     GUARDS: ClassVar[str] = "security"
     SHORTHAND: ClassVar[str] = "name"
 
-    name: str = attribute("The role: `name`, or `name@host` in MySQL", validators=[NOT_EMPTY], grammar="account")
+    name: str = attribute(
+        "The role: `name`, or `name@host` in MySQL", validators=[NOT_EMPTY], grammar="account"
+    )
     admin: bool = attribute("Whether it may give the role to others", default=False)
 
 
@@ -57,7 +59,9 @@ class Principal:
         for path in ("name", "host", "renamed_from"):
             text = getattr(self, path)
             if "\0" in text or len(text) > (255 if path == "host" else 80):
-                yield Problem(f"{path} is too long, or has a NUL character", code="invalid_identifier", path=path)
+                yield Problem(
+                    f"{path} is too long, or has a NUL character", code="invalid_identifier", path=path
+                )
         names = [str(parse_account(each.name)) for each in self.member_of]
         if len(set(names)) < len(names):
             yield Problem("a role is named twice", code="duplicate", path="member_of")
@@ -205,7 +209,9 @@ FROM mysql.user
         """Yield the statements. Raises ValidationError for dropping who is connected."""
         match operation:
             case Drop(model=model) if model.account == parse_account(server.account):
-                raise _refused(f"{model.account} is the account that is connected, so it cannot be dropped", model)
+                raise _refused(
+                    f"{model.account} is the account that is connected, so it cannot be dropped", model
+                )
             case Rename() if self.type == "role" and server.is_mariadb:
                 raise _refused("MariaDB cannot rename a role", operation.after)
             case Create(model=Role(host=host)) if server.is_mariadb and host not in ("", ANY_HOST):
@@ -259,7 +265,11 @@ class RoleHandler(PrincipalHandler[Role]):
     def build(self, entry: Entry, reading: Reading) -> Role:
         """Return the role."""
         user, host, _, _, _, _, held, _, _ = entry.row
-        return Role(name=user, host=host, member_of=tuple(Membership(name=role, admin=bool(admin)) for role, admin in held))
+        return Role(
+            name=user,
+            host=host,
+            member_of=tuple(Membership(name=role, admin=bool(admin)) for role, admin in held),
+        )
 
     def definition_sql(self, model: Role, server: Server) -> Iterator[str]:
         """Yield CREATE ROLE, and what it has."""
@@ -315,9 +325,10 @@ class UserHandler(PrincipalHandler[User]):
 
     def diff(self, live: User | None, wanted: User | None) -> list[Operation]:
         """Return the operations; a password that is the one the server knows is no change."""
-        if live is not None and wanted is not None and wanted.password:
-            if passwords.matches(wanted.password, live.kept_password):
-                wanted = replaced(wanted, {"password": ""})
+        if live is None or wanted is None or not wanted.password:
+            return super().diff(live, wanted)
+        if passwords.matches(wanted.password, live.kept_password):
+            wanted = replaced(wanted, {"password": ""})
         return super().diff(live, wanted)
 
     def definition_sql(self, model: User, server: Server) -> Iterator[str | Statement]:
@@ -392,4 +403,3 @@ def _options(model: User, fields: set[str] | None = None) -> str:
 
 def _refused(message: str, model: Any) -> ValidationError:
     return ValidationError.of([Problem(message, code="unsupported_change", resource=f"{model.name}")])
-

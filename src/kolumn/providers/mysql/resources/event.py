@@ -44,12 +44,16 @@ class Event:
     status: str = attribute(
         "Whether it runs", default="enabled", validators=[one_of(*_STATUS_SQL)], grammar="keyword"
     )
-    body: str = attribute("What it does: one statement, perhaps BEGIN ... END", validators=[NOT_EMPTY], grammar="body")
+    body: str = attribute(
+        "What it does: one statement, perhaps BEGIN ... END", validators=[NOT_EMPTY], grammar="body"
+    )
     definer: str = attribute(
         "Account whose rights count: `name@host`; whoever creates it when left out",
         default="", kept=True, grammar="account", guards="security",
     )  # fmt: skip
-    sql_mode: str = attribute("SQL mode it runs in; the server's when left out", default="", kept=True, grammar="keyword")
+    sql_mode: str = attribute(
+        "SQL mode it runs in; the server's when left out", default="", kept=True, grammar="keyword"
+    )
     comment: str = attribute("Comment", default="")
     renamed_from: str = attribute("Former name", default="", hint=True, grammar="identifier")
 
@@ -66,7 +70,9 @@ class Event:
             yield Problem(f"{self.every!r} is no interval", code="invalid_value", path="every",
                           hint="Write a number and a unit: 1 DAY.")  # fmt: skip
         if self.at and (self.starts or self.ends):
-            yield Problem("what runs once neither starts nor ends", code="conflicting_attributes", path="starts")
+            yield Problem(
+                "what runs once neither starts nor ends", code="conflicting_attributes", path="starts"
+            )
 
 
 class EventHandler(StoredHandler[Event]):
@@ -98,7 +104,9 @@ FROM information_schema.events WHERE {in_databases:event_schema}
 
     def build(self, entry: Entry, reading: Reading) -> Event:
         """Return the event."""
-        schema, name, at, value, unit, starts, ends, completion, status, body, definer, mode, comment = entry.row
+        schema, name, at, value, unit, starts, ends, completion, status, body, definer, mode, comment = (
+            entry.row
+        )
         return Event(
             name=name,
             schema=reading.schema(schema),
@@ -151,7 +159,9 @@ FROM information_schema.events WHERE {in_databases:event_schema}
         return text + (f" ENDS {literal(model.ends)}" if model.ends else "")
 
     def _rest(self, model: Event, *, comment: bool = True) -> str:
-        text = f"ON COMPLETION {'' if model.preserve else 'NOT '}PRESERVE {_STATUS_SQL[model.status.lower()]} "
+        text = (
+            f"ON COMPLETION {'' if model.preserve else 'NOT '}PRESERVE {_STATUS_SQL[model.status.lower()]} "
+        )
         return text + (f"COMMENT {literal(model.comment)} " if comment and (model.comment or comment) else "")
 
 

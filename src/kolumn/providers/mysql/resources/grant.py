@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of, replaced
@@ -25,11 +25,42 @@ from kolumn.sql.operations import AlterObject
 ON = ("server", "schema", "table", "function", "procedure")
 _ALL: Mapping[str, frozenset[str]] = {
     "schema": frozenset(
-        "select|insert|update|delete|create|drop|references|index|alter|create temporary tables|lock tables"
-        "|create view|show view|create routine|alter routine|execute|event|trigger".split("|")
+        [
+            "select",
+            "insert",
+            "update",
+            "delete",
+            "create",
+            "drop",
+            "references",
+            "index",
+            "alter",
+            "create temporary tables",
+            "lock tables",
+            "create view",
+            "show view",
+            "create routine",
+            "alter routine",
+            "execute",
+            "event",
+            "trigger",
+        ]
     ),
     "table": frozenset(
-        "select|insert|update|delete|create|drop|references|index|alter|create view|show view|trigger".split("|")
+        [
+            "select",
+            "insert",
+            "update",
+            "delete",
+            "create",
+            "drop",
+            "references",
+            "index",
+            "alter",
+            "create view",
+            "show view",
+            "trigger",
+        ]
     ),
     "function": frozenset({"execute", "alter routine"}),
     "procedure": frozenset({"execute", "alter routine"}),
@@ -57,14 +88,20 @@ class Grant:
 
     name: str = attribute("Name of this resource; the server has none", default="", hint=True)
     account: str = attribute(
-        "Who has the privileges: `name@host`, or the name of a role", validators=[NOT_EMPTY], grammar="account"
+        "Who has the privileges: `name@host`, or the name of a role",
+        validators=[NOT_EMPTY],
+        grammar="account",
     )
-    on: str = attribute(
-        "Kind of object", default="table", validators=[one_of(*ON)], grammar="keyword"
+    on: str = attribute("Kind of object", default="table", validators=[one_of(*ON)], grammar="keyword")
+    object: str = attribute(
+        "Name of the object; none for server and schema", default="", grammar="identifier"
     )
-    object: str = attribute("Name of the object; none for server and schema", default="", grammar="identifier")
-    schema: str = attribute("Database it is in, or that is meant; empty for the one managed", default="", grammar="schema")
-    privileges: tuple[str, ...] = attribute("What it may do with the whole object", default=(), grammar="keyword")
+    schema: str = attribute(
+        "Database it is in, or that is meant; empty for the one managed", default="", grammar="schema"
+    )
+    privileges: tuple[str, ...] = attribute(
+        "What it may do with the whole object", default=(), grammar="keyword"
+    )
     columns: tuple[ColumnPrivileges, ...] = attribute("What it may do with single columns", default=())
     grant_option: bool = attribute("Whether it may give its privileges to others", default=False)
 
@@ -83,7 +120,11 @@ class Grant:
             plain = " ".join(each.lower().split())
             if not plain.replace(" ", "").replace("_", "").isalpha():
                 yield Problem(f"{each!r} is no privilege", code="invalid_value", path=f"privileges[{at}]")
-            elif kind in _ALL and plain not in _ALL[kind] and plain not in ("all", "delete history", "show create routine"):
+            elif (
+                kind in _ALL
+                and plain not in _ALL[kind]
+                and plain not in ("all", "delete history", "show create routine")
+            ):
                 yield Problem(
                     f"{each} is no privilege on a {kind}", code="invalid_value", path=f"privileges[{at}]",
                     hint=f"Known: {', '.join(sorted(_ALL[kind]))}.",
@@ -140,7 +181,12 @@ class GrantHandler(MySQLHandler[Grant]):
         found = super().normal(model)
         return replaced(
             found,
-            {"account": str(model.grantee), "privileges": tuple(sorted(model.held())), "columns": columns, "name": ""},
+            {
+                "account": str(model.grantee),
+                "privileges": tuple(sorted(model.held())),
+                "columns": columns,
+                "name": "",
+            },
         )
 
     def queries(self, server: Server) -> Mapping[str, str]:
@@ -161,7 +207,9 @@ class GrantHandler(MySQLHandler[Grant]):
         """Yield who has something."""
         found: dict[tuple[str, str, str, str], tuple[set[str], set[tuple[str, str]], set[str]]] = {}
 
-        def note(grantee: str, kind: str, schema: str, name: str, privilege: str, column: str, option: str) -> None:
+        def note(
+            grantee: str, kind: str, schema: str, name: str, privilege: str, column: str, option: str
+        ) -> None:
             key = (grantee, kind, schema, name)
             held, columns, options = found.setdefault(key, (set(), set(), set()))
             if option == "YES":
@@ -204,7 +252,9 @@ class GrantHandler(MySQLHandler[Grant]):
             object=name,
             schema=reading.schema(schema) if schema else "",
             privileges=held,
-            columns=tuple(ColumnPrivileges(names=tuple(names), privileges=key) for key, names in groups.items()),
+            columns=tuple(
+                ColumnPrivileges(names=tuple(names), privileges=key) for key, names in groups.items()
+            ),
             grant_option=option,
         )
 
@@ -222,10 +272,10 @@ class GrantHandler(MySQLHandler[Grant]):
 
     def follow(self, model: Grant, operation: Operation) -> Grant:
         """Return the grant as it is after its account is renamed; on a renamed table nobody has anything."""
-        if isinstance(operation, Rename) and operation.subject.type in ("user", "role"):
-            if operation.subject.name == str(model.grantee):
-                return dataclasses.replace(model, account=operation.target.name)
-        return model
+        if not isinstance(operation, Rename) or operation.subject.type not in ("user", "role"):
+            return model
+        mine = operation.subject.name == str(model.grantee)
+        return dataclasses.replace(model, account=operation.target.name) if mine else model
 
     def statements(self, operation: Operation, live: Snapshot, server: Server) -> Iterator[str | Statement]:
         """Yield GRANT and REVOKE."""

@@ -49,7 +49,9 @@ class MySQLIndex(Index):
         if self.where:
             yield Problem("an index has all rows of its table", code="unsupported_attribute", path="where")
         if self.kind and self.unique:
-            yield Problem(f"a {self.kind} index is never unique", code="conflicting_attributes", path="unique")
+            yield Problem(
+                f"a {self.kind} index is never unique", code="conflicting_attributes", path="unique"
+            )
         if self.kind and any(part.expression or part.length or part.order == "desc" for part in self.columns):
             yield Problem(f"a {self.kind} index has whole columns, without an order", code="conflicting_attributes",
                           path="columns")  # fmt: skip
@@ -60,7 +62,9 @@ class MySQLIndex(Index):
     @property
     def is_constraint(self) -> bool:
         """Whether the server takes it for a unique constraint of its table."""
-        whole = all(part.column and part.length is None and part.order.lower() == "asc" for part in self.columns)
+        whole = all(
+            part.column and part.length is None and part.order.lower() == "asc" for part in self.columns
+        )
         return self.unique and whole and self.visible and not self.comment and self.using.lower() == "btree"
 
 
@@ -88,8 +92,10 @@ class MySQLIndexHandler(MySQLHandler[Index], IndexHandler):
         for rows, table, indexes in reading.notes[INDEXES]:
             for each in (*indexes.own, *indexes.constraints):
                 ref = Ref(self.type, fold(each.name), table.schema, table.name)
-                aside = each.is_constraint or fold(each.name) in indexes.implied or reading.is_aside(
-                    rows.schema or reading.default
+                aside = (
+                    each.is_constraint
+                    or fold(each.name) in indexes.implied
+                    or reading.is_aside(rows.schema or reading.default)
                 )
                 yield Entry(ref, (rows.schema, rows.name, each), owner=table, aside=aside)
 
@@ -130,7 +136,11 @@ class MySQLIndexHandler(MySQLHandler[Index], IndexHandler):
         if before.parent != after.parent:
             return [self.dropped(live), self.created(wanted)]
         found = super().diff(live, wanted)
-        if before == after and live.name != wanted.name and not any(isinstance(each, Create) for each in found):
+        if (
+            before == after
+            and live.name != wanted.name
+            and not any(isinstance(each, Create) for each in found)
+        ):
             renamed = replaced(live, {"name": wanted.name})
             found.insert(0, Rename(subject=before, before=live, after=renamed, target=after))
         return found
@@ -179,8 +189,10 @@ class MySQLIndexHandler(MySQLHandler[Index], IndexHandler):
     ) -> Iterator[str]:
         """Yield ALTER TABLE ... ALTER INDEX."""
         assert isinstance(after, MySQLIndex)
-        shown = ("NOT IGNORED" if after.visible else "IGNORED") if server.is_mariadb else (
-            "VISIBLE" if after.visible else "INVISIBLE"
+        shown = (
+            ("NOT IGNORED" if after.visible else "IGNORED")
+            if server.is_mariadb
+            else ("VISIBLE" if after.visible else "INVISIBLE")
         )
         yield f"ALTER TABLE {self._table(after)} ALTER INDEX {quote(after.name)} {shown}"
 
@@ -207,4 +219,3 @@ class MySQLIndexHandler(MySQLHandler[Index], IndexHandler):
         """Return the live index where the server takes both for the same."""
         same = dataclasses.replace(found, name=live.name, schema=live.schema, table=live.table)
         return live if self.normal(same) == self.normal(live) else wanted
-

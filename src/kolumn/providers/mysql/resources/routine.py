@@ -12,8 +12,8 @@ from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of, replaced
 from kolumn.engine.operations import Statement
 from kolumn.engine.resource import Ref
 from kolumn.providers.mysql.connection.server import Server
-from kolumn.providers.mysql.language.accounts import definer_of
 from kolumn.providers.mysql.language import fragments
+from kolumn.providers.mysql.language.accounts import definer_of
 from kolumn.providers.mysql.language.fragments import embedded
 from kolumn.providers.mysql.language.tokens import (
     Token,
@@ -55,7 +55,9 @@ class Routine:
     name: str = attribute("Name", validators=[NOT_EMPTY], grammar="identifier")
     schema: str = attribute("Database it is in; empty for the one managed", default="", grammar="schema")
     arguments: tuple[Argument, ...] = attribute("Arguments, in order", default=())
-    body: str = attribute("What it does: one statement, as a rule BEGIN ... END", validators=[NOT_EMPTY], grammar="body")
+    body: str = attribute(
+        "What it does: one statement, as a rule BEGIN ... END", validators=[NOT_EMPTY], grammar="body"
+    )
     deterministic: bool = attribute("Whether the same arguments always give the same", default=False)
     data_access: str = attribute(
         "What its statements do with rows",
@@ -71,7 +73,9 @@ class Routine:
         "Account whose rights count: `name@host`; whoever creates it when left out",
         default="", kept=True, grammar="account", guards="security",
     )  # fmt: skip
-    sql_mode: str = attribute("SQL mode it runs in; the server's when left out", default="", kept=True, grammar="keyword")
+    sql_mode: str = attribute(
+        "SQL mode it runs in; the server's when left out", default="", kept=True, grammar="keyword"
+    )
     comment: str = attribute("Comment", default="")
     signature: str = attribute(
         "The arguments as first written, line breaks included. Used word for word as long as it says the same as "
@@ -109,7 +113,9 @@ class Function(Routine):
         yield from super().verify()
         yield from verify_charset("", self.returns_collation)
         if any(each.mode.lower() != "in" for each in self.arguments):
-            yield Problem("arguments of a function only go in", code="conflicting_attributes", path="arguments")
+            yield Problem(
+                "arguments of a function only go in", code="conflicting_attributes", path="arguments"
+            )
 
 
 def _written(text: str) -> str:
@@ -168,7 +174,21 @@ FROM information_schema.parameters WHERE {in_databases:specific_schema}
 
     def build(self, entry: Entry, reading: Reading) -> Routine:
         """Return the routine."""
-        schema, name, kind, body, deterministic, access, security, mode, comment, definer, usual, rows, signature = entry.row
+        (
+            schema,
+            name,
+            _kind,
+            body,
+            deterministic,
+            access,
+            security,
+            mode,
+            comment,
+            definer,
+            usual,
+            rows,
+            signature,
+        ) = entry.row
         arguments = []
         returns: dict[str, Any] = {}
         for number, direction, parameter, type_, collation in rows:
@@ -194,7 +214,9 @@ FROM information_schema.parameters WHERE {in_databases:specific_schema}
             **returns,
         )
         plain = " ".join(signature.split()) == " ".join(self._arguments(found).split())
-        return found if plain or not self._says(signature, found) else replaced(found, {"signature": signature})
+        return (
+            found if plain or not self._says(signature, found) else replaced(found, {"signature": signature})
+        )
 
     def definition_sql(self, model: Routine, server: Server) -> Iterator[str | Statement]:
         """Yield CREATE FUNCTION or CREATE PROCEDURE."""
@@ -272,7 +294,9 @@ def _argument_form(tokens: tuple[Token, ...]) -> tuple[str, ...]:
 
 
 def _typed(type_: str, collation: str) -> str:
-    return embedded(type_) + (f" CHARACTER SET {collation.partition('_')[0]} COLLATE {collation}" if collation else "")
+    return embedded(type_) + (
+        f" CHARACTER SET {collation.partition('_')[0]} COLLATE {collation}" if collation else ""
+    )
 
 
 class FunctionHandler(RoutineHandler):

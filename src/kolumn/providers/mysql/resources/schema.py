@@ -58,7 +58,9 @@ class SchemaHandler(MySQLHandler[MySQLSchema]):
     def normal(self, model: MySQLSchema) -> MySQLSchema:
         """Return the normal form, in which a collation says its character set."""
         found = super().normal(model)
-        return replaced(found, {"name": fold(model.name), **({"character_set": ""} if found.collation else {})})
+        return replaced(
+            found, {"name": fold(model.name), **({"character_set": ""} if found.collation else {})}
+        )
 
     def queries(self, server: Server) -> Mapping[str, str]:
         """Return nothing: tables need the same rows."""
@@ -96,7 +98,11 @@ class SchemaHandler(MySQLHandler[MySQLSchema]):
             left = [ref for ref in live.refs() if ref.schema == operation.subject.name]
             if left:
                 named = ", ".join(f"{ref.type} {ref.name}" for ref in left[:5])
-                _refuse(operation.subject, f"it holds {named}{' and more' if len(left) > 5 else ''}", "schema_not_empty")
+                _refuse(
+                    operation.subject,
+                    f"it holds {named}{' and more' if len(left) > 5 else ''}",
+                    "schema_not_empty",
+                )
         yield from super().statements(operation, live, server)
 
 

@@ -23,7 +23,9 @@ class Sequence:
 
     name: str = attribute("Name", validators=[NOT_EMPTY], grammar="identifier")
     schema: str = attribute("Database it is in; empty for the one managed", default="", grammar="schema")
-    start: int | None = attribute("First number; the least when left out, the greatest downwards", default=None)
+    start: int | None = attribute(
+        "First number; the least when left out, the greatest downwards", default=None
+    )
     increment: int = attribute("Step from one number to the next", default=1)
     min_value: int | None = attribute("Least number", default=None)
     max_value: int | None = attribute("Greatest number", default=None)
@@ -39,7 +41,9 @@ class Sequence:
             yield Problem("cache must be 0 or more", code="invalid_value", path="cache")
         least, most = self.min_value, self.max_value
         if least is not None and most is not None and least >= most:
-            yield Problem("min_value must be less than max_value", code="conflicting_attributes", path="min_value")
+            yield Problem(
+                "min_value must be less than max_value", code="conflicting_attributes", path="min_value"
+            )
 
 
 class SequenceHandler(MySQLHandler[Sequence]):
@@ -49,7 +53,9 @@ class SequenceHandler(MySQLHandler[Sequence]):
     description = "A sequence of numbers (MariaDB)"
     MODEL = Sequence
     KEYWORD: ClassVar[str] = "SEQUENCE"
-    IN_PLACE: ClassVar[frozenset[str]] = frozenset({"start", "increment", "min_value", "max_value", "cache", "cycle"})
+    IN_PLACE: ClassVar[frozenset[str]] = frozenset(
+        {"start", "increment", "min_value", "max_value", "cache", "cycle"}
+    )
     renames = True
 
     def queries(self, server: Server) -> Mapping[str, str]:

@@ -37,7 +37,9 @@ class MySQLTrigger(InlineTrigger):
         "Account whose rights count: `name@host`; whoever creates it when left out",
         default="", kept=True, grammar="account", guards="security",
     )  # fmt: skip
-    sql_mode: str = attribute("SQL mode it runs in; the server's when left out", default="", kept=True, grammar="keyword")
+    sql_mode: str = attribute(
+        "SQL mode it runs in; the server's when left out", default="", kept=True, grammar="keyword"
+    )
 
     def verify(self) -> Iterator[Problem]:
         """Yield what the server does not have."""
@@ -53,7 +55,10 @@ class MySQLTrigger(InlineTrigger):
             yield Problem("TRUNCATE fires no trigger", code="unsupported_attribute", path="events")
         if self.when:
             yield Problem(
-                "a trigger has no condition", code="unsupported_attribute", path="when", hint="Put IF into the body."
+                "a trigger has no condition",
+                code="unsupported_attribute",
+                path="when",
+                hint="Put IF into the body.",
             )
         if not self.for_each_row:
             yield Problem("a trigger fires for every row", code="unsupported_attribute", path="for_each_row")
@@ -86,7 +91,9 @@ FROM information_schema.triggers WHERE {in_databases:trigger_schema}
                 place = reading.place(schema)
                 kept = (schema, table, timing, event, name, body, mode, definer, previous)
                 owner = Ref("table", fold(table), place)
-                yield Entry(Ref(self.type, fold(name), place), kept, owner=owner, aside=reading.is_aside(schema))
+                yield Entry(
+                    Ref(self.type, fold(name), place), kept, owner=owner, aside=reading.is_aside(schema)
+                )
                 previous = name
 
     def build(self, entry: Entry, reading: Reading) -> MySQLTrigger:

@@ -84,7 +84,8 @@ FROM information_schema.views WHERE {{in_databases:table_schema}}
     def shown(self, rows: Mapping[str, list[Row]], server: Server) -> Mapping[Key, str]:
         """Return SHOW CREATE VIEW of each: information_schema leaves out names of columns and character sets."""
         return {
-            (self.type, row[0], row[1]): f"SHOW CREATE VIEW {qualified(row[0], row[1])}" for row in rows["views"]
+            (self.type, row[0], row[1]): f"SHOW CREATE VIEW {qualified(row[0], row[1])}"
+            for row in rows["views"]
         }
 
     def entries(self, reading: Reading) -> Iterator[Entry]:

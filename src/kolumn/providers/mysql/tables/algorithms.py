@@ -98,9 +98,13 @@ def _of_index(operation: Operation, table: str) -> Algorithm:
         case Create(model=model):
             lock = "SHARED" if model.kind in ("fulltext", "spatial") else "NONE"
             # The first FULLTEXT index of a table copies its rows, unless it has a column of a certain name.
-            return Algorithm(INPLACE, table, lock, certain=not model.kind and all(part.column for part in model.columns))
+            return Algorithm(
+                INPLACE, table, lock, certain=not model.kind and all(part.column for part in model.columns)
+            )
         case Drop() | Rename() | AlterObject():
-            expressions = isinstance(operation, Drop) and not all(part.column for part in operation.model.columns)
+            expressions = isinstance(operation, Drop) and not all(
+                part.column for part in operation.model.columns
+            )
             return Algorithm(INPLACE, table, certain=isinstance(operation, Drop | Rename) and not expressions)
     return Algorithm(INPLACE, table, certain=False)
 
@@ -116,11 +120,13 @@ def _of_change(change: Operation, table: Table, server: Server) -> Algorithm:
             if column.generated and not column.stored:
                 return Algorithm(INSTANT, name, certain=False)
             plain = not column.own_constraints and server.instant_anywhere and not server.is_mariadb
-            return Algorithm(INSTANT, name, certain=False) if plain else Algorithm(REBUILD, name, certain=False)
+            return (
+                Algorithm(INSTANT, name, certain=False) if plain else Algorithm(REBUILD, name, certain=False)
+            )
         case AlterColumn():
             return _of_column(change, name)
         case AddConstraint(constraint=constraint) | DropConstraint(constraint=constraint):
-            return _of_constraint(change, constraint, name, server)
+            return _of_constraint(change, constraint, name)
         case AlterTable(fields=fields):
             if set(fields) <= {"comment"}:
                 return Algorithm(INSTANT, name, certain=False)
@@ -136,7 +142,9 @@ def _of_new_column(column: Column, table: Table, server: Server) -> Algorithm:
     if getattr(column, "auto_increment", False):
         return Algorithm(REBUILD, table.name, "SHARED", certain=False)
     plain = not column.own_constraints and (server.instant_anywhere or table.columns[-1].name == column.name)
-    special = getattr(table, "row_format", "").lower() == "compressed" or getattr(table, "system_versioned", False)
+    special = getattr(table, "row_format", "").lower() == "compressed" or getattr(
+        table, "system_versioned", False
+    )
     if plain and not special:
         return Algorithm(INSTANT, table.name, certain=False)
     return Algorithm(REBUILD, table.name, certain=False)
@@ -167,7 +175,7 @@ def _extends(old: DataType, new: DataType) -> bool:
     return False
 
 
-def _of_constraint(change: Operation, constraint: object, table: str, server: Server) -> Algorithm:
+def _of_constraint(change: Operation, constraint: object, table: str) -> Algorithm:
     adds = isinstance(change, AddConstraint)
     match constraint:
         case PrimaryKey():

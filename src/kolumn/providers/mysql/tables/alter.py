@@ -11,10 +11,9 @@ from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.language.tokens import fold, literal, qualified, quote
 from kolumn.providers.mysql.language.types import TEXTS, type_of
 from kolumn.providers.mysql.tables import implied, render
-from kolumn.providers.mysql.tables.naming import name_of
 from kolumn.providers.mysql.tables.model import MySQLCheck, MySQLColumn, MySQLTable
+from kolumn.providers.mysql.tables.naming import name_of
 from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Table, Unique
-from kolumn.sql.normal import Normalizer
 from kolumn.sql.operations import (
     AddColumn,
     AddConstraint,
@@ -32,10 +31,11 @@ def changes_of(operation: AlterTable) -> Sequence[AlterTable]:
     return operation.because if isinstance(operation, AlterTogether) else (operation,)
 
 
-def alteration(operation: AlterTable, live: Snapshot, server: Server, normalizer: Normalizer) -> str:
+def alteration(operation: AlterTable, live: Snapshot, server: Server) -> str:
     """Return the statement that makes all of an operation's changes at once, empty where there is nothing to do."""
     before, after = operation.before, operation.after
-    assert isinstance(before, MySQLTable) and isinstance(after, MySQLTable)
+    assert isinstance(before, MySQLTable)
+    assert isinstance(after, MySQLTable)
     found = _Clauses(before, after, live, server)
     partitions = ""
     for change in changes_of(operation):
@@ -66,7 +66,12 @@ class _Clauses:
 
     def result(self) -> list[str]:
         """Return the clauses: what goes first, then columns, then what stands on them."""
-        return [*dict.fromkeys(self._dropped), *self._columns.values(), *dict.fromkeys(self._added), *self._options]
+        return [
+            *dict.fromkeys(self._dropped),
+            *self._columns.values(),
+            *dict.fromkeys(self._added),
+            *self._options,
+        ]
 
     def take(self, change: AlterTable) -> None:
         """Add what one change needs."""
@@ -75,7 +80,9 @@ class _Clauses:
                 self._columns[f"rename {fold(old)}"] = f"RENAME COLUMN {quote(old)} TO {quote(new)}"
             case AddColumn(column=column):
                 assert isinstance(column, MySQLColumn)
-                self._columns[fold(column.name)] = f"ADD COLUMN {self._defined(column)}{self._place(column.name, change.after)}"
+                self._columns[fold(column.name)] = (
+                    f"ADD COLUMN {self._defined(column)}{self._place(column.name, change.after)}"
+                )
                 inline = render.inline_checks(column, self._server)
                 for each in column.own_constraints:
                     if each not in inline:
@@ -89,22 +96,18 @@ class _Clauses:
                 assert isinstance(new, MySQLColumn)
                 self._modify(new)
             case AddConstraint(constraint=constraint):
-                column = self._column_with(constraint, change.after)
-                if column is not None:
-                    self._modify(column)
+                if (at := self._column_with(constraint, change.after)) is not None:
+                    self._modify(at)
                 else:
                     self._add(constraint, change.before)
             case implied.DropKeyWithIndex(constraint=constraint, index=index):
                 self._drop(constraint, change.after)
                 self._dropped.append(f"DROP INDEX {quote(index)}")
             case DropConstraint(constraint=constraint):
-                column = self._column_with(constraint, change.before)
-                if column is not None:
-                    now = self._find(column.name)
-                    if now is not None:
-                        self._modify(now)
-                else:
+                if (at := self._column_with(constraint, change.before)) is None:
                     self._drop(constraint, change.after)
+                elif (now := self._find(at.name)) is not None:
+                    self._modify(now)
             case _:
                 self._options += self._table(change)
 
@@ -134,7 +137,9 @@ class _Clauses:
         if not isinstance(constraint, MySQLCheck):
             return None
         columns = (each for each in table.columns if isinstance(each, MySQLColumn))
-        return next((each for each in columns if constraint in render.inline_checks(each, self._server)), None)
+        return next(
+            (each for each in columns if constraint in render.inline_checks(each, self._server)), None
+        )
 
     def _add(self, constraint: Constraint, others: Table) -> None:
         """Add a constraint; a foreign key whose name the server would give gets none, for the sake of its index."""

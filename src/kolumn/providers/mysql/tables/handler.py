@@ -50,7 +50,11 @@ class TableNormalizer(Normalizer):
         changes: dict[str, Any] = {"columns": columns}
         if found.collation and found.character_set:
             changes["character_set"] = ""
-        if found.partition_by is not None and found.partition_by.count == 1 and not found.partition_by.partitions:
+        if (
+            found.partition_by is not None
+            and found.partition_by.count == 1
+            and not found.partition_by.partitions
+        ):
             changes["partition_by"] = replaced(found.partition_by, {"count": None})
         return replaced(found, changes)
 
@@ -100,7 +104,11 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
                 return text
             ref = self.normalizer.table_ref(target.table, target.schema or model.schema)
             table = model if ref == self.ref(model) else other(ref)
-            key = next((each for each in table.constraints() if isinstance(each, PrimaryKey)), None) if table else None
+            key = (
+                next((each for each in table.constraints() if isinstance(each, PrimaryKey)), None)
+                if table
+                else None
+            )
             if key is None:
                 return text
             return str(dataclasses.replace(target, columns=tuple(part.column for part in key.columns)))
@@ -167,7 +175,7 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
         """Yield the statements of one operation."""
         if isinstance(operation, AlterTable):
             verify(operation.after, server)
-            found = alter.alteration(operation, live, server, self.normalizer)
+            found = alter.alteration(operation, live, server)
             if found:
                 yield found
         else:
@@ -193,7 +201,9 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
             for at, each in enumerate(_checks_of(wanted, server))
         )
         columns = tuple(
-            each.without_constraints(ForeignKey) if server.is_mariadb else each.without_constraints(ForeignKey, MySQLCheck)
+            each.without_constraints(ForeignKey)
+            if server.is_mariadb
+            else each.without_constraints(ForeignKey, MySQLCheck)
             for each in wanted.columns
         )
         made = replaced(
@@ -212,7 +222,9 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
 
     def worded(self, wanted: Table, rehearsed: Table, found: Table, live: Table) -> Table:
         """Return the wanted table with the live wording of what the server takes for the same."""
-        assert isinstance(wanted, MySQLTable) and isinstance(found, MySQLTable) and isinstance(live, MySQLTable)
+        assert isinstance(wanted, MySQLTable)
+        assert isinstance(found, MySQLTable)
+        assert isinstance(live, MySQLTable)
         form = self.normalizer.table
         made = {fold(each.name): each for each in form(found).columns}
         there = {fold(each.name): each for each in form(live).columns}
@@ -250,7 +262,10 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
             original = next((each for each in wanted.columns if fold(each.name) == fold(column.name)), None)
             if original is not None and column.check and expression(column.check) in known:
                 texts[original.check] = known[expression(column.check)]
-        checks = tuple(replaced(each, {"expression": texts.get(each.expression, each.expression)}) for each in table.checks)
+        checks = tuple(
+            replaced(each, {"expression": texts.get(each.expression, each.expression)})
+            for each in table.checks
+        )
         columns = tuple(
             replaced(each, {"check": texts.get(each.check, each.check)}) if each.check else each
             for each in table.columns
@@ -277,7 +292,12 @@ def verify(table: Table, server: Server) -> None:
         address = f"mysql_table.{table.name}"
         raise ValidationError.of(
             [
-                Problem(f"{server.product} has no {words}", code="unsupported_by_server", path=path, resource=address)
+                Problem(
+                    f"{server.product} has no {words}",
+                    code="unsupported_by_server",
+                    path=path,
+                    resource=address,
+                )
                 for path, words in faults
             ]
         )
@@ -286,7 +306,11 @@ def verify(table: Table, server: Server) -> None:
 def _faults(table: MySQLTable, server: Server) -> Iterator[tuple[str, str]]:
     if table.system_versioned and not server.system_versioning:
         yield "system_versioned", "system versioning"
-    if table.partition_by is not None and table.partition_by.method == "system_time" and not server.system_versioning:
+    if (
+        table.partition_by is not None
+        and table.partition_by.method == "system_time"
+        and not server.system_versioning
+    ):
         yield "partition_by", "partitions by system time"
     for column in table.columns:
         path = f"columns.{column.name}"

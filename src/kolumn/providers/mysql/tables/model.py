@@ -45,15 +45,21 @@ def verify_charset(character_set: str, collation: str) -> Iterator[Problem]:
 class MySQLKeyPart(model.KeyPart):
     """One column or expression of an index or key."""
 
-    length: int | None = attribute("How much of the column's value counts, in characters or bytes", default=None)
+    length: int | None = attribute(
+        "How much of the column's value counts, in characters or bytes", default=None
+    )
 
     def verify(self) -> Iterator[Problem]:
         """Yield faults across attributes."""
         yield from super().verify()
         if self.collation:
-            yield Problem("an index has the collation of its columns", code="unsupported_attribute", path="collation")
+            yield Problem(
+                "an index has the collation of its columns", code="unsupported_attribute", path="collation"
+            )
         if self.length is not None and (self.length < 1 or self.expression):
-            yield Problem("length is how much of a column counts, 1 or more", code="invalid_value", path="length")
+            yield Problem(
+                "length is how much of a column counts, 1 or more", code="invalid_value", path="length"
+            )
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,9 @@ class MySQLPrimaryKey(model.PrimaryKey):
 class MySQLUnique(model.Unique):
     """A unique constraint, which is a unique index over whole columns."""
 
-    columns: tuple[MySQLKeyPart, ...] = attribute("Columns of the constraint, in order", validators=[NOT_EMPTY])
+    columns: tuple[MySQLKeyPart, ...] = attribute(
+        "Columns of the constraint, in order", validators=[NOT_EMPTY]
+    )
 
     def verify(self) -> Iterator[Problem]:
         """Yield a fault for what only an index of its own has."""
@@ -101,7 +109,9 @@ class MySQLForeignKey(model.ForeignKey):
     def verify(self) -> Iterator[Problem]:
         """Yield faults: what the server does not have."""
         yield from super().verify()
-        yield from _verify_foreign_key(self.deferrable or self.initially_deferred, self.on_delete, self.on_update)
+        yield from _verify_foreign_key(
+            self.deferrable or self.initially_deferred, self.on_delete, self.on_update
+        )
         if self.match:
             yield Problem("MATCH means nothing to the server", code="unsupported_attribute", path="match")
 
@@ -126,7 +136,9 @@ class MySQLColumn(model.Column):
     )
     invisible: bool = attribute("Whether SELECT * leaves it out", default=False)
     srid: int | None = attribute("The one spatial reference system of its values (MySQL)", default=None)
-    versioned: bool = attribute("Whether its former values are kept, where the table keeps them (MariaDB)", default=True)
+    versioned: bool = attribute(
+        "Whether its former values are kept, where the table keeps them (MariaDB)", default=True
+    )
     period: str = attribute(
         "Which end of the time it holds in which a row was current: start or end (MariaDB)",
         default="",
@@ -138,17 +150,23 @@ class MySQLColumn(model.Column):
         """Yield faults across attributes."""
         yield from super().verify()
         yield from verify_charset(self.character_set, self.collation)
-        yield from _verify_foreign_key(self.deferrable or self.initially_deferred, self.on_delete, self.on_update)
+        yield from _verify_foreign_key(
+            self.deferrable or self.initially_deferred, self.on_delete, self.on_update
+        )
         kind = type_of(self.type)
         if not self.type:
             yield Problem(f"column {self.name} needs a type", code="missing_attribute", path="type")
         if kind is not None:
             if (self.character_set or self.collation) and kind.name not in TEXTS:
-                yield Problem(f"a {kind.name} has no character set", code="conflicting_attributes", path="collation")
+                yield Problem(
+                    f"a {kind.name} has no character set", code="conflicting_attributes", path="collation"
+                )
             if self.srid is not None and kind.name not in GEOMETRIES:
                 yield Problem("srid is for geometries only", code="conflicting_attributes", path="srid")
         if self.stored and not self.generated:
-            yield Problem("stored is only for generated columns", code="conflicting_attributes", path="stored")
+            yield Problem(
+                "stored is only for generated columns", code="conflicting_attributes", path="stored"
+            )
         if self.auto_increment and (self.default is not None or self.generated):
             yield Problem(
                 "a column that the server numbers has no default and is not generated",
@@ -199,7 +217,9 @@ class Partitioning:
 
     method: str = attribute("How rows are assigned", validators=[one_of(*PARTITIONINGS)], grammar="keyword")
     expression: str = attribute(
-        "Of what: an expression, or for key and the columns methods columns with commas", default="", grammar="list"
+        "Of what: an expression, or for key and the columns methods columns with commas",
+        default="",
+        grammar="list",
     )
     count: int | None = attribute("Number of partitions, where they have no names of their own", default=None)
     partitions: tuple[Partition, ...] = attribute("Partitions, in order", default=())
@@ -233,22 +253,28 @@ class MySQLTable(model.Table):
     }
 
     columns: tuple[MySQLColumn, ...] = attribute("Columns, in order", default=())
-    primary_key: MySQLPrimaryKey | None = attribute("Primary key: a list of columns, or a block", default=None)
+    primary_key: MySQLPrimaryKey | None = attribute(
+        "Primary key: a list of columns, or a block", default=None
+    )
     uniques: tuple[MySQLUnique, ...] = attribute("Unique constraints", default=())
     checks: tuple[MySQLCheck, ...] = attribute("Check constraints", default=())
     foreign_keys: tuple[MySQLForeignKey, ...] = attribute("Foreign keys", default=())
-    engine: str = attribute("Storage engine; the server's default when left out", default="", grammar="keyword")
+    engine: str = attribute(
+        "Storage engine; the server's default when left out", default="", grammar="keyword"
+    )
     character_set: str = attribute(
         "Character set of columns that name none; the database's when left out", default="", grammar="keyword"
     )
     collation: str = attribute(
         "Collation of columns that name none; the database's when left out", default="", grammar="keyword"
     )
-    row_format: str = attribute("Row format, where it is not the engine's default", default="", grammar="keyword")
+    row_format: str = attribute(
+        "Row format, where it is not the engine's default", default="", grammar="keyword"
+    )
     auto_increment_start: int | None = attribute(
         "The number the first row gets; counts when the table is created", default=None, hint=True
     )
-    options: Mapping[str, Any] = attribute(
+    options: Mapping[str, Any] | None = attribute(
         "Further table options by name, e.g. key_block_size or stats_persistent", default=None
     )
     partition_by: Partitioning | None = attribute("How the table is divided", default=None)
@@ -260,7 +286,10 @@ class MySQLTable(model.Table):
         config = model.Table.prepare(config, path, problems)
         given = config.get("options")
         if isinstance(given, Mapping):
-            config = {**config, "options": {str(key).lower(): str(value) for key, value in given.items()} or None}
+            config = {
+                **config,
+                "options": {str(key).lower(): str(value) for key, value in given.items()} or None,
+            }
         return config
 
     def verify(self) -> Iterator[Problem]:
@@ -272,9 +301,21 @@ class MySQLTable(model.Table):
         for key, value in (self.options or {}).items():
             yield from named(key, "an option", f"options.{key}")
             if not re.fullmatch(r"[\w.:/,\- ]*", str(value)):
-                yield Problem(f"{value!r} is no value of option {key}", code="invalid_value", path=f"options.{key}")
-            if key in ("engine", "row_format", "comment", "collate", "charset", "auto_increment", "partitioned"):
-                yield Problem(f"{key} has an attribute of its own", code="unsupported_attribute", path=f"options.{key}")
+                yield Problem(
+                    f"{value!r} is no value of option {key}", code="invalid_value", path=f"options.{key}"
+                )
+            if key in (
+                "engine",
+                "row_format",
+                "comment",
+                "collate",
+                "charset",
+                "auto_increment",
+                "partitioned",
+            ):
+                yield Problem(
+                    f"{key} has an attribute of its own", code="unsupported_attribute", path=f"options.{key}"
+                )
         if sum(each.auto_increment for each in self.columns) > 1:
             yield Problem("only one column can be numbered by the server", code="conflicting_attributes",
                           path="columns")  # fmt: skip

@@ -178,7 +178,9 @@ def read(reading: Reading) -> Iterator[tuple[TableRows, ReadIndexes]]:
                 schema=reading.schema(row[0]),
                 name=row[1],
                 table=tuple(row[2:]),
-                columns=tuple(each[3:] for each in sorted(columns.get(key, []), key=lambda each: int(each[2]))),
+                columns=tuple(
+                    each[3:] for each in sorted(columns.get(key, []), key=lambda each: int(each[2]))
+                ),
                 primary=primary,
                 uniques=uniques,
                 checks=tuple(tuple(each[2:]) for each in checks.get(key, ())),
@@ -268,7 +270,11 @@ def _at_columns(
 ) -> tuple[tuple[MySQLColumn, ...], MySQLPrimaryKey | None, tuple[MySQLUnique, ...]]:
     """Return columns with the keys that are written at them as a person would, and those that stay at the table."""
     primary = MySQLPrimaryKey(columns=_parts(rows.primary)) if rows.primary else None
-    keyed = primary.columns[0].column if primary is not None and primary.columns == _whole(primary.columns) else ""
+    keyed = (
+        primary.columns[0].column
+        if primary is not None and primary.columns == _whole(primary.columns)
+        else ""
+    )
     uniques = [MySQLUnique(name=each.name, columns=_parts(each.parts)) for each in rows.uniques]
     alone = {each.name for each in uniques if len(each.columns) == 1 and each.columns[0].column == each.name}
     found = []

@@ -68,15 +68,25 @@ def column_sql(column: MySQLColumn, table: MySQLTable, server: Server, *, charse
         words.append(f"CHARACTER SET {column.character_set}")
     if column.collation:
         words.append(f"COLLATE {column.collation}")
-    if charset and not column.character_set and not column.collation and kind is not None and kind.name in TEXTS:
+    if (
+        charset
+        and not column.character_set
+        and not column.collation
+        and kind is not None
+        and kind.name in TEXTS
+    ):
         words.append(charset)
     if column.period:
         words.append(f"GENERATED ALWAYS AS ROW {column.period.upper()}")
     elif column.generated:
-        words.append(f"GENERATED ALWAYS AS ({embedded(column.generated)}) {'STORED' if column.stored else 'VIRTUAL'}")
+        words.append(
+            f"GENERATED ALWAYS AS ({embedded(column.generated)}) {'STORED' if column.stored else 'VIRTUAL'}"
+        )
     if column.not_null and not (column.generated and server.is_mariadb):
         words.append("NOT NULL")
-    elif kind is not None and kind.name == "timestamp" and not column.generated and not _is_key(column, table):
+    elif (
+        kind is not None and kind.name == "timestamp" and not column.generated and not _is_key(column, table)
+    ):
         words.append("NULL")
     if column.srid is not None:
         words.append(f"{'SRID' if server.spatial_reference_systems else 'REF_SYSTEM_ID ='} {column.srid}")
@@ -144,7 +154,7 @@ def foreign_key_sql(table: MySQLTable, key: ForeignKey, server: Server) -> str:
     text = f"FOREIGN KEY ({columns}) REFERENCES {place} ({referred})"
     for event, action in (("DELETE", key.on_delete), ("UPDATE", key.on_update)):
         # MariaDB means RESTRICT where nothing is said, MySQL NO ACTION; InnoDB does the same for both.
-        if server.is_mariadb and action.lower() != "restrict" or action.lower() != "no action":
+        if (server.is_mariadb and action.lower() != "restrict") or action.lower() != "no action":
             text += f" ON {event} {action.upper()}"
     return text
 
