@@ -29,6 +29,15 @@ from tests.targets import Sample, Settings, Target
 
 Connect = Callable[[Settings], Client]
 
+changes = pytest.mark.usefixtures("changing")
+"""For what is about changes inside: where structure commits by itself there are none, and that is tested instead."""
+
+
+@pytest.fixture
+def changing(target: Target) -> None:
+    if not target.transactional:
+        pytest.skip("no change of structure can be part of a transaction")
+
 
 def begin(client: Client, **request: Any) -> str:
     answer = client.done("BeginTransaction", request)
@@ -52,6 +61,7 @@ def numbered(target: Target, number: int) -> Mapping[str, Any]:
     return wanted(sample.type, f"t{number}", {**sample.config, "name": f"t{number}"})
 
 
+@changes
 def test_what_is_committed_stays(target: Target, settings: Settings, client: Client) -> None:
     sample = target.samples[0]
     answer = client.done("BeginTransaction")
@@ -68,6 +78,7 @@ def test_what_is_committed_stays(target: Target, settings: Settings, client: Cli
     assert client.plan(wanted(sample.type, sample.name, sample.config))["execution_order"] == []
 
 
+@changes
 def test_every_function_on_resources_works_inside_and_nothing_of_it_stays(
     target: Target, settings: Settings, client: Client
 ) -> None:
@@ -102,6 +113,7 @@ def apart_type(target: Target) -> str:
     return str(target.apart[0]["resource_type"]) if target.apart and not target.apart[1] else ""
 
 
+@changes
 def test_create_update_read_delete_inside(target: Target, settings: Settings, client: Client) -> None:
     sample = target.samples[0]
     client.done("CreateResource", request_for(sample))
@@ -118,6 +130,7 @@ def test_create_update_read_delete_inside(target: Target, settings: Settings, cl
     assert target.dump(settings) == before
 
 
+@changes
 def test_others_see_it_when_it_is_committed(target: Target, settings: Settings, connect: Connect) -> None:
     sample = target.samples[0]
     mine, other = connect(settings), connect(settings)
@@ -129,6 +142,7 @@ def test_others_see_it_when_it_is_committed(target: Target, settings: Settings, 
     assert exists(other, sample)
 
 
+@changes
 def test_a_call_that_fails_leaves_the_rest_usable(target: Target, settings: Settings, client: Client) -> None:
     target.execute(settings, target.failing.script)
     sample = target.samples[0]
@@ -148,6 +162,7 @@ def test_a_call_that_fails_leaves_the_rest_usable(target: Target, settings: Sett
     assert names == [sample.name]
 
 
+@changes
 @pytest.mark.parametrize("spelled", [str, str.upper, lambda word: word.replace(" ", "_")])
 def test_isolation(target: Target, client: Client, spelled: Callable[[str], str]) -> None:
     for word in target.isolation:
@@ -166,6 +181,7 @@ def test_an_unknown_isolation_is_refused_with_the_known_ones(target: Target, cli
     assert client.refused("CommitTransaction").code == "no_transaction"
 
 
+@changes
 def test_a_transaction_that_only_reads_changes_nothing(
     target: Target, settings: Settings, client: Client
 ) -> None:
@@ -187,6 +203,7 @@ def test_a_transaction_that_only_reads_changes_nothing(
     client.done("UpdateResource", request_for(sample, changed=True))
 
 
+@changes
 def test_reading_transactions_lock_nobody_out(target: Target, settings: Settings, connect: Connect) -> None:
     reader, writer = connect(settings), connect(settings)
     sample = target.samples[0]
@@ -197,6 +214,7 @@ def test_reading_transactions_lock_nobody_out(target: Target, settings: Settings
     reader.done("CommitTransaction")
 
 
+@changes
 def test_it_is_rolled_back_when_its_time_is_over(
     target: Target, settings: Settings, connect: Connect
 ) -> None:
@@ -229,6 +247,7 @@ def test_work_after_its_time_is_refused_once(target: Target, settings: Settings,
     client.done("CreateResource", request_for(target.samples[0]))
 
 
+@changes
 def test_its_time_ends_what_is_running(target: Target, settings: Settings, client: Client) -> None:
     resource = target.slow(settings, target.execute)
     before = target.dump(settings)
@@ -249,6 +268,7 @@ def test_the_setting_query_timeout_is_its_limit(target: Target, settings: Settin
     assert limit.total_seconds() == 60
 
 
+@changes
 def test_one_inside_another_is_refused_without_a_name(target: Target, client: Client) -> None:
     identifier = begin(client)
     error = client.refused("BeginTransaction")
@@ -258,6 +278,7 @@ def test_one_inside_another_is_refused_without_a_name(target: Target, client: Cl
     client.done("CommitTransaction")
 
 
+@changes
 def test_savepoints(target: Target, settings: Settings, client: Client) -> None:
     identifier = begin(client)
     client.apply(numbered(target, 1))
@@ -318,6 +339,7 @@ def test_ids(client: Client) -> None:
     assert error.details["status"] == "rolled_back"
 
 
+@changes
 def test_what_cannot_run_in_a_transaction_is_refused_inside(
     target: Target, settings: Settings, client: Client
 ) -> None:
@@ -343,6 +365,7 @@ def exists_named(client: Client, name: str) -> bool:
     return bool(client.done("ReadResource", {"resource_type": "table", "name": name})["exists"])
 
 
+@changes
 def test_the_lock_is_held_until_the_end(target: Target, settings: Settings, connect: Connect) -> None:
     mine, other = connect(settings), connect(settings)
     for end in ("CommitTransaction", "RollbackTransaction"):
@@ -357,6 +380,7 @@ def test_the_lock_is_held_until_the_end(target: Target, settings: Settings, conn
         other.apply(dict(numbered(target, 2), action="delete"))
 
 
+@changes
 def test_closing_rolls_back(target: Target, settings: Settings, connect: Connect) -> None:
     empty = target.dump(settings)
     client, other = connect(settings), connect(settings)
@@ -367,6 +391,7 @@ def test_closing_rolls_back(target: Target, settings: Settings, connect: Connect
     other.apply(numbered(target, 2))
 
 
+@changes
 def test_configuring_again_rolls_back(target: Target, settings: Settings, client: Client) -> None:
     empty = target.dump(settings)
     identifier = begin(client)
@@ -391,6 +416,7 @@ time.sleep(60)
 """
 
 
+@changes
 def test_a_client_that_is_killed_leaves_nothing(target: Target, settings: Settings, connect: Connect) -> None:
     empty = target.dump(settings)
     work = [target.provider, dict(settings), [numbered(target, 1), numbered(target, 2)]]
@@ -410,6 +436,7 @@ def test_a_client_that_is_killed_leaves_nothing(target: Target, settings: Settin
     assert tables(client) == ["t3"]
 
 
+@changes
 @pytest.mark.parametrize("ending", ["CreateResource", "CommitTransaction"])
 def test_a_connection_that_breaks_takes_the_transaction_with_it(
     target: Target, settings: Settings, client: Client, ending: str
@@ -436,6 +463,7 @@ def test_a_connection_that_breaks_takes_the_transaction_with_it(
     assert tables(client) == ["t2"]
 
 
+@changes
 def test_work_after_a_broken_connection_is_refused_once(
     target: Target, settings: Settings, client: Client
 ) -> None:
@@ -451,6 +479,7 @@ def test_work_after_a_broken_connection_is_refused_once(
     client.apply(numbered(target, 2))
 
 
+@changes
 def test_threads_share_it(target: Target, settings: Settings, client: Client) -> None:
     begin(client)
     faults: list[Exception] = []
@@ -473,6 +502,7 @@ def test_threads_share_it(target: Target, settings: Settings, client: Client) ->
     assert tables(client) == []
 
 
+@changes
 def test_a_cancelled_call_leaves_nothing_behind(target: Target, settings: Settings, client: Client) -> None:
     resource = target.slow(settings, target.execute)
     before = target.dump(settings)
@@ -488,3 +518,37 @@ def test_a_cancelled_call_leaves_nothing_behind(target: Target, settings: Settin
     client.call("RollbackTransaction") if target.cut else client.refused("RollbackTransaction")
     assert target.dump(settings) == before
     client.apply(numbered(target, 1))
+
+
+def test_where_structure_commits_by_itself_no_change_is_let_in(
+    target: Target, settings: Settings, client: Client
+) -> None:
+    if target.transactional:
+        pytest.skip("changes can be part of a transaction")
+    sample = target.samples[0]
+    client.done("CreateResource", request_for(sample))
+    before = target.dump(settings)
+    for word in target.isolation:
+        answer = client.done("BeginTransaction", {"isolation": word})
+        assert answer["isolation"] == word
+        assert exists(client, sample)
+        assert client.plan(wanted(sample.type, sample.name, sample.changed))["execution_order"] != []
+        for function, request in (
+            (
+                "CreateResource",
+                {**request_for(sample), "name": "t1", "config": numbered(target, 1)["config"]},
+            ),
+            ("UpdateResource", request_for(sample, changed=True)),
+            ("DeleteResource", {"resource_type": sample.type, "name": sample.name}),
+            ("Apply", {"resources": [numbered(target, 1)]}),
+        ):
+            error = client.refused(function, request)
+            assert isinstance(error, OperationError)
+            assert error.code == "not_in_transaction", function
+            assert "outside" in error.message
+        client.done("BeginTransaction", {"savepoint": "here"})
+        client.done("RollbackTransaction", {"savepoint": "here"})
+        client.done("CommitTransaction", {"transaction_id": answer["transaction_id"]})
+    assert target.dump(settings) == before
+    assert managed(client) == [sample.name]
+    client.done("UpdateResource", request_for(sample, changed=True))

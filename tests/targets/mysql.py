@@ -347,6 +347,7 @@ def _target(product: str) -> Target:
             culprit="one_of_a_kind",
         ),
         slow=_slow,
+        transactional=False,
         isolation=("repeatable read", "read committed", "read uncommitted", "serializable"),
         apart=(wanted("table", "apart", _plain_table("apart")["config"]), {}),
         cut=_cut,

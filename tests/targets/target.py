@@ -87,6 +87,8 @@ class Target:
     """The table of the audit trail, as `execute` names it."""
     unprotect: str
     """A script that takes from that table what makes the database refuse changes of it."""
+    transactional: bool = True
+    """Whether changes of structure can be part of a transaction."""
     isolation: tuple[str, ...] = ()
     """The words for the isolation of a transaction, the default first."""
     apart: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
