@@ -17,6 +17,8 @@ from tests.targets.target import PLANTED, Failing, Sample, Settings, Target
 _DATABASE = "conformance"
 _NOTES = "kolumn_notes"
 """Where Kolumn keeps what it notes in the tests."""
+_open: list[str] = []
+"""The databases of the tests that run: one test may have two."""
 _SYSTEM = ("information_schema", "performance_schema", "mysql", "sys")
 
 
@@ -25,21 +27,29 @@ def _fresh(product: str) -> Callable[[Path], Any]:
     def fresh(folder: Path) -> Iterator[Settings]:
         """Yield an empty database; what belongs to the server and was made meanwhile is dropped with it."""
         server = mysql.server(product)
-        _sweep(server)
-        mysql.execute(server.url, f"CREATE DATABASE `{_DATABASE}`")
+        second = "_2" if _open else ""
+        database, notes = _DATABASE + second, _NOTES + second
+        for name in (database, notes):
+            mysql.execute(server.url, f"DROP DATABASE IF EXISTS `{name}`")
+        before = _databases(server)
+        mysql.execute(server.url, f"CREATE DATABASE `{database}`")
+        _open.append(database)
         try:
-            yield {"url": server.url_of(_DATABASE), "safe_destroy": False, "metadata_schema": _NOTES}
+            yield {"url": server.url_of(database), "safe_destroy": False, "metadata_schema": notes}
         finally:
-            _sweep(server)
+            _open.remove(database)
+            for name in _databases(server) - before:
+                mysql.execute(server.url, f"DROP DATABASE `{name.replace('`', '``')}`")
+            _drop_accounts(server)
 
     return fresh
 
 
-def _sweep(server: mysql.Server) -> None:
-    databases = mysql.execute(server.url, "SHOW DATABASES")
-    for (name,) in databases:
-        if name not in _SYSTEM:
-            mysql.execute(server.url, f"DROP DATABASE `{name.replace('`', '``')}`")
+def _databases(server: mysql.Server) -> set[str]:
+    return {name for (name,) in mysql.execute(server.url, "SHOW DATABASES")}
+
+
+def _drop_accounts(server: mysql.Server) -> None:
     accounts = mysql.execute(server.url, "SELECT user, host FROM mysql.user WHERE user LIKE 'kolumn\\_test%'")
     for user, host in accounts:
         kind = "USER" if host else "ROLE"
@@ -58,8 +68,10 @@ def _dump(product: str) -> Callable[[Settings], list[str]]:
     def dump(settings: Settings) -> list[str]:
         """Return the dump's lines, rows as well, and the accounts of the server with what they may do."""
         server = mysql.server(product)
-        mine = [name for (name,) in mysql.execute(server.url, "SHOW DATABASES")]
-        mine = [name for name in mine if name not in _SYSTEM and not name.startswith("kolumn_")]
+        own = settings["url"].rpartition("/")[2]
+        others = {each for each in _open if each != own}
+        mine = sorted(_databases(server) - others - {*_SYSTEM})
+        mine = [name for name in mine if not name.startswith("kolumn_")]
         options = [
             "--routines",
             "--triggers",
@@ -70,6 +82,7 @@ def _dump(product: str) -> Callable[[Settings], list[str]]:
         ]
         options += ["--skip-extended-insert", "--databases", *mine]
         text = server.programs.run([*server.programs.dump, *server.flags(), *options])
+        text = text.replace(own, _DATABASE)
         lines = [line for line in text.splitlines() if line and not line.startswith(("--", "/*M!999"))]
         accounts = mysql.execute(
             server.url,
@@ -80,7 +93,7 @@ def _dump(product: str) -> Callable[[Settings], list[str]]:
             lines += [str(row) for row in mysql.execute(server.url, f"SHOW GRANTS FOR {who}")]
             if host:
                 lines += [str(row) for row in mysql.execute(server.url, f"SHOW CREATE USER {who}")]
-        return lines
+        return [line.replace(own, _DATABASE) for line in lines]
 
     return dump
 

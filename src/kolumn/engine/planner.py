@@ -539,12 +539,12 @@ class Planner:
             steps += compiled
             step_owners += [keys[at]] * len(compiled)
             state = state.with_changes(self._effect(operations[at], state, users))
-        first: dict[ResourceKey, int] = {}
+        first: dict[ResourceKey, tuple[int, bool]] = {}
         for place, at in enumerate(order):
-            first.setdefault(keys[at], place)
+            first.setdefault(keys[at], (place, True))
             for ref in getattr(operations[at], "along", ()):
                 if ref in owners:
-                    first.setdefault(owners[ref], place)
+                    first.setdefault(owners[ref], (place, False))  # it goes before what it goes with
         changed = sorted((item for item in items if item.key in first), key=lambda item: first[item.key])
         asked = _Asked.of(items)
         results = [_change(item, _action(item), asked) for item in changed]

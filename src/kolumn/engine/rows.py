@@ -60,8 +60,12 @@ class RowStore(Protocol):
     def format(self) -> str:
         """The name of the form in which rows are written, e.g. `postgres copy text`."""
 
+    @property
+    def holds_outside(self) -> bool:
+        """Whether rows can also be held for a step that is no part of a transaction."""
+
     def hold(self, context: Context, rows: RowSet) -> None:
-        """Keep others from changing the rows until the end of the transaction."""
+        """Keep others from changing the rows until the end of the transaction, or of what a step has in its place."""
 
     def count(self, context: Context, rows: RowSet) -> int:
         """Return how many rows there are, or how many have a value that would be lost."""

@@ -47,7 +47,7 @@ def refuse_unsaved(plan: Plan, losses: Mapping[int, Sequence[RowSet]], session: 
                 "then go on without a backup.",
                 code="backup_impossible",
             )
-        if not step.transactional:
+        if not step.transactional and not session.rows.holds_outside:
             raise OperationError(
                 f"{step.description} cannot run in a transaction, so that rows could be missed by a backup. "
                 "Nothing was changed.",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -89,9 +89,13 @@ class MySQLCatalog:
         """Run the queries of resource types about one database as if it were the one that is managed."""
         return self._read(context, work, handlers, server, [name], name)
 
-    def supporting(self, handler: MySQLHandler[Any]) -> Sequence[MySQLHandler[Any]]:
-        """Return the handlers whose queries another one's entries need, to come before it."""
-        return [self._handlers["table"]] if handler.type == "index" else []
+    def needed_for(self, types: Container[str]) -> list[MySQLHandler[Any]]:
+        """Return the handlers of resource types, and those whose queries these need, in the order of reading."""
+        return [
+            each
+            for each in self._handlers.values()
+            if each.type in types or (each.type == "table" and "index" in types)
+        ]
 
     def _read(
         self,

@@ -47,7 +47,7 @@ class MySQLCompiler:
 
         With a foreign key goes the index that came with it, unless that is `wanted` for itself.
         """
-        found = []
+        found: list[Operation] = []
         for each in operations:
             if isinstance(each, DropConstraint) and isinstance(each.constraint, ForeignKey):
                 with_it = with_index(each, live)

@@ -118,10 +118,12 @@ class MySQLHandler(SQLHandler[M]):
 
     # The server's own wording (see `settling`)
 
-    def rehearsal(self, wanted: M, live: M, scratch: str, server: Server) -> tuple[M, list[str]] | None:
+    def rehearsal(
+        self, wanted: M, live: M, scratch: str, tag: str, server: Server
+    ) -> tuple[M, list[str]] | None:
         """Return the model as it is made in database `scratch` to see how the server words it, and how.
 
-        None where there is nothing to see, or no way to.
+        Its name ends with `tag`, which no other has. None where there is nothing to see, or no way to.
         """
         return None
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ConnectionError, KolumnError
 from kolumn.contract.logs import HandlerLogger
 from kolumn.engine.handler import Handler
 from kolumn.engine.operations import Statement
+from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.connection.session import MySQLSession
 from kolumn.providers.mysql.connection.settings import own_database
 from kolumn.providers.mysql.connection.work import Work
@@ -29,6 +30,17 @@ if TYPE_CHECKING:
 Pair = tuple[Handler[Any], Any, Any]
 
 
+class _Question(NamedTuple):
+    """One pair worth asking about."""
+
+    at: int
+    handler: MySQLHandler[Any]
+    live: Any
+    wanted: Any
+    rehearsed: Any
+    statements: Sequence[str]
+
+
 def settle(
     context: Context, session: MySQLSession, catalog: MySQLCatalog, pairs: Sequence[Pair]
 ) -> Sequence[Any]:
@@ -36,37 +48,39 @@ def settle(
     settled = [wanted for _, _, wanted in pairs]
     server = session.server(context)
     scratch = own_database(session.settings.database, "scratch")
-    questions = []
-    for at, (handler, live, wanted) in enumerate(pairs):
-        assert isinstance(handler, MySQLHandler)
-        if live == wanted or handler.normal(live) == handler.normal(wanted):
-            continue
-        found = handler.rehearsal(wanted, live, scratch, server)
-        if found is not None:
-            questions.append((at, handler, live, wanted, *found))
+    questions = list(_questions(pairs, scratch, server))
     if not questions:
         return settled
     with _scratch(context, session, scratch) as work:
         if work is None:
             return settled
-        for at, handler, live, wanted, rehearsed, statements in questions:
+        asked = []
+        for question in questions:
             context.check()
-            made = _made(context, work, statements)
-            if made:
-                types = {each.type: each for each in (*catalog.supporting(handler), handler)}
-                reading = catalog.read_with(context, work, list(types.values()), server, scratch)
-                for kind in types.values():
-                    for entry in kind.entries(reading):
-                        if kind is handler and entry.ref == handler.ref(rehearsed)._replace(
-                            schema=entry.ref.schema
-                        ):
-                            model = handler.build(entry, reading)
-                            settled[at] = handler.worded(wanted, rehearsed, model, live)
-            for kind, name in (("VIEW", "v"), ("TABLE", "t")):
-                work.run(
-                    Context.background(), Statement(f"DROP {kind} IF EXISTS {quote(scratch)}.{quote(name)}")
+            if _made(context, work, question.statements):
+                asked.append(question)
+        handlers = catalog.needed_for({question.handler.type for question in asked})
+        reading = catalog.read_with(context, work, handlers, server, scratch)
+        found = {entry.ref: entry for handler in handlers for entry in handler.entries(reading)}
+        for question in asked:
+            handler = question.handler
+            entry = found.get(handler.ref(question.rehearsed)._replace(schema=""))
+            if entry is not None:
+                model = handler.build(entry, reading)
+                settled[question.at] = handler.worded(
+                    question.wanted, question.rehearsed, model, question.live
                 )
     return settled
+
+
+def _questions(pairs: Sequence[Pair], scratch: str, server: Server) -> Iterator[_Question]:
+    for at, (handler, live, wanted) in enumerate(pairs):
+        assert isinstance(handler, MySQLHandler)
+        if live == wanted or handler.normal(live) == handler.normal(wanted):
+            continue
+        found = handler.rehearsal(wanted, live, scratch, str(at), server)
+        if found is not None:
+            yield _Question(at, handler, live, wanted, *found)
 
 
 def _made(context: Context, work: Work, statements: Sequence[str]) -> bool:

@@ -45,6 +45,7 @@ class SQLiteRows:
     """Copies rows of one session's database."""
 
     format = "sqlite json lines"
+    holds_outside = False
 
     def __init__(self, session: SQLiteSession) -> None:
         self._session = session

@@ -35,12 +35,17 @@ class MySQLRows:
     def __init__(self, session: MySQLSession) -> None:
         self._session = session
 
-    def hold(self, context: Context, rows: RowSet) -> None:
-        """Keep others from changing the rows until the end of the transaction, where there is one.
+    holds_outside = True
+    """LOCK TABLES holds a table for its connection, also while that drops or alters it."""
 
-        Outside of one nothing can: a step that is DDL has no transaction to hold them in.
-        """
-        self._session.query(context, Statement(f"SELECT 1 FROM {_place(rows)} LOCK IN SHARE MODE"))
+    def hold(self, context: Context, rows: RowSet) -> None:
+        """Keep others from changing the rows until the end of the transaction or step."""
+        with self._session.working(context) as work:
+            if work.in_transaction:
+                work.run(context, Statement(f"SELECT 1 FROM {_place(rows)} LIMIT 0 FOR UPDATE"))
+                work.run(context, Statement(f"SELECT count(*) FROM {_place(rows)} FOR UPDATE"))
+            else:
+                work.lock_table(context, _place(rows))
 
     def count(self, context: Context, rows: RowSet) -> int:
         """Return how many rows there are, or how many have a value that would be lost."""

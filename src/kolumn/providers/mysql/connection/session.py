@@ -110,7 +110,10 @@ class MySQLSession:
 
     def query(self, context: Context, statement: Statement) -> list[Row]:
         """Run one query and return its rows."""
-        with self.working(context) as work:
+        metadata = (
+            f"{quote(self._settings.metadata)}." in statement.text or "information_schema." in statement.text
+        )
+        with self.beside(context) if metadata else self.working(context) as work:
             self.queries_sent += 1
             return work.run(context, statement)
 
@@ -134,10 +137,15 @@ class MySQLSession:
         finished: Callable[[], None] = lambda: None,
     ) -> None:
         """Run statements one after the other, all on one connection."""
+        notes = f"{quote(self._settings.metadata)}"
         with self.working(context) as work:
             for statement in statements:
                 self.queries_sent += 1
-                work.run(context, statement)
+                if work.holds_table and notes in statement.text:
+                    with self.beside(context) as other:
+                        other.run(context, statement)
+                else:
+                    work.run(context, statement)
                 finished()
 
     @contextlib.contextmanager
@@ -171,6 +179,7 @@ class MySQLSession:
                 work.is_usable = work.is_usable and transactional
                 raise
             finally:
+                work.unlock_tables()
                 if work.in_transaction:
                     work.roll_back()
 
@@ -283,6 +292,17 @@ class MySQLSession:
             yield self._holding().work
         else:
             with self._connections.borrow(context) as work:
+                yield work
+
+    @contextlib.contextmanager
+    def beside(self, context: Context) -> Iterator[Work]:
+        """Lend what the thread works with, unless that holds a table and can use no other: then one that is free."""
+        current = self._current()
+        if current is not None and current.holds_table:
+            with self._connections.borrow(context) as work:
+                yield work
+        else:
+            with self.working(context) as work:
                 yield work
 
     @contextlib.contextmanager

@@ -32,11 +32,13 @@ class Work:
         self.is_usable = True
         """False once the connection broke, or is in a state nobody knows."""
         self.in_transaction = False
+        self.holds_table = False
+        """Whether it can use one table only."""
 
     @property
     def identifier(self) -> int:
         """What the server calls the connection."""
-        return int(self._connection.thread_id())
+        return int(self._connection.thread_id())  # type: ignore[no-untyped-call]
 
     @property
     def is_fresh(self) -> bool:
@@ -114,6 +116,17 @@ class Work:
             raise fault from error
         finally:
             unregister()
+
+    def lock_table(self, context: Context, place: str) -> None:
+        """Hold a table alone, and no other, until `unlock_tables`; nothing else can be used meanwhile."""
+        self.run(context, Statement(f"LOCK TABLES {place} WRITE"))
+        self.holds_table = True
+
+    def unlock_tables(self) -> None:
+        """Let go of the table that is held."""
+        if self.holds_table and self.is_usable:
+            self.run(Context.background(), Statement("UNLOCK TABLES"))
+        self.holds_table = False
 
     def control(self, context: Context, text: str) -> None:
         """Run a statement of transaction control."""

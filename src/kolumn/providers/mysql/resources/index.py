@@ -206,13 +206,13 @@ class MySQLIndexHandler(MySQLHandler[Index], IndexHandler):
     # Rehearsing
 
     def rehearsal(
-        self, wanted: Index, live: Index, scratch: str, server: Server
+        self, wanted: Index, live: Index, scratch: str, tag: str, server: Server
     ) -> tuple[Index, list[str]] | None:
         """Return an index over expressions on a copy of its table; others have nothing to word."""
         if not any(part.expression for part in wanted.columns):
             return None
-        made = replaced(wanted, {"schema": scratch, "table": "t", "name": "kolumn_rehearsed"})
-        copied = f"CREATE TABLE {qualified(scratch, 't')} LIKE {self._table(live)}"
+        made = replaced(wanted, {"schema": scratch, "table": f"t{tag}", "name": "kolumn_rehearsed"})
+        copied = f"CREATE TABLE {qualified(scratch, f't{tag}')} LIKE {self._table(live)}"
         return made, [copied, *self.definition_sql(made, server)]
 
     def worded(self, wanted: Index, rehearsed: Index, found: Index, live: Index) -> Index:

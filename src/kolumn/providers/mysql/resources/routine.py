@@ -258,7 +258,7 @@ FROM information_schema.parameters WHERE {in_databases:specific_schema}
         yield " ".join(words)
 
     def rehearsal(
-        self, wanted: Routine, live: Routine, scratch: str, server: Server
+        self, wanted: Routine, live: Routine, scratch: str, tag: str, server: Server
     ) -> tuple[Routine, list[str]] | None:
         """Return nothing: bodies are kept as they are written, and types have a normal form."""
         return None
@@ -271,7 +271,8 @@ FROM information_schema.parameters WHERE {in_databases:specific_schema}
 
 def _pieces(signature: str) -> Iterator[tuple[Token, ...]]:
     """Yield the tokens of each argument."""
-    depth, piece = 0, []
+    depth = 0
+    piece: list[Token] = []
     for token in tokenize(signature):
         depth += (token.word == "(") - (token.word == ")")
         if token.word == "," and not depth:

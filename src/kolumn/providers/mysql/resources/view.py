@@ -109,7 +109,7 @@ FROM information_schema.views WHERE {{in_databases:table_schema}}
             name=name,
             schema=reading.schema(schema),
             columns=columns,
-            definition=unqualified(definition, schema),
+            definition=unqualified(definition, reading.server.database),
             algorithm=algorithm.lower(),
             definer=definer_of(definer, reading.server),
             security=security.lower(),
@@ -144,8 +144,8 @@ FROM information_schema.views WHERE {{in_databases:table_schema}}
         return " ".join(words)
 
     def rehearsal(
-        self, wanted: View, live: View, scratch: str, server: Server
+        self, wanted: View, live: View, scratch: str, tag: str, server: Server
     ) -> tuple[View, list[str]] | None:
         """Return the view as it is made in the scratch database; it reads the tables where they are."""
-        made = replaced(wanted, {"schema": scratch, "name": "v"})
+        made = replaced(wanted, {"schema": scratch, "name": f"v{tag}"})
         return made, [self._create(made, "CREATE")]

@@ -192,7 +192,7 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
     # Rehearsing
 
     def rehearsal(
-        self, wanted: Table, live: Table, scratch: str, server: Server
+        self, wanted: Table, live: Table, scratch: str, tag: str, server: Server
     ) -> tuple[Table, list[str]] | None:
         """Return the table without what takes others: foreign keys and a name that is taken."""
         assert isinstance(wanted, MySQLTable)
@@ -209,7 +209,7 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
         made = replaced(
             wanted,
             {
-                "name": "t",
+                "name": f"t{tag}",
                 "schema": scratch,
                 "columns": columns,
                 "checks": checks,

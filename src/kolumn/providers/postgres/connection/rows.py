@@ -76,6 +76,7 @@ class PostgresRows:
     """Copies rows of one session's database."""
 
     format = "postgres copy text"
+    holds_outside = False
 
     def __init__(self, session: PostgresSession) -> None:
         self._session = session
