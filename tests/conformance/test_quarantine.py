@@ -13,15 +13,15 @@ from tests.targets import Settings, Target
 LIBRARY = """
 CREATE TABLE country (code varchar(2) PRIMARY KEY, name text NOT NULL);
 CREATE TABLE author (
-    id integer PRIMARY KEY, name text NOT NULL, born integer DEFAULT 1900, country varchar(2) REFERENCES country (code),
+    id integer PRIMARY KEY, name varchar(100) NOT NULL, born integer DEFAULT 1900, country varchar(2) REFERENCES country (code),
     CONSTRAINT name_given CHECK (name <> ''), CONSTRAINT author_name UNIQUE (name)
 );
 CREATE TABLE book (
-    id integer PRIMARY KEY, author_id integer NOT NULL, title text NOT NULL, price numeric(6,2),
+    id integer PRIMARY KEY, author_id integer NOT NULL, title varchar(100) NOT NULL, price numeric(6,2),
     CONSTRAINT written_by FOREIGN KEY (author_id) REFERENCES author (id)
 );
 CREATE TABLE visit (place text, note text, points integer);
-CREATE TABLE change (number integer);
+CREATE TABLE alteration (number integer);
 CREATE INDEX author_born ON author (born);
 CREATE UNIQUE INDEX book_title ON book (title, author_id);
 CREATE VIEW catalogue AS SELECT book.title, author.name FROM book JOIN author ON author.id = book.author_id;
@@ -29,17 +29,21 @@ CREATE VIEW titles AS SELECT title FROM catalogue;
 INSERT INTO country VALUES ('ie', 'Ireland'), ('cz', 'Czechia');
 INSERT INTO author VALUES (1, 'Joyce', 1882, 'ie'), (2, 'Kafka', 1883, 'cz'), (3, 'Nobody', NULL, NULL);
 INSERT INTO book VALUES (1, 1, 'Ulysses', 20), (2, 2, 'Der Process', 10.5), (3, 2, 'Amerika', NULL);
-INSERT INTO change VALUES (0);
+INSERT INTO alteration VALUES (0);
 INSERT INTO visit VALUES ('home', 'a', 1), ('home', 'a', 2), ('home', 'b', 3), (NULL, NULL, 4), (NULL, NULL, NULL);
 """
 
 TRIGGERS = {
     "sqlite": """
-CREATE TRIGGER author_changed AFTER UPDATE ON author BEGIN UPDATE change SET number = number + 1; END;
+CREATE TRIGGER author_changed AFTER UPDATE ON author BEGIN UPDATE alteration SET number = number + 1; END;
+""",
+    "mysql": """
+CREATE TRIGGER author_changed AFTER UPDATE ON author FOR EACH ROW UPDATE alteration SET number = number + 1;
+ALTER TABLE author COMMENT 'Who writes', MODIFY born integer DEFAULT 1900 COMMENT 'Year';
 """,
     "postgres": """
 CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN UPDATE change SET number = number + 1; RETURN NULL; END $$;
+$$ BEGIN UPDATE alteration SET number = number + 1; RETURN NULL; END $$;
 CREATE TRIGGER author_changed AFTER UPDATE ON author FOR EACH STATEMENT EXECUTE FUNCTION note_change();
 COMMENT ON TABLE author IS 'Who writes';
 COMMENT ON COLUMN author.born IS 'Year';

@@ -93,6 +93,7 @@ def _dump(product: str) -> Callable[[Settings], list[str]]:
             lines += [str(row) for row in mysql.execute(server.url, f"SHOW GRANTS FOR {who}")]
             if host:
                 lines += [str(row) for row in mysql.execute(server.url, f"SHOW CREATE USER {who}")]
+        lines = [line for line in lines if not any(f"`{each}`" in line for each in others)]
         return [line.replace(own, _DATABASE) for line in lines]
 
     return dump

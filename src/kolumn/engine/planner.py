@@ -544,7 +544,7 @@ class Planner:
             first.setdefault(keys[at], (place, True))
             for ref in getattr(operations[at], "along", ()):
                 if ref in owners:
-                    first.setdefault(owners[ref], (place, False))  # it goes before what it goes with
+                    first.setdefault(owners[ref], (first[keys[at]][0], False))  # before what it goes with
         changed = sorted((item for item in items if item.key in first), key=lambda item: first[item.key])
         asked = _Asked.of(items)
         results = [_change(item, _action(item), asked) for item in changed]

@@ -116,7 +116,7 @@ class Connections:
             "connect_timeout": max(1, round(patience)),
             "program_name": settings.application_name,
             "local_infile": False,
-            "client_flag": CLIENT.MULTI_STATEMENTS if several else 0,
+            "client_flag": CLIENT.FOUND_ROWS | (CLIENT.MULTI_STATEMENTS if several else 0),
         }
         if settings.socket:
             arguments["unix_socket"] = settings.socket

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +18,7 @@ from kolumn.sql.model import Column, Table
 
 if TYPE_CHECKING:
     from kolumn.providers.mysql.connection.session import MySQLSession
+    from kolumn.providers.mysql.connection.work import Work
 
 _BYTES = GEOMETRIES | {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit", "vector"}
 _ROWS_AT_ONCE = 200
@@ -66,14 +67,13 @@ class MySQLRows:
         )
         by_name = {each.name: each for each in table.columns}
         chosen = ", ".join(_read(by_name[name]) for name in columns)
-        where = _having(rows)
         encode = msgspec.json.Encoder().encode
         count = 0
         with self._session.working(context) as work:
             zone = work.run(context, Statement("SELECT @@session.time_zone"))[0][0]
             work.run(context, Statement("SET SESSION time_zone = '+00:00'"))
             try:
-                for piece in work.stream(context, Statement(f"SELECT {chosen} FROM {_place(rows)}{where}")):
+                for piece in work.stream(context, Statement(f"SELECT {chosen} FROM {_place(rows)}")):
                     write(b"".join(encode([_text(value) for value in row]) + b"\n" for row in piece))
                     count += len(piece)
             finally:
@@ -137,22 +137,35 @@ class MySQLRows:
                     work.run(context, Statement(text, tuple(value for row in piece for value in row)))
                     added += len(piece)
             else:
-                places = dict(zip(columns, written, strict=True))
-                setting = ", ".join(
-                    f"{quote(name)} = {places[name]}" for name in columns if name in rows.lost
+                added = self._put_back(
+                    context, work, rows, columns, dict(zip(columns, written, strict=True)), lines
                 )
-                where = " AND ".join(
-                    f"{quote(name)} <=> {places[name]}" for name in columns if name not in rows.lost
-                )
-                order = [at for at, name in enumerate(columns) if name in rows.lost]
-                order += [at for at, name in enumerate(columns) if name not in rows.lost]
-                for row in map(decode, _lines(lines)):
-                    text = f"UPDATE {_place(rows)} SET {setting} WHERE {where} LIMIT 1"
-                    work.run(context, Statement(text, tuple(row[at] for at in order)))
-                    added += 1
             for value in dict(counters).values():
                 work.run(context, Statement(f"ALTER TABLE {_place(rows)} AUTO_INCREMENT = {int(value)}"))
         return added
+
+    def _put_back(
+        self,
+        context: Context,
+        work: Work,
+        rows: RowSet,
+        columns: Sequence[str],
+        places: Mapping[str, str],
+        lines: Iterable[bytes],
+    ) -> int:
+        """Give lost values back to their rows; rows alike in all else are taken for one another."""
+        lost = [name for name in columns if name in rows.lost]
+        known = [name for name in columns if name not in rows.lost]
+        setting = ", ".join(f"{quote(name)} = {places[name]}" for name in lost)
+        where = " AND ".join(f"{quote(name)} <=> {places[name]}" for name in known)
+        unfilled = "" if rows.key else "".join(f" AND {quote(name)} IS NULL" for name in lost) + " LIMIT 1"
+        statement = f"UPDATE {_place(rows)} SET {setting} WHERE {where}{unfilled}"
+        order = [columns.index(name) for name in (*lost, *known)]
+        decode = msgspec.json.Decoder(list[str | None]).decode
+        return sum(
+            work.change(context, Statement(statement, tuple(row[at] for at in order)))
+            for row in map(decode, _lines(lines))
+        )
 
     def _counters(self, context: Context, rows: RowSet) -> dict[str, int]:
         """Return where the table's counter stands, by the column that it fills."""

@@ -59,6 +59,11 @@ class Work:
             cursor.execute(statement.text, revealed(statement) or None)
             return list(cursor.fetchall()) if cursor.description else []
 
+    def change(self, context: Context, statement: Statement) -> int:
+        """Run a statement that changes rows; return how many it met, changed or not."""
+        with self._running(context, statement) as cursor:
+            return int(cursor.execute(statement.text, revealed(statement) or None))
+
     def stream(self, context: Context, statement: Statement) -> Iterator[list[Row]]:
         """Yield the rows of a query in pieces, as the server sends them."""
         from pymysql.cursors import SSCursor
