@@ -213,7 +213,7 @@ def unordered(resources: list[Mapping[str, Any]]) -> list[Any]:
 def rows_of(target: Target, settings: Settings) -> dict[str, list[Any]]:
     """Return the rows of every table by columns in alphabetical order, read without Kolumn."""
     found = {}
-    for table in ("country", "author", "book", "visit", "change"):
+    for table in ("country", "author", "book", "visit", "alteration"):
         found[table] = read(target, settings, table)
     return found
 
@@ -226,6 +226,16 @@ def read(target: Target, settings: Settings, table: str) -> list[Any]:
         with closing(sqlite3.connect(settings["path"])) as database:
             database.row_factory = sqlite3.Row
             held = [dict(row) for row in database.execute(f"SELECT * FROM {table}")]
+    elif target.provider == "mysql":
+        from contextlib import closing
+
+        from pymysql.cursors import DictCursor
+
+        from tests.servers import mysql
+
+        with closing(mysql.connect(settings["url"])) as reading, reading.cursor(DictCursor) as cursor:
+            cursor.execute(f"SELECT * FROM {table}")
+            held = list(cursor.fetchall())
     else:
         import psycopg
         from psycopg.rows import dict_row
@@ -338,7 +348,7 @@ def test_without_safe_destroy_nothing_is_kept(
     assert client.done("ListQuarantine")["entries"] == []
 
 
-SHORTER = {"sqlite": "title", "postgres": "price"}
+SHORTER = {"sqlite": "title", "postgres": "price", "mysql": "price"}
 """A column that loses something as an integer."""
 
 

@@ -21,7 +21,7 @@ from kolumn.providers.mysql.language.tokens import fold
 from kolumn.providers.mysql.questions import MySQLQuestions
 from kolumn.providers.mysql.tables.algorithms import Algorithm, algorithm_of
 from kolumn.providers.mysql.tables.handler import MySQLTableHandler
-from kolumn.providers.mysql.tables.implied import DropKeyWithIndex, with_index
+from kolumn.providers.mysql.tables.implied import DropKeyWithIndex, with_index, with_made_index
 from kolumn.sql.differ import column_ref
 from kolumn.sql.losses import losses
 from kolumn.sql.model import ForeignKey
@@ -134,7 +134,7 @@ class MySQLCompiler:
         statements = self._statements(handler, operation, live, how, online=online)
         if not statements:
             return []
-        inverse = operation.inverse()
+        inverse = self._inverse(operation, live)
         undo = None
         if inverse is not None:
             after = live.with_changes(operation.effect())
@@ -174,6 +174,13 @@ class MySQLCompiler:
                 text += how.clause(online=online)
             found.append(Statement(text, parameters))
         return found
+
+    def _inverse(self, operation: Operation, live: Snapshot) -> Operation | None:
+        """Return what takes an operation back: with a foreign key goes the index that the server makes for it."""
+        inverse = operation.inverse()
+        if not isinstance(inverse, DropConstraint) or not isinstance(inverse.constraint, ForeignKey):
+            return inverse
+        return with_made_index(inverse, live, self._server)
 
     def _lost_with(self, operation: Operation, live: Snapshot) -> Iterator[Statement]:
         """Yield what makes again the indexes and triggers that vanish with a dropped table."""

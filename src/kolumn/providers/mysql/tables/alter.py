@@ -155,7 +155,7 @@ class _Clauses:
         """Yield the index that a foreign key needs, if there is none, under the name it has without one."""
         columns = [fold(each) for each in key.columns]
         ref = Ref("table", fold(table.name), fold(table.schema))
-        there = implied.indexed_columns(table, indexes_of(ref, self._live))
+        there = implied.indexed_columns(table, implied.indexes_of(ref, self._live))
         if not any(implied.serves(columns, each) for each in there):
             names = ", ".join(map(quote, key.columns))
             yield f"ADD INDEX {quote(key.columns[0])} ({names})"
@@ -238,10 +238,3 @@ def _unset(key: str) -> str:
 def _repartition(after: Table) -> str:
     assert isinstance(after, MySQLTable)
     return "REMOVE PARTITIONING" if after.partition_by is None else render.partition_by(after.partition_by)
-
-
-def indexes_of(table: Ref, live: Snapshot) -> Iterator[Any]:
-    """Yield the indexes of a table."""
-    for ref in live.attached(table):
-        if ref.type == "index" and (found := live.get(ref)) is not None:
-            yield found

@@ -9,12 +9,14 @@ https://dev.mysql.com/doc/refman/9.4/en/create-table-foreign-keys.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kolumn.engine.resource import Ref, Snapshot
+from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.language.tokens import fold
+from kolumn.providers.mysql.tables.naming import name_of
 from kolumn.sql.model import ForeignKey, Index, PrimaryKey, Table, Unique
 from kolumn.sql.operations import DropConstraint
 
@@ -75,12 +77,34 @@ def with_index(operation: DropConstraint, live: Snapshot) -> DropConstraint:
     others = [each for each in operation.after.constraints() if isinstance(each, ForeignKey)]
     if any(serves([fold(each) for each in other.columns], columns) for other in others):
         return operation
+    return _with(operation, index.name)
+
+
+def with_made_index(operation: DropConstraint, live: Snapshot, server: Server) -> DropConstraint:
+    """Return what takes back the addition of a foreign key to `live`, where the server makes an index for it."""
+    key = operation.constraint
+    assert isinstance(key, ForeignKey)
+    table = operation.after
+    columns = [fold(each) for each in key.columns]
+    if any(serves(columns, each) for each in indexed_columns(table, indexes_of(operation.subject, live))):
+        return operation
+    return _with(operation, index_name(name_of(key, table, server), key.columns, table.name))
+
+
+def indexes_of(table: Ref, live: Snapshot) -> Iterator[Any]:
+    """Yield the indexes of a table."""
+    for ref in live.attached(table):
+        if ref.type == "index" and (found := live.get(ref)) is not None:
+            yield found
+
+
+def _with(operation: DropConstraint, index: str) -> DropKeyWithIndex:
     return DropKeyWithIndex(
         subject=operation.subject,
         before=operation.before,
         after=operation.after,
-        constraint=key,
-        index=index.name,
+        constraint=operation.constraint,
+        index=index,
         requires=operation.requires,
         provides=operation.provides,
         removes=operation.removes,
