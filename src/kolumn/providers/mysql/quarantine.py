@@ -116,7 +116,7 @@ class MySQLQuarantine(SQLQuarantine):
         if not others:
             return []
         texts = ", ".join(f"COALESCE(HEX({quote(each)}), '-')" for each in others)
-        return [(ROW, f"MD5(CONCAT_WS(',', {texts}))")]
+        return [(ROW, f"SHA2(CONCAT_WS(',', {texts}), 256)")]
 
     def same(self, one: str, other: str) -> str:
         """Return the comparison that takes NULLs for the same."""

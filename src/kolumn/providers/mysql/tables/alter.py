@@ -169,6 +169,11 @@ class _Clauses:
         match constraint:
             case PrimaryKey():
                 self._dropped.append("DROP PRIMARY KEY")
+                for (
+                    part
+                ) in constraint.columns:  # a column that was NOT NULL for its key's sake stays what is wanted
+                    if (column := self._find(part.column)) is not None:
+                        self._modify(column)
             case Unique():
                 self._dropped.append(f"DROP INDEX {name}")
             case Check():
