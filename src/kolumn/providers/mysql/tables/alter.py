@@ -169,9 +169,8 @@ class _Clauses:
         match constraint:
             case PrimaryKey():
                 self._dropped.append("DROP PRIMARY KEY")
-                for (
-                    part
-                ) in constraint.columns:  # a column that was NOT NULL for its key's sake stays what is wanted
+                # MariaDB lets a column be NULL again that was not for its key's sake only.
+                for part in constraint.columns:
                     if (column := self._find(part.column)) is not None:
                         self._modify(column)
             case Unique():
