@@ -51,7 +51,8 @@ class TableMetadata:
         if self._home is not None:
             self._home.make(context)
         lines = [
-            f"{each.name} {self._types[each.kind]}{' NOT NULL' if each.required else ''}" for each in table.columns
+            f"{each.name} {self._types[each.kind]}{' NOT NULL' if each.required else ''}"
+            for each in table.columns
         ]
         lines.append(f"PRIMARY KEY ({', '.join(table.key)})")
         text = f"CREATE TABLE IF NOT EXISTS {self._place(table.name)} ({', '.join(lines)})"
