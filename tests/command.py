@@ -11,11 +11,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import kolumn
 
 SOURCES = Path(kolumn.__file__).parent.parent
 SOAK = bool(os.environ.get("KOLUMN_SOAK"))
 """Whether this is the long run (`make soak`)."""
+ONLY_IN_SOAK = pytest.mark.skipif(not SOAK, reason="KOLUMN_SOAK is not set; run `make soak`")
+"""Mark of a test, or of one of its parameters, that only the long run has."""
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import pytest
 
 from tests import calls
 from tests.client import Client
-from tests.command import SOAK
+from tests.command import ONLY_IN_SOAK
 from tests.conformance.migrations import LOSING, filled, held, migration, with_vault, without
 from tests.targets import Settings, Target
 
@@ -93,7 +93,7 @@ def test_a_killed_migration_goes_on_or_back(
 
 
 @pytest.mark.soak
-@pytest.mark.skipif(not SOAK, reason="KOLUMN_SOAK is not set; run `make soak`")
+@ONLY_IN_SOAK
 def test_two_hundred_killed_migrations(
     target: Target, settings: Settings, tmp_path: Path, connect: Callable[[Settings], Client]
 ) -> None:

@@ -24,7 +24,7 @@ from kolumn.engine.audit.recorder import Recorder
 from kolumn.engine.backup.saving import Saving
 from kolumn.engine.companion import ALONE
 from kolumn.engine.function_group import FunctionGroup
-from kolumn.engine.journal import interruption
+from kolumn.engine.journal import interruption, journal_of
 from kolumn.engine.operations import Risk, Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
 from kolumn.engine.planner import find
@@ -68,7 +68,7 @@ class ResourceFunctions(FunctionGroup):
         )
         warnings = list(plan.warnings)
         waiting = {at: entry.location for at, entry in plan.quarantined}
-        if plan.steps and (journal := self.session.journal):
+        if plan.steps and (journal := journal_of(self.session)):
             warnings += filter(None, [interruption(journal.unfinished(context))])
         if self.safe_destroy and (refused := next(self._destructive(plan), None)):
             warnings.append(f"{refused}: apply will refuse this plan, since {SAFE_DESTROY_HINT}")

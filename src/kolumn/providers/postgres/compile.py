@@ -89,7 +89,7 @@ class PostgresCompiler:
                 changing[each.subject] = changing.get(each.subject, NOTHING) | each.provides
             elif isinstance(each, Alter):
                 for name in self._names(each):
-                    changing[name] = changing.get(name, NOTHING) | {_changed(name)}
+                    changing[name] = changing.get(name, NOTHING) | {name.moment("changed")}
         found = [
             self._informed(each, standing.get(each.subject, ()), changing, freed.get(each.subject, NOTHING))
             for each in operations
@@ -154,7 +154,7 @@ class PostgresCompiler:
                     used = self._handlers[operation.subject.type].uses(operation.after) - own
                     used |= operation.releases - own
                     requires = NOTHING.union(*(changing.get(ref, NOTHING) for ref in used))
-                    provides = frozenset(map(_changed, self._names(operation)))
+                    provides = frozenset(name.moment("changed") for name in self._names(operation))
                 return dataclasses.replace(
                     operation,
                     releases=operation.releases | releases,
@@ -221,11 +221,6 @@ def _defaults_last(operations: list[Operation]) -> list[Operation]:
                 guesses=found[at].guesses | (created - found[at].requires),
             )
     return found
-
-
-def _changed(name: Ref) -> Ref:
-    """Return a ref for the moment when an object has been changed in place."""
-    return name._replace(type=f"changed {name.type}")
 
 
 def _statements(texts: Iterator[str | Statement]) -> tuple[Statement, ...]:
