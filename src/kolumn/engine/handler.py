@@ -104,7 +104,7 @@ class Handler(Protocol[M]):
         """Return the object that the database knows this as a part of, and what that calls the part.
 
         None for an object of its own. A part that is declared apart is no part of its owner's configuration
-        (see `engine.claims`).
+        (see `engine.planning.claims`).
         """
 
     def part(self, model: M, part: Ref) -> object | None:

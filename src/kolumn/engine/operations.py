@@ -51,7 +51,7 @@ class Risk:
 class Operation:
     """One change of one resource. Subclasses say what it is; the engine orders and runs it.
 
-    The four sets order operations among each other (see `engine.graph`):
+    The four sets order operations among each other (see `engine.planning.graph`):
     what must be there first, what is there afterwards, what is gone afterwards, and what the old
     object depended on and no longer does.
     """

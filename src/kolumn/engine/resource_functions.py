@@ -27,7 +27,7 @@ from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.journal import interruption, journal_of
 from kolumn.engine.operations import Risk, Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
-from kolumn.engine.planner import find
+from kolumn.engine.planning.matching import find
 from kolumn.engine.quarantine import catalogue
 from kolumn.engine.quarantine.recording import recorded
 from kolumn.engine.resource import Ref, Snapshot

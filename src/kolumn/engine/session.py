@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from kolumn.contract.errors import KolumnError
 from kolumn.contract.provider import Context
-from kolumn.engine.consequences import Brought
 from kolumn.engine.handler import Handler
 from kolumn.engine.metadata import Metadata
 from kolumn.engine.operations import Operation, Statement, Step
+from kolumn.engine.planning.consequences import Brought
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rows import RowSet, RowStore
 

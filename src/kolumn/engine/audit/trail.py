@@ -23,7 +23,7 @@ from kolumn.engine.audit.chain import HEAD, NOTHING, TRAIL, Fault, Head, Verific
 from kolumn.engine.metadata import Condition, Metadata, Scalar
 from kolumn.engine.operations import Statement
 from kolumn.engine.session import Session
-from kolumn.engine.state import StateStore
+from kolumn.engine.state.store import StateStore
 
 Outcome = Literal["started", "partial", "succeeded", "failed", "undone"]
 """`started`: the intent, before anything runs; `partial`: stands, and more of the same resource follows."""

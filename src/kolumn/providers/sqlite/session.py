@@ -15,12 +15,12 @@ from urllib.parse import quote as percent
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ConnectionError, KolumnError, OperationError, PermissionError
-from kolumn.engine import holding
-from kolumn.engine.holding import HeldLocks
 from kolumn.engine.metadata import Metadata, Table
 from kolumn.engine.operations import Create, Rename, Statement, Step
 from kolumn.engine.rows import RowStore
 from kolumn.engine.session import Capabilities, Identity
+from kolumn.engine.transactions import holding
+from kolumn.engine.transactions.holding import HeldLocks
 from kolumn.providers.sqlite import locks
 from kolumn.providers.sqlite.faults import is_busy, translate
 from kolumn.providers.sqlite.inspection import compile_all, violations

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ConnectionError, KolumnError, OperationError
 from kolumn.contract.logs import ConnectionLogger
-from kolumn.engine import holding
-from kolumn.engine.holding import HeldLocks
 from kolumn.engine.metadata import Metadata
 from kolumn.engine.operations import Statement, Step
 from kolumn.engine.rows import RowStore
 from kolumn.engine.session import Capabilities, Identity
+from kolumn.engine.transactions import holding
+from kolumn.engine.transactions.holding import HeldLocks
 from kolumn.providers.postgres.connection import faults
 from kolumn.providers.postgres.connection.connections import Connections, milliseconds
 from kolumn.providers.postgres.connection.held import ISOLATION_LEVELS, HeldTransaction
