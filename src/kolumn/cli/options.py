@@ -200,6 +200,17 @@ def add_execution_options(parser: argparse.ArgumentParser) -> None:
         help="after a failure leave what was done instead of undoing it",
     )
     group.add_argument(
+        "--backup",
+        action="store_true",
+        help="save what is destroyed before it is, to files that are verified (docs/backup.md)",
+    )
+    add_policy_options(parser)
+
+
+def add_policy_options(parser: argparse.ArgumentParser) -> None:
+    """Add what goes ahead against policies."""
+    group = parser.add_argument_group("policies")
+    group.add_argument(
         "--override-policy",
         action="append",
         default=[],
@@ -208,11 +219,6 @@ def add_execution_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--reason", default="", metavar="TEXT", help="why a policy is overruled; kept with the result"
-    )
-    group.add_argument(
-        "--backup",
-        action="store_true",
-        help="save what is destroyed before it is, to files that are verified (docs/backup.md)",
     )
 
 

@@ -164,6 +164,8 @@ class PlanOptions(Message, frozen=True, kw_only=True):
     """On failure leave what was done and say what stands, instead of undoing it."""
     lock_timeout_seconds: int = 0
     """How long to wait for the apply lock; 0 for the provider's own setting."""
+    reason: str = ""
+    """Apply: why it goes ahead against what would have kept it back; noted in the audit trail."""
     backup: bool = False
     """Apply: save to a verified backup what steps destroy, before they do; refuse what no backup can hold."""
 

@@ -111,7 +111,7 @@ class ResourceFunctions(FunctionGroup):
                 context,
                 self.session,
                 plan,
-                self._recorder("Apply"),
+                Recorder(self.trail, self.session, "Apply", options.reason),
                 keep_partial=options.keep_partial,
                 companion=saving or ALONE,
             )
@@ -134,9 +134,6 @@ class ResourceFunctions(FunctionGroup):
             restore=options.restore,
             quarantine=used,
         )
-
-    def _recorder(self, function: str) -> Recorder:
-        return Recorder(self.trail, self.session, function)
 
     def _recorded(self, context: Context, plan: Plan) -> Plan:
         """Return the plan whose steps note what they set aside."""
@@ -333,7 +330,9 @@ class ResourceFunctions(FunctionGroup):
                 raise _not_found(change.key.type, change.key.name)
             self._refuse_loss(plan)
             plan = self._recorded(context, plan)
-            outcome = applier.run(context, self.session, plan, self._recorder(_SINGLE[resource.action]))
+            outcome = applier.run(
+                context, self.session, plan, Recorder(self.trail, self.session, _SINGLE[resource.action])
+            )
             self._tidied(plan, outcome)
             if outcome.error is not None:
                 raise outcome.error

@@ -51,6 +51,8 @@ class Workspace:
         self.context = context
         self.folder = arguments.folder
         self._command = command
+        self._reason = ""
+        """Why policies do not count, for the audit trails; empty where all do."""
         self.backend: Backend = LocalBackend(arguments.folder)
         backups = (arguments.folder / ".kolumn" / "backups").absolute()
         self.fleet = Fleet(context, arguments.environment, backups=backups)
@@ -114,7 +116,7 @@ class Workspace:
     def overrule(self, plan: ProjectPlan, policies: Sequence[str], reason: str) -> ProjectPlan:
         """Return a plan in which some policies do not count, for a reason. Raises ValidationError.
 
-        What is written of the state from now on says so in its history.
+        What is written of the state from now on says so in its history, and so do the audit trails.
         """
         from kolumn.host.policies.evaluation import overrule
 
@@ -123,7 +125,7 @@ class Workspace:
             said = next((each.overridden for each in review.violations if each.overridden), "")
             names = ", ".join(dict.fromkeys(each.policy for each in review.violations if each.overridden))
             if names:
-                self.ledger.reason = f"{self._command} against {names}: {said}"
+                self.ledger.reason = self._reason = f"{self._command} against {names}: {said}"
         return dataclasses.replace(plan, review=review)
 
     def refuse_denied(self, plan: ProjectPlan) -> None:
@@ -163,6 +165,7 @@ class Workspace:
             self.context,
             keep_partial=keep_partial,
             backup=backup,
+            reason=self._reason,
             announce=announce,
         )
 

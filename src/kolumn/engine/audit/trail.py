@@ -32,7 +32,7 @@ _ANCHOR = "audit"
 """Where in the state's metadata the head is kept: `{"trail": ..., "entries": ..., "hash": ...}`."""
 _NAME = "trail"
 """The key of the head's only row."""
-_CHECKED = 200
+_CHECKED = 10_000
 """How many of the last entries are verified before something new is written."""
 _PAGE = 2000
 _KEY = re.compile(r'"([^"]*)":')
