@@ -23,8 +23,8 @@ _GROUP = "Data loss"
 @rule(
     _GROUP,
     kinds=("table",),
-    why="Whoever still uses the table fails at once. Its rows wait in quarantine until its time is over, or are gone at "
-    "once where `safe_destroy` is off.",
+    why="Whoever still uses the table fails at once. Its rows wait in quarantine until its time is over; where "
+    "`safe_destroy` is off they are gone.",
     instead="Stop using the table first and rename it; drop it when nothing has missed it for a while. Or keep it in "
     "the database and forget it: `kolumn state rm ADDRESS`, then delete its block.",
 )
@@ -40,8 +40,8 @@ def drop_table(_facts: Facts, change: Change, _options: Mapping[str, Any]) -> It
 @rule(
     _GROUP,
     kinds=("table",),
-    why="Code that still names the column fails the moment it is gone. Its values wait in quarantine until its time is "
-    "over, or are gone at once where `safe_destroy` is off.",
+    why="Code that still names the column fails at once. Its values wait in quarantine until its time is over; where "
+    "`safe_destroy` is off they are gone.",
     instead="Release code that does not use the column first. Then drop it, in a change of its own.",
 )
 def drop_column(_facts: Facts, change: Change, _options: Mapping[str, Any]) -> Iterator[Finding]:

@@ -279,6 +279,10 @@ class Report:
         return self.state.startswith("08") or self.state in _LOST_STATES
 
 
+_IN_QUARANTINE = re.compile(r"_quarantine_([0-9a-f]{10})\b")
+"""Finds the ids of entries in the names of their schemas (see `providers.postgres.quarantine.prefix`)."""
+
+
 def translate(report: Report, context: Context, statement: Statement | None = None) -> KolumnError:
     """Return an error of the server as one of the five categories; `statement` is what was being run."""
     if report.state == "57014":
@@ -295,8 +299,8 @@ def translate(report: Report, context: Context, statement: Statement | None = No
     details = _details(report, statement)
     if "line" in details:
         said += f" (line {details['line']}, column {details['column']} of the statement)"
-    if meaning.hint:
-        said += f" {meaning.hint}"
+    if hint := _waiting(report) or meaning.hint:
+        said += f" {hint}"
     return meaning.category(said, code=meaning.code, details=details)
 
 
@@ -310,6 +314,18 @@ def _interrupted(report: Report, context: Context, statement: Statement | None) 
         "pg_cancel_backend or a limit of the server.",
         code="interrupted",
         details=_details(report, statement),
+    )
+
+
+def _waiting(report: Report) -> str:
+    """Return what to do where what waits in quarantine is in the way, empty where nothing of it is."""
+    entries = list(dict.fromkeys(_IN_QUARANTINE.findall(report.detail))) if report.state == "2BP01" else []
+    if not entries:
+        return ""
+    ids = " ".join(entries)
+    return (
+        f"What waits in quarantine needs it: bring that back first (kolumn quarantine restore {ids}) or let it go for "
+        f"good (kolumn quarantine purge {ids} --force)."
     )
 
 
