@@ -179,6 +179,8 @@ def test_rows_that_fit_are_in_nobodys_way(target: Target, settings: Settings, cl
     )
     plan = client.plan(*resources, detail=True)
     assert may_fail(plan) == []
+    cleared = " ".join(message for step in plan["steps"] for message in step.get("cleared", ()))
+    assert "email" in cleared, "what was counted and not found is told to policies"
     client.apply(*resources)
     assert client.plan(*resources)["execution_order"] == []
 

@@ -231,6 +231,8 @@ class PlanStep(Message, frozen=True, kw_only=True):
     """Rows of the table it is about, before the plan, as the catalogue estimates them; 0 where there is no table
     or it is new, None where nobody knows."""
     risks: tuple[PlanRisk, ...] = ()
+    cleared: tuple[str, ...] = ()
+    """What it could fail on; the rows were counted, and none is in the way."""
     needs: tuple[str, ...] = ()
     """What the session arranges around the transaction, in the provider's own terms."""
     values: bool = False

@@ -233,6 +233,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     undo: tuple[Statement, ...] | None = None
     """What takes it back in shape; None where nothing does. Lost rows stay lost (see risks)."""
     risks: tuple[Risk, ...] = ()
+    cleared: tuple[str, ...] = ()
+    """Messages of risks on rows that are there already: they were counted, and none is in the way."""
     lock: str = ""
     """The lock it takes, in the database's own words."""
     rewrites: bool = False

@@ -404,6 +404,7 @@ def _step(at: int, plan: Plan, rows: int | None, location: str) -> m.PlanStep:
         rewrites=step.rewrites or any(risk.kind == "table_rewrite" for risk in step.risks),
         rows=rows,
         risks=tuple(map(_risk, step.risks)),
+        cleared=step.cleared,
         needs=tuple(sorted(step.needs)),
         values=any(statement.parameters for statement in (*step.statements, *(step.undo or ()))),
         quarantine_location=location,

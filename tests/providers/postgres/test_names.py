@@ -138,7 +138,7 @@ def facts(base: Database, names: list[str]) -> dict[str, Any]:
             "comments": set(
                 ask(
                     "SELECT DISTINCT description FROM pg_description d LEFT JOIN pg_class c ON c.oid = d.objoid "
-                    "WHERE d.objoid >= 16384 AND (d.classoid <> 'pg_class'::regclass OR c.oid IS NOT NULL)"
+                    "WHERE d.objoid >= 16384 AND d.objoid IS DISTINCT FROM to_regnamespace('kolumn')::oid AND (d.classoid <> 'pg_class'::regclass OR c.oid IS NOT NULL)"
                 )
             ),
             "said": ask(f"SELECT {qualified(schema, names[9])}()".replace("%", "%%")),

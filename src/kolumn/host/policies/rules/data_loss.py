@@ -65,14 +65,11 @@ def narrower_type(_facts: Facts, change: Change, _options: Mapping[str, Any]) ->
     """A column gets a type that not every old value fits."""
     retyped = column_changes(change, "type")
     for step in change.steps:
-        for risk in step.risks:
-            if risk.kind not in ("data_loss", "conversion", "may_fail") or risk.message.startswith("drops "):
-                continue
-            named = next((each for each in retyped if f"{each.column}," in risk.message), None) or next(
-                (each for each in retyped if f"{each.column}:" in risk.message), None
-            )
-            if named is not None:
-                yield Finding(risk.message)
+        risky = [risk.message for risk in step.risks if risk.kind in ("data_loss", "conversion", "may_fail")]
+        for message in (*risky, *step.cleared):
+            named = any(f"{each.column}," in message or f"{each.column}:" in message for each in retyped)
+            if named and not message.startswith("drops "):
+                yield Finding(message)
 
 
 @rule(
