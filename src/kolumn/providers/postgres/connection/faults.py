@@ -41,6 +41,11 @@ _GRANT_HINT = (
     "Only its owner, and who has a privilege with grant option, can grant or revoke it (setting role)."
 )
 
+_POOLED = _Meaning(
+    ConnectionError,
+    "connection_pooler",
+    "A pooler that hands out connections per statement stands between: connect to the server itself.",
+)
 _STATES: Mapping[str, _Meaning] = {
     "01006": _Meaning(PermissionError, "not_revoked", _GRANT_HINT),
     "01007": _Meaning(PermissionError, "not_granted", _GRANT_HINT),
@@ -75,11 +80,7 @@ _STATES: Mapping[str, _Meaning] = {
     "25P04": _Meaning(
         ConnectionError, "connection_lost", "The server limits transactions: transaction_timeout."
     ),
-    "26000": _Meaning(
-        ConnectionError,
-        "connection_pooler",
-        "A pooler that hands out connections per statement stands between: connect to the server itself.",
-    ),
+    "26000": _POOLED,
     "28000": _Meaning(
         PermissionError, "login_refused", "Check username, ssl_mode and the server's pg_hba.conf."
     ),
@@ -95,6 +96,7 @@ _STATES: Mapping[str, _Meaning] = {
     ),
     "42501": _Meaning(PermissionError, "denied", "Grant the privilege, or act as the owner (setting role)."),
     "42601": _Meaning(OperationError, "syntax_error"),
+    "42P05": _POOLED,
     "42622": _Meaning(OperationError, "name_too_long", "Names have 63 bytes at most."),
     "42701": _Meaning(OperationError, "duplicate_column"),
     "42702": _Meaning(OperationError, "ambiguous_column", "Write the table's name before the column's."),
