@@ -40,7 +40,5 @@ class LimitedCodec(ProtoCodec):
     def decode(self, data: bytes, message_type: Any) -> Any:
         """Return the message. Raises GRPCError."""
         if len(data) > MESSAGE_LIMIT:
-            raise GRPCError(
-                Status.RESOURCE_EXHAUSTED, f"a message is larger than {MESSAGE_LIMIT >> 20} MiB"
-            )
+            raise GRPCError(Status.RESOURCE_EXHAUSTED, f"a message is larger than {MESSAGE_LIMIT >> 20} MiB")
         return super().decode(data, message_type)

@@ -1,10 +1,10 @@
 """The host's side: starts a provider's executable and is a `Provider` to its caller.
 
-    remote.py       the four methods of the contract over a connection
-    process.py      the process: started, listened to, ended, whatever it takes
-    connection.py   the connection: mutual TLS, calls with deadline and cancellation
-    environment.py  what of the host's environment a provider gets to see
-    records.py      its lines on standard error as log records
+remote.py       the four methods of the contract over a connection
+process.py      the process: started, listened to, ended, whatever it takes
+connection.py   the connection: mutual TLS, calls with deadline and cancellation
+environment.py  what of the host's environment a provider gets to see
+records.py      its lines on standard error as log records
 """
 
 from kolumn.rpc.client.environment import visible

@@ -69,9 +69,7 @@ class Connection:
     def call_function(self, context: Context, function: str, input_: bytes, patience: float) -> bytes:
         """Call a function of the contract."""
         request = wire.CallFunctionRequest(function=function, input=input_)
-        reply: wire.CallFunctionResponse = self._call(
-            context, self._provider.CallFunction, request, patience
-        )
+        reply: wire.CallFunctionResponse = self._call(context, self._provider.CallFunction, request, patience)
         return reply.output
 
     def close_provider(self, patience: float) -> None:

@@ -15,10 +15,32 @@ PASSED: Final = "KOLUMN_PROVIDER_ENV"
 
 _NAMES: Final = frozenset(
     (
-        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TZDIR", "TMPDIR", "TEMP", "TMP"),
+        *(
+            "PATH",
+            "HOME",
+            "USER",
+            "LOGNAME",
+            "SHELL",
+            "LANG",
+            "LANGUAGE",
+            "TZ",
+            "TZDIR",
+            "TMPDIR",
+            "TEMP",
+            "TMP",
+        ),
         *("VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "NO_COLOR", "TERM"),
         *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NO_PROXY", "no_proxy"),
-        *("SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "USERPROFILE"),
+        *(
+            "SYSTEMROOT",
+            "WINDIR",
+            "COMSPEC",
+            "PATHEXT",
+            "APPDATA",
+            "LOCALAPPDATA",
+            "PROGRAMDATA",
+            "USERPROFILE",
+        ),
         *("KRB5CCNAME", "KRB5_CONFIG", "ODBCSYSINI", "ODBCINI", "JAVA_HOME"),
     )
 )
@@ -32,9 +54,7 @@ def visible(environment: Mapping[str, str]) -> dict[str, str]:
     Nothing whose name or value looks like a secret, unless it is named there.
     """
     wanted = {name.strip() for name in environment.get(PASSED, "").split(",")} - {""}
-    return {
-        name: value for name, value in environment.items() if name in wanted or _is_harmless(name, value)
-    }
+    return {name: value for name, value in environment.items() if name in wanted or _is_harmless(name, value)}
 
 
 def _is_harmless(name: str, value: str) -> bool:

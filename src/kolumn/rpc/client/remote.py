@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from kolumn.rpc.client.connection import Connection
 
 
+_LIMITS = Limits()
+
+
 class _Session:
     """A process that has been started, and the connection to it."""
 
@@ -34,7 +37,7 @@ class _Session:
 class RemoteProvider:
     """Starts the process with the first call, or with `start`, and ends it with `close`."""
 
-    def __init__(self, launch: Launch, limits: Limits = Limits()) -> None:
+    def __init__(self, launch: Launch, limits: Limits = _LIMITS) -> None:
         self.launch = launch
         self._limits = limits
         self._lock = threading.Lock()
@@ -85,11 +88,12 @@ class RemoteProvider:
         """Run a function of the contract; see there."""
         context.check()
         patience = self._limits.unwind
-        return self._call(
+        reply: bytes = self._call(
             function[:100] or "a call",
             lambda connection: connection.call_function(context, function, input, patience),
             context,
         )
+        return reply
 
     def close(self) -> None:
         """Close what the provider has open and end its process; may be called more than once."""

@@ -48,7 +48,7 @@ class Calls:
         context = Context.background()
         if stream.deadline is not None:
             context = context.with_timeout(stream.deadline.time_remaining())
-        self._begin(context, str((stream.metadata or {}).get(CALL_KEY, "")))
+        self._begin(context, str(stream.metadata.get(CALL_KEY, "")) if stream.metadata else "")
         future = asyncio.get_running_loop().run_in_executor(self._pool, self._make, work, context)
         interrupted = left = False
         try:

@@ -114,6 +114,4 @@ class Stdio(GRPCStdioBase):
         await stream.recv_message()
         await stream.send_initial_metadata()
         while True:
-            await stream.send_message(
-                StdioData(channel=StdioData.STDOUT, data=await self._output.next())
-            )
+            await stream.send_message(StdioData(channel=StdioData.STDOUT, data=await self._output.next()))

@@ -35,7 +35,7 @@ class ProviderService(ProviderBase):
         """Return every resource type."""
         await _request(stream)
 
-        def work(provider: Provider, context: Context) -> wire.SchemaResponse:
+        def work(provider: Provider, _: Context) -> wire.SchemaResponse:
             return wire.SchemaResponse(schema=encode(provider.schema()))
 
         await self._calls.answer(stream, work)
@@ -54,7 +54,7 @@ class ProviderService(ProviderBase):
         """Close connections and forget credentials."""
         await _request(stream)
 
-        def work(provider: Provider, context: Context) -> wire.CloseResponse:
+        def work(provider: Provider, _: Context) -> wire.CloseResponse:
             provider.close()
             return wire.CloseResponse()
 

@@ -19,6 +19,7 @@ from kolumn.rpc.protocol import Handshake
 if TYPE_CHECKING:
     import ssl
 
+    from grpclib._typing import IServable
     from grpclib.server import Server
 
     from kolumn.contract.provider import Provider
@@ -119,14 +120,19 @@ async def _serve(factory: Callable[[], Provider]) -> None:
         )
         original = output.take_over(1)
         os.write(original, f"{handshake.line()}\n".encode())
-        watch(original, parent, lambda: loop.call_soon_threadsafe(end, _PATIENCE))
+                def host_is_gone() -> None:
+            loop.call_soon_threadsafe(end, _PATIENCE)
+
+        watch(original, parent, host_is_gone)
         patience = await ending
         server.close()
         await calls.close(patience)
     _leave(0)
 
 
-def _server(factory: Callable[[], Provider], output: object, shut_down: Callable[[], None]) -> tuple[Calls, Server]:
+def _server(
+    factory: Callable[[], Provider], output: object, shut_down: Callable[[], None]
+) -> tuple[Calls, Server]:
     from grpclib.encoding.proto import ProtoStatusDetailsCodec
     from grpclib.server import Server
 
@@ -137,7 +143,7 @@ def _server(factory: Callable[[], Provider], output: object, shut_down: Callable
 
     assert isinstance(output, plugin.Output)
     calls = Calls(factory)
-    services = [
+    services: list[IServable] = [
         ProviderService(calls),
         plugin.Health(),
         plugin.Controller(shut_down),
