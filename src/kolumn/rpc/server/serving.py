@@ -120,7 +120,8 @@ async def _serve(factory: Callable[[], Provider]) -> None:
         )
         original = output.take_over(1)
         os.write(original, f"{handshake.line()}\n".encode())
-                def host_is_gone() -> None:
+
+        def host_is_gone() -> None:
             loop.call_soon_threadsafe(end, _PATIENCE)
 
         watch(original, parent, host_is_gone)
