@@ -200,12 +200,5 @@ def remote(found: Found, environment: Mapping[str, str], *, label: str = "") -> 
     """Return a provider in a process of its own, not started yet."""
     from kolumn.rpc.client import Launch, RemoteProvider, visible
 
-    seen = {**visible(environment), "KOLUMN_LOG": _log_level()}
-    return RemoteProvider(Launch(command=found.command, label=label or found.name, environment=seen))
-
-
-def _log_level() -> str:
-    """Return what providers log: all that is wanted here, `info` at least, for progress and last words."""
-    from kolumn.contract.logs import wanted_level
-
-    return "debug" if wanted_level() == "debug" else "info"
+    launch = Launch(command=found.command, label=label or found.name, environment=visible(environment))
+    return RemoteProvider(launch)

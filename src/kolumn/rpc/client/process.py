@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from kolumn.contract.errors import OperationError, ValidationError
+from kolumn.contract.logs import wanted_level
 from kolumn.rpc import protocol
 from kolumn.rpc.client import records
 
@@ -66,6 +67,8 @@ class Process:
             protocol.VERSIONS_NAME: ",".join(map(str, protocol.VERSIONS)),
             protocol.CERTIFICATE_NAME: certificate.decode(),
             protocol.SOCKET_FOLDER_NAME: self._folder,
+            # All that is wanted here, and enough for progress and for last words.
+            "KOLUMN_LOG": "debug" if wanted_level() == "debug" else "info",
         }
         try:
             self._process = subprocess.Popen(  # noqa: S603 - what the user installed as a provider
