@@ -11,7 +11,6 @@ from tests.client import Client
 from tests.command import SOAK
 from tests.targets import RUNS, Settings, Target
 
-
 TRANSPORTED = {"test_methods", "test_limits", "test_plan_apply", "test_secrecy", "test_transactions"}
 """What a database server's provider is asked over RPC as well. SQLite's is asked everything; everything of all
 providers takes a soak run."""
