@@ -33,7 +33,7 @@ from kolumn.contract.errors import (
 )
 from kolumn.contract.functions import FUNCTIONS
 from kolumn.contract.logs import HandlerLogger
-from kolumn.contract.schema import ObjectType, ProviderSchema, ResourceTypeDefinition
+from kolumn.contract.schema import AttributeSchema, ObjectType, ProviderSchema, ResourceTypeDefinition
 from kolumn.contract.times import Timestamp
 from kolumn.engine.state import STATE_VERSION
 
@@ -42,6 +42,7 @@ Key = tuple[str, str]
 Objects = Mapping[Key, Mapping[str, Any]]
 """Configurations of live objects."""
 
+_NAME = AttributeSchema(type="string", description="Its name, if another than the resource's")
 _PAST = {"create": "created", "update": "updated", "delete": "deleted", "unchanged": "unchanged"}
 
 
@@ -90,7 +91,7 @@ class SimpleProvider(ABC):
     def schema(self) -> ProviderSchema:
         """See the contract (2.3)."""
         types = tuple(
-            ResourceTypeDefinition(name=name, config_schema=config, state_schema=config)
+            ResourceTypeDefinition(name=name, config_schema=_named(config), state_schema=_named(config))
             for name, config in sorted(self.types.items())
         )
         return ProviderSchema(
@@ -141,19 +142,21 @@ class SimpleProvider(ABC):
         return m.SetStateResponse(success=True)
 
     def _discover(self, _: Context, request: m.DiscoverResourcesRequest) -> m.DiscoverResourcesResponse:
-        if request.resource_type:
-            self._refuse_unknown([(request.resource_type, "")])
+        wanted_type = self._bare(request.resource_type)
+        if wanted_type:
+            self._refuse_unknown([(wanted_type, "")])
         wanted = request.filters.get("name")
         found = tuple(
             m.DiscoveredResource(type=type_, name=name, config=dict(config), state=dict(config))
             for (type_, name), config in sorted(self.read().items())
-            if request.resource_type in ("", type_) and wanted in (None, name)
+            if wanted_type in ("", type_) and wanted in (None, name)
         )
         return m.DiscoverResourcesResponse(success=True, resources=found)
 
     def _read_one(self, _: Context, request: m.ReadResourceRequest) -> m.ReadResourceResponse:
-        self._refuse_unknown([(request.resource_type, request.name)])
-        config = self.read().get((request.resource_type, request.name))
+        key = (self._bare(request.resource_type), request.name)
+        self._refuse_unknown([key])
+        config = self.read().get(key)
         return m.ReadResourceResponse(success=True, exists=config is not None, state=dict(config or {}))
 
     def _create_one(self, context: Context, request: m.CreateResourceRequest) -> m.CreateResourceResponse:
@@ -165,7 +168,7 @@ class SimpleProvider(ABC):
         return m.UpdateResourceResponse(success=True, state=made)
 
     def _delete_one(self, context: Context, request: m.DeleteResourceRequest) -> m.DeleteResourceResponse:
-        before = self.read().get((request.resource_type, request.name), {})
+        before = self.read().get((self._bare(request.resource_type), request.name), {})
         self._one(context, request.resource_type, request.name, "delete", {})
         return m.DeleteResourceResponse(success=True, before_state=dict(before))
 
@@ -179,9 +182,7 @@ class SimpleProvider(ABC):
         return dict(applied.results[0].state)
 
     def _plan(self, _: Context, request: m.PlanRequest) -> m.PlanResponse:
-        return self._response(request, self._planned(request))
-
-    def _response(self, request: m.PlanRequest, planned: Sequence[m.PlannedResource]) -> m.PlanResponse:
+        planned = self._planned(self._resources(request))
         changes = [each for each in planned if each.action != "unchanged"]
         detail = request.options is not None and request.options.detail
         steps = tuple(
@@ -203,13 +204,14 @@ class SimpleProvider(ABC):
 
     def _apply(self, context: Context, request: m.PlanRequest) -> m.ApplyResponse:
         """Do one after the other and stop at the first that fails; what was done before it stays."""
-        planned = self._planned(request)
+        resources = self._resources(request)
+        planned = self._planned(resources)
         options = request.options or m.PlanOptions()
         if options.fingerprint and options.fingerprint != _fingerprint(planned):
             raise StateError(
                 "What is there has changed since the plan was made. Plan again.", code="stale_plan"
             )
-        wanted = {(each.resource_type, each.name): each for each in request.resources}
+        wanted = {(each.resource_type, each.name): each for each in resources}
         results: list[m.ApplyResult] = []
         error = ""
         for each in planned:
@@ -217,7 +219,7 @@ class SimpleProvider(ABC):
                 if error:
                     raise OperationError("not begun, because another failed before it")
                 context.check()
-                state = self._do(each, wanted[each.resource_type, each.name].config)
+                state = self._do(each, wanted[each.resource_type, each.name])
                 results.append(_result(each, state))
             except (KolumnError, OSError) as failure:
                 results.append(_result(each, {}, str(failure)))
@@ -231,15 +233,15 @@ class SimpleProvider(ABC):
             state=self._state() if options.detail else None,
         )
 
-    def _do(self, planned: m.PlannedResource, config: Mapping[str, Any]) -> dict[str, Any]:
-        key = (planned.resource_type, planned.name)
+    def _do(self, planned: m.PlannedResource, resource: m.PlanResource) -> dict[str, Any]:
+        key, there = (planned.resource_type, planned.name), _object(resource)
         if planned.action == "delete":
-            self.remove(*key)
+            self.remove(*there)
         elif planned.action != "unchanged":
-            self.write(*key, config)
+            self.write(*there, _attributes(resource))
         if planned.action != "unchanged":
             HandlerLogger.info("step", description=f"{planned.action} {planned.resource_type} {planned.name}")
-        live = self.read().get(key)
+        live = self.read().get(there)
         now = Timestamp.utc_now()
         if live is None:
             self._managed.pop(key, None)
@@ -249,7 +251,7 @@ class SimpleProvider(ABC):
                 type=key[0],
                 name=key[1],
                 provider=self.name,
-                config=dict(config),
+                config=dict(resource.config),
                 state=dict(live),
                 created_at=before.created_at if before else now,
                 updated_at=now,
@@ -257,16 +259,27 @@ class SimpleProvider(ABC):
         self._metadata["serial"] = int(self._metadata.get("serial", 0)) + 1
         return dict(live or {})
 
-    def _planned(self, request: m.PlanRequest) -> list[m.PlannedResource]:
+    def _bare(self, resource_type: str) -> str:
+        """Return a resource type without the provider's name in front, which is allowed everywhere."""
+        return resource_type.removeprefix(f"{self.name}_")
+
+    def _resources(self, request: m.PlanRequest) -> list[m.PlanResource]:
+        return [
+            msgspec.structs.replace(each, resource_type=self._bare(each.resource_type))
+            for each in request.resources
+        ]
+
+    def _planned(self, resources: Sequence[m.PlanResource]) -> list[m.PlannedResource]:
         """Return what is to be done, in order. Raises ValidationError with every fault."""
-        self._refuse_unknown((each.resource_type, each.name) for each in request.resources)
-        problems = [problem for each in request.resources for problem in self._faults(each)]
+        self._refuse_unknown((each.resource_type, each.name) for each in resources)
+        problems = [problem for each in resources for problem in self._faults(each)]
         if problems:
             raise ValidationError.of(problems)
         live = self.read()
-        by_name = {f"{each.resource_type} {each.name}": each for each in request.resources}
+        by_name = {f"{each.resource_type} {each.name}": each for each in resources}
         needs = {
-            name: sorted(set(each.depends_on) & by_name.keys()) for name, each in sorted(by_name.items())
+            name: sorted({self._bare(other) for other in each.depends_on} & by_name.keys())
+            for name, each in sorted(by_name.items())
         }
         try:
             order = list(TopologicalSorter(needs).static_order())
@@ -281,7 +294,7 @@ class SimpleProvider(ABC):
             return
         address = f"{resource.resource_type}.{resource.name}"
         known = self.types[resource.resource_type].attributes
-        for name in sorted(resource.config.keys() - known.keys()):
+        for name in sorted(_attributes(resource).keys() - known.keys()):
             hint = f"Known: {', '.join(sorted(known))}."
             yield Problem(f"unknown attribute {name}", "unknown_attribute", name, address, hint)
         for name, attribute in known.items():
@@ -329,7 +342,7 @@ _METHODS: Mapping[str, Callable[[SimpleProvider, Context, Any], Message]] = {
 
 def _planned(resource: m.PlanResource, live: Objects) -> m.PlannedResource:
     """Compare one resource with what is there; what its configuration leaves out is left alone."""
-    there = live.get((resource.resource_type, resource.name))
+    there = live.get(_object(resource))
     action: m.PlannedAction = "unchanged"
     changes: dict[str, Any] = {}
     if resource.action == "delete":
@@ -338,7 +351,7 @@ def _planned(resource: m.PlanResource, live: Objects) -> m.PlannedResource:
         before = there or {}
         changes = {
             name: {"before": before.get(name), "after": value}
-            for name, value in resource.config.items()
+            for name, value in _attributes(resource).items()
             if before.get(name) != value and not {name, "all"} & set(resource.ignore_changes)
         }
         action = "create" if there is None else "update" if changes else "unchanged"
@@ -349,6 +362,20 @@ def _planned(resource: m.PlanResource, live: Objects) -> m.PlannedResource:
         changes=changes,
         dependencies=resource.depends_on,
     )
+
+
+def _named(config: ObjectType) -> ObjectType:
+    """Return what a person writes of a type: its attributes, and the object's name."""
+    return ObjectType(attributes={"name": _NAME, **config.attributes})
+
+
+def _object(resource: m.PlanResource) -> Key:
+    """Return which object a resource means: the one it names, or one called as it is."""
+    return resource.resource_type, str(resource.config.get("name") or resource.name)
+
+
+def _attributes(resource: m.PlanResource) -> dict[str, Any]:
+    return {name: value for name, value in resource.config.items() if name != "name"}
 
 
 def _result(planned: m.PlannedResource, state: dict[str, Any], error: str = "") -> m.ApplyResult:
