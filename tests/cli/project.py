@@ -46,7 +46,11 @@ class ProjectFolder:
     def at(cls, folder: Path) -> ProjectFolder:
         folder.mkdir(exist_ok=True)
         database = folder.parent / f"{folder.name}.db"
-        environment = {"KOLUMN_SQLITE_URL": f"sqlite:///{database}", "KOLUMN_SAFE_DESTROY": "false"}
+        environment = {
+            "KOLUMN_SQLITE_URL": f"sqlite:///{database}",
+            "KOLUMN_SAFE_DESTROY": "false",
+            "KOLUMN_IN_PROCESS": "1",  # what depends on that is tested in tests/rpc
+        }
         return cls(folder, database, environment)
 
     def write(self, text: str, name: str = "main.kl") -> None:

@@ -97,7 +97,7 @@ def lock(
 
     Returns the file and what it says. Raises ValidationError, also where there is no project.
     """
-    unlocked = Processes(Path(os.devnull), environment)
+    unlocked = Processes(None, environment)
     try:
         project = _project(folder, variables, environment, unlocked)
         if project is None:

@@ -100,14 +100,19 @@ class InProcess:
 
 
 class Processes:
-    """Every provider in a process of its own, started as soon as it is expected, several at once."""
+    """Every provider in a process of its own, started as soon as it is expected, several at once.
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] = os.environ) -> None:
+    The lock file of `folder` counts, if that is given.
+    """
+
+    def __init__(self, folder: Path | None, environment: Mapping[str, str] = os.environ) -> None:
         self._folder = folder
         self._environment = environment
         self._constraints: Mapping[str, str] = {}
         self._found: dict[str, Found] = {}
         self._started: dict[str, RemoteProvider] = {}
+        self._spare: dict[str, RemoteProvider] = {}
+        """By name: started for their schema, and taken by the first address of that name."""
 
     def check(self, name: str) -> None:
         """See Supply."""
@@ -135,20 +140,28 @@ class Processes:
             if name in wanted and self._find(name) != before.get(name):
                 started.close()
                 del self._started[address]
+        for name, spare in list(self._spare.items()):
+            if name in wanted and self._find(name) != before.get(name):
+                spare.close()
+                del self._spare[name]
 
     def provider(self, address: str) -> RemoteProvider:
         """See Supply."""
         started = self._started.get(address)
         if started is None:
-            started = remote(self._find(address.partition(".")[0]), self._environment, label=address)
+            name = address.partition(".")[0]
+            started = self._spare.pop(name, None) or self._start(name)
+            started.label = address
             self._started[address] = started
-            started.start()
         return started
 
     def schema(self, name: str) -> ProviderSchema:
         """See Supply."""
         running = (each for address, each in self._started.items() if address.partition(".")[0] == name)
-        return (next(running, None) or self.provider(name)).schema()
+        asked = next(running, None) or self._spare.get(name)
+        if asked is None:
+            asked = self._spare[name] = self._start(name)
+        return asked.schema()
 
     def complete(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """See Supply: a provider does not see this environment, so what refers to it is put in."""
@@ -160,7 +173,8 @@ class Processes:
 
     def close(self) -> None:
         """See Supply."""
-        started, self._started = list(self._started.values()), {}
+        started = [*self._started.values(), *self._spare.values()]
+        self._started, self._spare = {}, {}
         if len(started) == 1:
             started[0].close()
         elif started:
@@ -179,9 +193,15 @@ class Processes:
 
             constraint = self._constraints.get(name, "")
             found = discovery.choose(name, constraint, self._environment, self._version)
-            provider_lock.verify(found, self._folder)
+            if self._folder is not None:
+                provider_lock.verify(found, self._folder)
             self._found[name] = found
         return self._found[name]
+
+    def _start(self, name: str) -> RemoteProvider:
+        started = remote(self._find(name), self._environment)
+        started.start()
+        return started
 
     def _version(self, found: Found) -> str:
         """Ask a provider for its version; empty if it cannot be asked."""
@@ -196,9 +216,9 @@ class Processes:
             asked.close()
 
 
-def remote(found: Found, environment: Mapping[str, str], *, label: str = "") -> RemoteProvider:
+def remote(found: Found, environment: Mapping[str, str]) -> RemoteProvider:
     """Return a provider in a process of its own, not started yet."""
     from kolumn.rpc.client import Launch, RemoteProvider, visible
 
-    launch = Launch(command=found.command, label=label or found.name, environment=visible(environment))
+    launch = Launch(command=found.command, label=found.name, environment=visible(environment))
     return RemoteProvider(launch)

@@ -33,6 +33,11 @@ from kolumn.host.conformance.checklist import (
 )
 
 _PATIENCE: Final = 60.0
+_NO_PROVIDER: Final = (
+    *("not_a_provider", "provider_not_executable", "provider_not_started", "provider_start_timeout"),
+    "protocol_mismatch",
+)
+"""Codes of errors that say that there is nothing to examine."""
 _UNKNOWN: Final = "KolumnConformanceNonsense"
 _HOSTILE: Final = 'x\'; DROP TABLE "there"; --'
 _NO_SETTINGS: Final = "needs a database (--settings)"
@@ -63,7 +68,10 @@ class Report:
 
 
 def examine(provider: Provider, material: Material) -> Report:
-    """Examine a provider that is not configured yet; it is closed afterwards."""
+    """Examine a provider that is not configured yet; it is closed afterwards.
+
+    Raises KolumnError when there is nothing that answers.
+    """
     examination = _Examination(provider, material)
     try:
         examination.run()
@@ -171,7 +179,10 @@ class _Examination:
                     return failed("not offered")
                 words = "not required" if requirement is Requirement.NOT_REQUIRED else "required if supported"
                 return left_open(f"not offered; {words} of a {category} database")
-            if error.code == "internal_error" or "not implemented" in error.message.lower():
+            if (
+                error.code in ("internal_error", "provider_crashed")
+                or "not implemented" in error.message.lower()
+            ):
                 return failed(error.message)
         return met()
 
@@ -354,6 +365,8 @@ class _Examination:
         try:
             self.verdicts[key] = check()
         except KolumnError as error:
+            if key == "schema" and error.code in _NO_PROVIDER:
+                raise
             self.verdicts[key] = failed(error.message)
         except (msgspec.MsgspecError, KeyError, TypeError, AttributeError) as error:
             self.verdicts[key] = failed(f"an answer does not have the contract's shape: {error!r}")

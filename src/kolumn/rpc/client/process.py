@@ -32,7 +32,7 @@ class Launch:
 
     command: tuple[str, ...]
     label: str
-    """The provider's address, `sqlite.eu`."""
+    """The provider's address, `sqlite.eu`; what is started may be given another name later."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """All that the process gets to see, but for the terms of the handshake."""
 
@@ -57,6 +57,7 @@ class Process:
     def __init__(self, launch: Launch, certificate: bytes) -> None:
         """Start it. Raises ValidationError `provider_not_executable`."""
         self.launch = launch
+        self.label = launch.label
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._first_line: str | None = None
         self._spoken = threading.Event()
@@ -101,7 +102,7 @@ class Process:
     def handshake(self, patience: float) -> protocol.Handshake:
         """Wait for the first line. Raises OperationError, ValidationError; the process has ended then."""
         there = self._spoken.wait(patience)
-        line, label = self._first_line, self.launch.label
+        line, label = self._first_line, self.label
         if not there:
             self.end(0)
             raise OperationError(
@@ -137,10 +138,10 @@ class Process:
         how = self.how_it_ended(patience=1.0)
         self.end(0)
         return OperationError(
-            f"Provider {self.launch.label} failed in the middle of {doing}: {how}.{self._last_words()} "
+            f"Provider {self.label} failed in the middle of {doing}: {how}.{self._last_words()} "
             "What the database did not confirm is not in the state; plan again to see what is left to do.",
             code="provider_crashed",
-            details={"provider": self.launch.label, "log": list(self.last_lines)},
+            details={"provider": self.label, "log": list(self.last_lines)},
         )
 
     def how_it_ended(self, patience: float) -> str:
@@ -212,7 +213,7 @@ class Process:
                 self._spoken.set()
             return
         self._lines.append(line)
-        records.record(line, self.launch.label)
+        records.record(line, self.label)
 
     def _clean_up(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)

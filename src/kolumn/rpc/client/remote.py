@@ -39,6 +39,8 @@ class RemoteProvider:
 
     def __init__(self, launch: Launch, limits: Limits = _LIMITS) -> None:
         self.launch = launch
+        self._label = launch.label
+        self._process: Process | None = None
         self._limits = limits
         self._lock = threading.Lock()
         self._starting: Future[_Session] | None = None
@@ -53,6 +55,17 @@ class RemoteProvider:
                     target=self._start, args=(self._starting,), name="kolumn-start", daemon=True
                 )
                 thread.start()
+
+    @property
+    def label(self) -> str:
+        """The name under which errors and records speak of it; another one counts from then on."""
+        return self._label
+
+    @label.setter
+    def label(self, label: str) -> None:
+        self._label = label
+        if self._process is not None:
+            self._process.label = label
 
     @property
     def pid(self) -> int:
@@ -133,7 +146,7 @@ class RemoteProvider:
             why = "cancelled" if context is not None and context.cancelled else "deadline_exceeded"
             words = "was cancelled" if why == "cancelled" else "took longer than it may"
             raise OperationError(
-                f"{doing} {words}, and provider {self.launch.label} did not end it within "
+                f"{doing} {words}, and provider {self.label} did not end it within "
                 f"{self._limits.unwind:g} seconds. Its process was ended; plan again to see what is left to do.",
                 code=why,
             ) from None
@@ -142,7 +155,7 @@ class RemoteProvider:
         self.start()
         starting = self._starting
         if starting is None:
-            raise OperationError(f"Provider {self.launch.label} was closed.", code="provider_closed")
+            raise OperationError(f"Provider {self.label} was closed.", code="provider_closed")
         try:
             return starting.result()
         except KolumnError:
@@ -159,6 +172,8 @@ class RemoteProvider:
             identity = _identity()
             process = Process(self.launch, identity.certificate)
             weakref.finalize(self, abandon, process)
+            self._process = process
+            process.label = self._label
             # Imported while the process does its own imports.
             from kolumn.rpc.client.connection import Broken, Connection
 
@@ -179,7 +194,7 @@ class RemoteProvider:
         except BaseException as error:  # noqa: BLE001 - whoever waits for it must hear of it
             starting.set_exception(
                 OperationError(
-                    f"Provider {self.launch.label} could not be started: {type(error).__name__}: {error}",
+                    f"Provider {self.label} could not be started: {type(error).__name__}: {error}",
                     code="provider_not_started",
                 )
             )
