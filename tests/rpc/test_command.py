@@ -197,6 +197,9 @@ def test_credentials_reach_the_provider_through_configure_alone(folder: Path, tm
         from pathlib import Path
         words = Path("/proc/self/cmdline").read_text()
         Path("seen.json").write_text(json.dumps([config, dict(os.environ), words]))
+
+    def call_function(self, context, function, input):
+        raise OperationError("that is all")
     """
     place = tmp_path / "bin"
     executable(place, "odd", body)
@@ -351,5 +354,5 @@ def test_conformance_of_any_executable(folder: Path, tmp_path: Path) -> None:
 
 
 def test_conformance_of_what_is_no_provider(folder: Path) -> None:
-    assert "no handshake" in refused(folder, "conformance", "/bin/echo")
+    assert "did not start" in refused(folder, "conformance", "/bin/echo")
     assert "cannot be started" in refused(folder, "conformance", "./nothing-here")
