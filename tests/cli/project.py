@@ -46,11 +46,7 @@ class ProjectFolder:
     def at(cls, folder: Path) -> ProjectFolder:
         folder.mkdir(exist_ok=True)
         database = folder.parent / f"{folder.name}.db"
-        environment = {
-            "KOLUMN_SQLITE_URL": f"sqlite:///{database}",
-            "KOLUMN_SAFE_DESTROY": "false",
-            "KOLUMN_IN_PROCESS": "1",  # what depends on that is tested in tests/rpc
-        }
+        environment = {"KOLUMN_SQLITE_URL": f"sqlite:///{database}", "KOLUMN_SAFE_DESTROY": "false"}
         return cls(folder, database, environment)
 
     def write(self, text: str, name: str = "main.kl") -> None:
