@@ -125,7 +125,7 @@ class Target:
         """Return a provider that is not configured, in a process of its own if `remote`."""
         if not self.remote:
             return load(self.provider)
-        command = (sys.executable, "-m", "kolumn.rpc", self.provider)
+        command = (sys.executable, "-P", "-m", "kolumn.rpc", self.provider)
         environment = visible(os.environ)
         return RemoteProvider(Launch(command=command, label=self.provider, environment=environment))
 

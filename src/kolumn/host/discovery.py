@@ -41,7 +41,8 @@ class Found:
     def command(self) -> tuple[str, ...]:
         """What starts it."""
         if self.source == PACKAGE:
-            return (sys.executable, "-m", "kolumn.rpc", self.name)
+            # -P: nothing in the project's folder may stand in for a module.
+            return (sys.executable, "-P", "-m", "kolumn.rpc", self.name)
         return (self.place,)
 
 

@@ -233,11 +233,9 @@ class Fleet:
     def close(self) -> None:
         """Close every provider, and what was started for one that nobody asked for."""
         clients, self._clients = self._clients, {}
-        try:
-            for client in clients.values():
-                client.close()
-        finally:
-            self.supply.close()
+        self.supply.close()  # processes all at once; to close them again does nothing
+        for client in clients.values():
+            client.close()
 
     def __enter__(self) -> Fleet:
         return self

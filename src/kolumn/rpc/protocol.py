@@ -24,6 +24,9 @@ SOCKET_GROUP_NAME: Final = "PLUGIN_UNIX_SOCKET_GROUP"
 MULTIPLEX_NAME: Final = "PLUGIN_MULTIPLEX_GRPC"
 PORT_NAMES: Final = ("PLUGIN_MIN_PORT", "PLUGIN_MAX_PORT")
 
+HOST_FOLDER: Final = "kolumn-host-"
+"""How the name of the folder begins that our host gives for sockets; nobody else uses it."""
+
 SERVER_NAME: Final = "localhost"
 """The name in every certificate; it is the certificate itself that is trusted."""
 HEALTH_NAME: Final = "plugin"

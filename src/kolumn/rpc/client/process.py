@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Final
 
 from kolumn.contract.errors import OperationError, ValidationError
@@ -62,7 +61,7 @@ class Process:
         self._first_line: str | None = None
         self._spoken = threading.Event()
         # The provider makes its socket in here; what a killed one leaves behind goes with it.
-        self._folder = tempfile.mkdtemp(prefix="kolumn-")
+        self._folder = tempfile.mkdtemp(prefix=protocol.HOST_FOLDER)
         terms = {
             protocol.COOKIE_NAME: protocol.COOKIE,
             protocol.VERSIONS_NAME: ",".join(map(str, protocol.VERSIONS)),
@@ -171,11 +170,11 @@ class Process:
         self._reader.join(1.0)
         self._clean_up()
 
-    def hung(self, doing: str, limits: Limits) -> None:
-        """End a process that does not answer any more: terminate, then kill."""
+    def stop(self, patience: float) -> None:
+        """Terminate it, and kill it if that does not end it in `patience` seconds."""
         with suppress(OSError):
             self._process.terminate()
-        self.end(limits.leave)
+        self.end(patience)
 
     def _last_words(self) -> str:
         lines = self.last_lines
@@ -221,9 +220,4 @@ class Process:
 
 def abandon(process: Process) -> None:
     """End the process of a provider that nobody closed."""
-    process.end(0)
-
-
-def exists(path: str) -> bool:
-    """Whether there is something at `path` that can be started."""
-    return Path(path).is_file() and os.access(path, os.X_OK)
+    process.stop(Limits().leave)

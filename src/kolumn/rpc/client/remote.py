@@ -125,7 +125,7 @@ class RemoteProvider:
             session.connection.close_provider(self._limits.close)
         except (Broken, Unanswered, KolumnError):
             session.connection.leave()
-            session.process.hung("Close", self._limits)
+            session.process.stop(self._limits.leave)
             return
         session.connection.shut_down(self._limits.leave)
         session.process.end(self._limits.leave)
@@ -138,11 +138,12 @@ class RemoteProvider:
             return call(session.connection)
         except Broken:
             self._forget()
+            session.connection.leave()
             raise session.process.crashed(doing) from None
         except Unanswered:
             self._forget()
             session.connection.leave()
-            session.process.hung(doing, self._limits)
+            session.process.stop(self._limits.leave)
             why = "cancelled" if context is not None and context.cancelled else "deadline_exceeded"
             words = "was cancelled" if why == "cancelled" else "took longer than it may"
             raise OperationError(

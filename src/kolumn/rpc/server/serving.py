@@ -209,6 +209,9 @@ def _place(terms: _Terms) -> Iterator[_Place]:
         yield _Place(folder / "provider")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if Path(terms.folder).name.startswith(protocol.HOST_FOLDER):
+            with suppress(OSError):
+                Path(terms.folder).rmdir()  # as the host does; it may be gone
 
 
 async def _listen(server: Server, place: _Place, terms: _Terms, security: ssl.SSLContext | None) -> None:
