@@ -19,12 +19,8 @@ TARGETS: Mapping[str, Target] = {"sqlite": SQLITE, **postgres.TARGETS}
 
 RUNS: Mapping[str, Target] = {
     **TARGETS,
-    **{
-        f"{name}-rpc": replace(TARGETS[name], remote=True)
-        for name in ("sqlite", "postgres")
-        if name in TARGETS
-    },
+    **{f"{name}-rpc": replace(target, remote=True) for name, target in TARGETS.items() if "-" not in name},
 }
-"""The targets, and each provider once more in a process of its own; with servers of several versions, one."""
+"""The targets, and each provider once more in a process of its own; with servers of several versions, the newest."""
 
 __all__ = ["PLANTED", "RUNS", "TARGETS", "Failing", "Sample", "Settings", "Target"]
