@@ -26,6 +26,7 @@ from kolumn.host.planning import Options, ProjectPlan, ProviderPlan, plan
 from kolumn.host.providers import Fleet
 from kolumn.host.results import Applied
 from kolumn.host.state import State
+from kolumn.host.supply import InProcess, Processes, Supply
 
 if TYPE_CHECKING:
     from kolumn.host.planfile import SavedPlan
@@ -39,6 +40,8 @@ class Arguments:
     variables: tuple[tuple[str, str], ...] = ()
     """(`var`, `name=value`) and (`var-file`, path), in order; later ones win."""
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    in_process: bool = True
+    """Whether providers are classes in this process; else each has a process of its own."""
 
 
 class Workspace:
@@ -55,7 +58,10 @@ class Workspace:
         """Why policies do not count, for the audit trails; empty where all do."""
         self.backend: Backend = LocalBackend(arguments.folder)
         backups = (arguments.folder / ".kolumn" / "backups").absolute()
-        self.fleet = Fleet(context, arguments.environment, backups=backups)
+        supply: Supply = InProcess(arguments.folder)
+        if not arguments.in_process:
+            supply = Processes(arguments.folder, arguments.environment)
+        self.fleet = Fleet(context, arguments.environment, backups=backups, supply=supply)
 
     @cached_property
     def configuration(self) -> Configuration:
