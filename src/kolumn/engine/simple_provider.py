@@ -35,7 +35,7 @@ from kolumn.contract.functions import FUNCTIONS
 from kolumn.contract.logs import HandlerLogger
 from kolumn.contract.schema import AttributeSchema, ObjectType, ProviderSchema, ResourceTypeDefinition
 from kolumn.contract.times import Timestamp
-from kolumn.engine.state import STATE_VERSION
+from kolumn.engine.state.store import STATE_VERSION
 
 Key = tuple[str, str]
 """Resource type and name."""
