@@ -383,3 +383,36 @@ def test_a_transaction_of_a_killed_host_is_rolled_back(tmp_path: Path) -> None:
     assert other.execute("SELECT name FROM sqlite_master WHERE name = 't'").fetchall() == []
     other.close()
     process.stdout.close()
+
+
+_NO_UNIX_SOCKETS = """
+import asyncio, socket
+
+
+class Elsewhere(asyncio.DefaultEventLoopPolicy):
+    def new_event_loop(self):
+        loop = super().new_event_loop()  # on this system it needs one itself
+        del socket.AF_UNIX
+        return loop
+
+
+asyncio.set_event_loop_policy(Elsewhere())
+"""
+
+
+def test_without_unix_sockets_it_listens_on_loopback(remote: Open) -> None:
+    provider = remote(
+        """
+        def call_function(self, context, function, input):
+            import socket
+            return b'{"unix": %d}' % hasattr(socket, "AF_UNIX")
+        """,
+        before=_NO_UNIX_SOCKETS,
+    )
+    assert json.loads(call(provider)) == {"unix": 0}
+    process = Path(f"/proc/{provider.pid}")
+    opened = {str(each.readlink()) for each in (process / "fd").iterdir()}
+    sockets = [line.split() for line in (process / "net" / "tcp").read_text().splitlines()[1:]]
+    own = [fields for fields in sockets if f"socket:[{fields[9]}]" in opened]
+    listening = "0A"
+    assert {fields[1].partition(":")[0] for fields in own if fields[3] == listening} == {"0100007F"}
