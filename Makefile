@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo install test lint types floors unit soak bench docs clean
+.PHONY: demo install test lint types floors unit soak bench docs wire clean
 
 # Install, then change a real SQLite database before your eyes.
 demo: $(INSTALLED)
@@ -46,6 +46,11 @@ docs: $(INSTALLED)
 	$(BIN)/python -m tools.provider_status
 	$(BIN)/python -m tools.provider_reference
 	$(BIN)/python -m tools.policy_reference
+
+# Generate the code of the protocol from src/kolumn/rpc/wire/*.proto.
+wire: $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[wire]'
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.rpc_code
 
 clean:
 	rm -rf .venv .cache .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build

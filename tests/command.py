@@ -11,18 +11,30 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import kolumn
 
 SOURCES = Path(kolumn.__file__).parent.parent
 SOAK = bool(os.environ.get("KOLUMN_SOAK"))
 """Whether this is the long run (`make soak`)."""
+ONLY_IN_SOAK = pytest.mark.skipif(not SOAK, reason="KOLUMN_SOAK is not set; run `make soak`")
+"""Mark of a test, or of one of its parameters, that only the long run has."""
+
+
+OVER_RPC = {"KOLUMN_IN_PROCESS": ""}
+"""Variables for a run as users have it: each provider in a process of its own."""
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Return the environment of a run: nothing of Kolumn's from outside, and the code under test."""
+    """Return the environment of a run: nothing of Kolumn's from outside, and the code under test.
+
+    Providers are in the command's process, which is quicker; what depends on that is tested in tests/rpc, with
+    `OVER_RPC` among the variables.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KOLUMN_")}
     path = os.pathsep.join(filter(None, [str(SOURCES), kept.get("PYTHONPATH", "")]))
-    return {**kept, "PYTHONPATH": path, "NO_COLOR": "1", **variables}
+    return {**kept, "PYTHONPATH": path, "NO_COLOR": "1", "KOLUMN_IN_PROCESS": "1", **variables}
 
 
 @cache

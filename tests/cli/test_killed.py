@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from tests.command import ONLY_IN_SOAK
+
 from .project import POSTS, USERS, ProjectFolder
 
 NICK = """column "nick" {
@@ -96,7 +98,7 @@ def test_a_killed_apply_is_finished_by_the_next(project: ProjectFolder) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.skipif(not os.environ.get("KOLUMN_SOAK"), reason="KOLUMN_SOAK is not set; run `make soak`")
+@ONLY_IN_SOAK
 def test_two_hundred_killed_applies(project: ProjectFolder) -> None:
     kill_rounds(
         project,

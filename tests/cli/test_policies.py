@@ -204,6 +204,8 @@ def test_overruling_a_policy(guarded: ProjectFolder, tmp_path: Path) -> None:
     assert guarded.objects() == set()
     newest = guarded.ok("state", "history", "--json").document["history"][0]
     assert newest["reason"] == "apply against no_drop: agreed"
+    noted = guarded.ok("audit", "--json").document
+    assert "apply against no_drop: agreed" in json.dumps(noted)
 
 
 def test_overruling_a_policy_of_a_saved_plan_and_of_destroy(guarded: ProjectFolder, tmp_path: Path) -> None:
@@ -244,6 +246,15 @@ def test_postgres_obeys_as_well(project: ProjectFolder, tmp_path: Path) -> None:
             assert there()
         project.ok("apply", str(plan), "--override-policy", "no_drop", "--reason", "agreed")
         assert not there()
+
+
+def test_no_file_is_written_of_what_a_policy_forbids(guarded: ProjectFolder) -> None:
+    guarded.write(EMPTIED.replace("deny ", "overridable = true\n  deny "))
+    refused = guarded.run("migrate", "new", "emptied")
+    assert refused.code == 1 and "no_drop" in refused.err
+    assert not (guarded.folder / "migrations").exists()
+    guarded.ok("migrate", "new", "emptied", "--override-policy", "no_drop", "--reason", "agreed")
+    assert list((guarded.folder / "migrations").glob("**/*emptied*"))
 
 
 # Faults

@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 
 from kolumn.contract.errors import ValidationError
-from kolumn.host.providers import load
 from tests.client import Client, wanted
 from tests.drift.tampering import Place, Tampering, together
-from tests.targets import TARGETS, Sample, Settings, Target
+from tests.targets import RUNS, Sample, Settings, Target
 
 CASES = [
     pytest.param(target, sample, id=f"{name}-{sample.type}-{sample.name}")
-    for name, target in TARGETS.items()
+    for name, target in RUNS.items()
     for sample in target.samples
     if sample.changes
 ]
@@ -165,8 +164,8 @@ def test_a_state_from_before_it_remembered_what_was_live(
 
 def tamperings(target: Target) -> tuple[Any, list[Tampering]]:
     module = importlib.import_module(f"tests.drift.{target.provider}")
-    name = next(name for name, each in TARGETS.items() if each is target)
-    version = int(name.partition("-")[2] or 99)
+    name = next(name for name, each in RUNS.items() if each is target)
+    version = int(name.removesuffix("-rpc").partition("-")[2] or 99)
     return module, [each for each in module.tamperings() if each.since <= version]
 
 
@@ -208,7 +207,7 @@ def test_every_attribute_of_every_type_is_tampered_with(target: Target) -> None:
     }
     declared = {
         f"{each.name}.{attribute}"
-        for each in load(target.provider).schema().resource_types
+        for each in target.open().schema().resource_types
         for attribute in each.config_schema.attributes
     }
     excused = {

@@ -10,12 +10,11 @@ import pytest
 
 from kolumn.contract.errors import KolumnError
 from tests.client import Client, wanted
-from tests.command import SOAK
+from tests.command import ONLY_IN_SOAK
 from tests.targets import TARGETS, Sample, Settings, Target
 
 CANARY = "canary"
 
-IN_SOAK = (pytest.mark.soak, pytest.mark.skipif(not SOAK, reason="KOLUMN_SOAK is not set; run `make soak`"))
 
 HOSTILE = (
     f'x"; DROP TABLE {CANARY}; --',
@@ -76,7 +75,7 @@ def chosen(target: Target, at: int, *, every: bool) -> tuple[str, ...]:
     return tuple(HOSTILE[(at * target.hostile + each) % len(HOSTILE)] for each in range(target.hostile))
 
 
-@pytest.mark.parametrize("every", [False, pytest.param(True, marks=IN_SOAK)])
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=(pytest.mark.soak, ONLY_IN_SOAK))])
 @pytest.mark.parametrize(("target", "sample"), CASES)
 def test_no_text_breaks_out_of_its_place(
     target: Target, sample: Sample, every: bool, settings: Settings, connect: Callable[[Settings], Client]

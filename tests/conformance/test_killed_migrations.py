@@ -12,7 +12,7 @@ import pytest
 
 from tests import calls
 from tests.client import Client
-from tests.command import SOAK
+from tests.command import ONLY_IN_SOAK
 from tests.conformance.migrations import LOSING, filled, held, migration, with_vault, without
 from tests.targets import Settings, Target
 
@@ -28,6 +28,15 @@ def killed(
     process.kill()
     process.communicate()
     return process.returncode != 0
+
+
+def seconds(target: Target, settings: Settings, function: str, request: dict[str, object]) -> float:
+    """Make a call in a process of its own; return how long that takes, which connects for the first time."""
+    process = calls.start(target.provider, settings, function, request)
+    began = time.monotonic()
+    out, err = process.communicate()
+    assert process.returncode == 0, out + err
+    return time.monotonic() - began
 
 
 def rounds_of(
@@ -47,12 +56,9 @@ def rounds_of(
     ends = {"narrow": without(config, "born"), "gone": {}}
     longest = {}
     for name, after in ends.items():
-        began = time.monotonic()
-        client.done("ApplyMigration", migration(f"first {name}", config, after, **LOSING))
-        middle = time.monotonic()
-        client.done("RollbackMigration", migration(f"first {name}", {}, {}))
-        longest[name, "ApplyMigration"] = (middle - began) * 1.1
-        longest[name, "RollbackMigration"] = (time.monotonic() - middle) * 1.1
+        there, back = migration(f"first {name}", config, after, **LOSING), migration(f"first {name}", {}, {})
+        for function, request in (("ApplyMigration", there), ("RollbackMigration", back)):
+            longest[name, function] = 1.1 * seconds(target, safe, function, request)
     assert held(target, settings) == start
     caught = {"ApplyMigration": 0, "RollbackMigration": 0}
     known: set[str] = set()
@@ -82,7 +88,8 @@ def rounds_of(
                 if whole:
                     client.done("VerifyBackup", {"name": each["name"]})
                 known.add(each["name"])
-    assert all(caught.values()), f"seed {seed}: nothing was killed half-way: {caught}"
+    hit = all(caught.values()) if rounds > 20 else any(caught.values())  # a few rounds may all miss
+    assert hit, f"seed {seed}: nothing was killed half-way: {caught}"
 
 
 def test_a_killed_migration_goes_on_or_back(
@@ -93,7 +100,7 @@ def test_a_killed_migration_goes_on_or_back(
 
 
 @pytest.mark.soak
-@pytest.mark.skipif(not SOAK, reason="KOLUMN_SOAK is not set; run `make soak`")
+@ONLY_IN_SOAK
 def test_two_hundred_killed_migrations(
     target: Target, settings: Settings, tmp_path: Path, connect: Callable[[Settings], Client]
 ) -> None:

@@ -11,7 +11,6 @@ import pytest
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ConnectionError, KolumnError, ValidationError
 from kolumn.contract.functions import FUNCTIONS, Category, Requirement
-from kolumn.host.providers import load
 from tests.client import Client
 from tests.targets import Settings, Target
 
@@ -23,7 +22,7 @@ EMPTY = {
 
 
 def test_schema_can_be_read_before_configure(target: Target) -> None:
-    provider = load(target.provider)
+    provider = target.open()
     schema = provider.schema()
     assert schema.name == target.provider
     assert schema.category in set(Category)
@@ -33,7 +32,7 @@ def test_schema_can_be_read_before_configure(target: Target) -> None:
 
 
 def test_configure_reports_every_fault_at_once(target: Target) -> None:
-    provider = load(target.provider)
+    provider = target.open()
     with pytest.raises(ValidationError) as caught:
         provider.configure(Context.background(), {"query_timeout": "soon", "no_such_setting": 1})
     message = str(caught.value)
@@ -44,7 +43,7 @@ def test_configure_reports_every_fault_at_once(target: Target) -> None:
 
 def test_configure_keeps_to_its_deadline(target: Target, settings: Settings) -> None:
     late = Context.background().with_timeout(-1)
-    with Client(load(target.provider)) as client:
+    with Client(target.open()) as client:
         with pytest.raises(KolumnError) as caught:
             client.configure(settings, late)
         assert caught.value.code == "deadline_exceeded"

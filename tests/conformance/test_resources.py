@@ -9,11 +9,11 @@ import pytest
 
 from kolumn.contract.errors import OperationError, ValidationError
 from tests.client import Client, wanted
-from tests.targets import TARGETS, Sample, Settings, Target
+from tests.targets import RUNS, Sample, Settings, Target
 
 CASES = [
     pytest.param(target, sample, id=f"{name}-{sample.type}-{sample.name}")
-    for name, target in TARGETS.items()
+    for name, target in RUNS.items()
     for sample in target.samples
 ]
 

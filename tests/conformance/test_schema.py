@@ -10,7 +10,6 @@ import pytest
 from kolumn.contract.codec import encode
 from kolumn.contract.errors import ValidationError
 from kolumn.contract.functions import Category
-from kolumn.host.providers import load
 from tests.client import Client, wanted
 from tests.targets import Target
 
@@ -34,7 +33,7 @@ TYPES = {"string", "int", "float", "bool", "list", "map", "any"}
 
 
 def types_of(target: Target) -> dict[str, dict[str, object]]:
-    provider = load(target.provider)
+    provider = target.open()
     schema = json.loads(encode(provider.schema()))
     provider.close()
     assert set(schema) == {"name", "version", "category", "description", "resource_types"}
@@ -46,7 +45,7 @@ def test_every_type_has_a_sample_and_every_sample_a_type(target: Target) -> None
 
 
 def test_types_of_the_category_are_there_refused_or_known_to_be_missing(target: Target) -> None:
-    provider = load(target.provider)
+    provider = target.open()
     types = set(types_of(target))
     minimum = MINIMUM.get(Category(provider.schema().category), set())
     appeared = target.missing_types & types

@@ -15,7 +15,6 @@ import pytest
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError
 from kolumn.contract.logs import configure_logging, subscribe
-from kolumn.host.providers import load
 from tests.client import Client, wanted
 from tests.targets import PLANTED, Settings, Target
 
@@ -45,7 +44,7 @@ def test_settings_stay_secret(
     monkeypatch.setenv("KOLUMN_TEST_PLANTED", PLANTED)
     assert target.secrets, "every target plants something"
     for name, value in [*target.secrets.items(), ("no_such_password", "${KOLUMN_TEST_PLANTED}")]:
-        provider = load(target.provider)
+        provider = target.open()
         planted = {**settings, name: value}
         if name in ("url", "host"):
             planted.pop("path", None)

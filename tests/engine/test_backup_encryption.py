@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,16 +61,3 @@ def test_whatever_is_altered_is_found(size: int, data: st.DataObject) -> None:
     with pytest.raises(StateError) as caught:
         opened(bytes(sealed))
     assert caught.value.code == "damaged_backup"
-
-
-def test_without_the_package_it_says_what_to_install() -> None:
-    program = (
-        "import sys; sys.modules['cryptography'] = None\n"
-        "from kolumn.engine.backup import encryption\n"
-        "from kolumn.contract.errors import ValidationError\n"
-        "try:\n    encryption.require()\n"
-        "except ValidationError as error:\n    print(error.code, error.message)\n"
-    )
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert ended.stdout.startswith("missing_package")
-    assert "kolumn[encryption]" in ended.stdout

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kolumn.engine.differences import differences, with_value
+from kolumn.engine.drift.differences import differences, with_value
 from kolumn.providers.postgres.resources.policy import Policy
 from kolumn.providers.postgres.resources.role import Role
 from kolumn.providers.postgres.tables.model import PostgresTable

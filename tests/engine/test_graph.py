@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kolumn.contract.errors import ValidationError
-from kolumn.engine import graph
 from kolumn.engine.operations import Alter, Create, Drop, Operation, Rename
+from kolumn.engine.planning import graph
 from kolumn.engine.resource import Ref
 
 

@@ -9,7 +9,7 @@ from kolumn.contract.errors import StateError, ValidationError
 from kolumn.contract.messages import ProviderState, ResourceInstance
 from kolumn.engine.plan import ResourceKey
 from kolumn.engine.resource import Ref
-from kolumn.engine.state import StateStore
+from kolumn.engine.state.store import StateStore
 
 
 def store() -> StateStore:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from kolumn.config.project import ProviderConfig
+from kolumn.contract import entry_points as ours
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ValidationError
-from kolumn.host import entry_points as ours
 from kolumn.host.inventory import schema_of
 from kolumn.host.providers import GROUP, Fleet, load, settings, url_variables
 

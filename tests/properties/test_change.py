@@ -13,6 +13,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from kolumn.contract.errors import OperationError
 from kolumn.host.providers import load
 from tests import command, dumps
 from tests.client import Client
@@ -132,7 +133,11 @@ def test_rows_survive(data: st.DataObject) -> None:
         first = (facts(path), dumps.checksums(path))
         assert dumps.sound(path) == []
         request = towards(before, after)
-        answer = client.call("Apply", {"resources": request})
+        try:
+            answer = client.call("Apply", {"resources": request})
+        except OperationError as error:
+            assert error.code == "data_validation"
+            answer = {"success": False, "error": error.message}
         assert dumps.sound(path) == []
         if not answer["success"]:
             event("refused")

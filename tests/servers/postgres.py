@@ -106,8 +106,10 @@ class Server:
     def database(self, prefix: str = "test") -> Iterator[str]:
         """Make an empty database; yield its url and drop it, whoever is still connected."""
         name = f"{prefix}_{uuid.uuid4().hex[:12]}"
+        # Without fsync, copying files takes a twentieth of the time of writing their pages to the log.
+        strategy = " STRATEGY FILE_COPY" if self.version >= 15 else ""
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0{strategy}')
         try:
             yield self.url_of(name)
         finally:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kolumn.contract.errors import ValidationError
-from kolumn.engine import graph
 from kolumn.engine.operations import Create, Drop, Operation, Rename
+from kolumn.engine.planning import graph
 from kolumn.engine.resource import Ref
 from kolumn.providers.sqlite.dialect import SQLiteDialect
 from kolumn.sql.handlers import IndexHandler, SchemaHandler, TableHandler, TriggerHandler, ViewHandler

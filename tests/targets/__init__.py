@@ -8,6 +8,7 @@ target that cannot run says why.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tests.targets import mysql, postgres
 from tests.targets.sqlite import SQLITE
@@ -16,4 +17,10 @@ from tests.targets.target import PLANTED, Failing, Sample, Settings, Target
 TARGETS: Mapping[str, Target] = {"sqlite": SQLITE, **postgres.TARGETS, **mysql.TARGETS}
 """Every target by its name: the provider's, with a version where there are several of one provider."""
 
-__all__ = ["PLANTED", "TARGETS", "Failing", "Sample", "Settings", "Target"]
+RUNS: Mapping[str, Target] = {
+    **TARGETS,
+    **{f"{name}-rpc": replace(target, remote=True) for name, target in TARGETS.items() if "-" not in name},
+}
+"""The targets, and each provider once more in a process of its own; with servers of several versions, the newest."""
+
+__all__ = ["PLANTED", "RUNS", "TARGETS", "Failing", "Sample", "Settings", "Target"]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from kolumn.contract.provider import Provider
+from kolumn.host.providers import load
+from kolumn.rpc.client import Launch, RemoteProvider, visible
 
 Settings = Mapping[str, Any]
 
@@ -107,6 +113,8 @@ class Target:
     """Settings with `PLANTED` in them, each by itself added to those of `fresh`; taken or refused."""
     verified: str = "real server"
     """How the provider is verified, for PROVIDER_STATUS.md."""
+    remote: bool = False
+    """Whether the provider is to be reached over RPC."""
     skip: Callable[[], str] = lambda: ""
     """Why it cannot run here; empty when it can."""
 
@@ -114,6 +122,14 @@ class Target:
     def variable(self) -> str:
         """The environment variable that names another server."""
         return f"KOLUMN_TEST_{self.provider.upper()}_URL"
+
+    def open(self) -> Provider:
+        """Return a provider that is not configured, in a process of its own if `remote`."""
+        if not self.remote:
+            return load(self.provider)
+        command = (sys.executable, "-P", "-m", "kolumn.rpc", self.provider)
+        environment = visible(os.environ)
+        return RemoteProvider(Launch(command=command, label=self.provider, environment=environment))
 
     def sample(self, resource_type: str) -> Sample:
         """Return the first sample of a type."""

@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "state": ("state", "look into, move and restore the state"),
     "policy": ("policy", "list and explain policies"),
     "providers": ("providers", "list installed and configured providers"),
+    "conformance": ("conformance", "check a provider against the specification"),
     "schema": ("schema", "document the resource types of a provider"),
     "version": ("version", "show the version"),
 }
@@ -173,6 +174,7 @@ def overview() -> str:
             "  -C, --chdir DIR      the project folder (default: the current one)",
             "  --json               one JSON document on standard output (docs/json-output.md)",
             "  --no-color           no colour; so does NO_COLOR",
+            "  --in-process         load providers into this process; so does KOLUMN_IN_PROCESS",
             "  --log-level LEVEL    debug, info, warn, error or off (default: KOLUMN_LOG, else off)",
             "  --log-format FORMAT  text or json",
             "",

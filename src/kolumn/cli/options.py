@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +13,7 @@ if TYPE_CHECKING:
     from kolumn.cli.console import Console
     from kolumn.contract.context import Context
     from kolumn.host.planning import Options
+    from kolumn.host.supply import Supply
     from kolumn.host.workspace import Workspace
 
 
@@ -45,6 +49,12 @@ def add_global_options(parser: argparse.ArgumentParser, *, inherited: bool = Fal
         metavar="LEVEL",
         default=default(""),
         help="debug, info, warn, error or off (default: KOLUMN_LOG, else off)",
+    )
+    group.add_argument(
+        "--in-process",
+        action="store_true",
+        default=default(False),
+        help="load providers into this process; so does the variable KOLUMN_IN_PROCESS",
     )
     group.add_argument(
         "--log-format", choices=("text", "json"), default=default("text"), help="how log records look"
@@ -169,9 +179,33 @@ def open_workspace(arguments: argparse.Namespace, context: Context, command: str
     """Return the project a command line means."""
     from kolumn.host.workspace import Arguments, Workspace
 
-    return Workspace(
-        Arguments(arguments.chdir, tuple(getattr(arguments, "variables", ()))), context, command=command
+    said = Arguments(
+        arguments.chdir, tuple(getattr(arguments, "variables", ())), in_process=wants_in_process(arguments)
     )
+    return Workspace(said, context, command=command)
+
+
+def wants_in_process(arguments: argparse.Namespace) -> bool:
+    """Whether a command line or the environment says that providers are to be in this process."""
+    return arguments.in_process or os.environ.get("KOLUMN_IN_PROCESS", "").strip().lower() in (
+        "1",
+        "true",
+        "yes",
+        "on",
+    )
+
+
+@contextmanager
+def supplied(arguments: argparse.Namespace) -> Iterator[Supply]:
+    """Yield where a command gets providers from that opens no project; they end with it."""
+    from kolumn.host.supply import InProcess, Processes
+
+    folder = arguments.chdir
+    supply: Supply = InProcess(folder) if wants_in_process(arguments) else Processes(folder)
+    try:
+        yield supply
+    finally:
+        supply.close()
 
 
 def _seconds(text: str) -> float:
@@ -200,6 +234,17 @@ def add_execution_options(parser: argparse.ArgumentParser) -> None:
         help="after a failure leave what was done instead of undoing it",
     )
     group.add_argument(
+        "--backup",
+        action="store_true",
+        help="save what is destroyed before it is, to files that are verified (docs/backup.md)",
+    )
+    add_policy_options(parser)
+
+
+def add_policy_options(parser: argparse.ArgumentParser) -> None:
+    """Add what goes ahead against policies."""
+    group = parser.add_argument_group("policies")
+    group.add_argument(
         "--override-policy",
         action="append",
         default=[],
@@ -208,11 +253,6 @@ def add_execution_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--reason", default="", metavar="TEXT", help="why a policy is overruled; kept with the result"
-    )
-    group.add_argument(
-        "--backup",
-        action="store_true",
-        help="save what is destroyed before it is, to files that are verified (docs/backup.md)",
     )
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "configure_logging",
     "register_secret",
     "subscribe",
+    "wanted_level",
 ]
 
 Level: TypeAlias = Literal["debug", "info", "warn", "error", "off"]
@@ -100,6 +101,11 @@ def configure_logging(
         number = _LEVELS["warn"]
     _sink = _Sink(number, format, stream, provider)
     _refresh_threshold()
+
+
+def wanted_level() -> Level:
+    """Return the lowest level that is written or listened to, `off` where nothing is."""
+    return _NAMES.get(_threshold, "off")
 
 
 def subscribe(listener: Listener, level: Level = "info") -> Callable[[], None]:

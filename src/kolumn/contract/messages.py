@@ -164,6 +164,8 @@ class PlanOptions(Message, frozen=True, kw_only=True):
     """On failure leave what was done and say what stands, instead of undoing it."""
     lock_timeout_seconds: int = 0
     """How long to wait for the apply lock; 0 for the provider's own setting."""
+    reason: str = ""
+    """Apply: why it goes ahead against what would have kept it back; noted in the audit trail."""
     backup: bool = False
     """Apply: save to a verified backup what steps destroy, before they do; refuse what no backup can hold."""
 
@@ -229,6 +231,8 @@ class PlanStep(Message, frozen=True, kw_only=True):
     """Rows of the table it is about, before the plan, as the catalogue estimates them; 0 where there is no table
     or it is new, None where nobody knows."""
     risks: tuple[PlanRisk, ...] = ()
+    cleared: tuple[str, ...] = ()
+    """What it could fail on; the rows were counted, and none is in the way."""
     needs: tuple[str, ...] = ()
     """What the session arranges around the transaction, in the provider's own terms."""
     values: bool = False

@@ -14,7 +14,7 @@ from kolumn.contract.errors import KolumnError, OperationError
 from kolumn.contract.logs import HandlerLogger
 from kolumn.engine import validation
 from kolumn.engine.companion import ALONE, Companion
-from kolumn.engine.journal import Journal, Status
+from kolumn.engine.journal import Journal, Status, journal_of
 from kolumn.engine.operations import Statement, Step
 from kolumn.engine.plan import Plan, ResourceKey
 from kolumn.engine.session import Session
@@ -89,7 +89,7 @@ def run(
     session.admit(plan.steps)
     validation.verify(context, session, plan)
     groups = list(_groups(plan.steps, session.capabilities.transactional_ddl))
-    notes = _Notes(session.journal, needed=len(groups) > 1)
+    notes = _Notes(journal_of(session), needed=len(groups) > 1)
     done: list[Executed] = []
     progress = _Progress(plan)
     if groups:

@@ -11,13 +11,13 @@ from kolumn.contract.encoding import Message
 from kolumn.engine.audit.trail import Trail
 from kolumn.engine.backup.vault import Vault
 from kolumn.engine.handler import Registry
-from kolumn.engine.planner import Planner
+from kolumn.engine.planning.planner import Planner
 from kolumn.engine.quarantine.place import Quarantine
 from kolumn.engine.session import Catalog, Compiler, Session
-from kolumn.engine.state import StateStore
+from kolumn.engine.state.store import StateStore
 
 if TYPE_CHECKING:
-    from kolumn.engine.conversation import Conversation
+    from kolumn.engine.transactions.conversation import Conversation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,7 +104,7 @@ class Handler(Protocol[M]):
         """Return the object that the database knows this as a part of, and what that calls the part.
 
         None for an object of its own. A part that is declared apart is no part of its owner's configuration
-        (see `engine.claims`).
+        (see `engine.planning.claims`).
         """
 
     def part(self, model: M, part: Ref) -> object | None:
@@ -233,6 +233,17 @@ class DeclaredHandler(Generic[M]):
             removes=self.aliases(model),
         )
 
+    def renamed(self, live: M, renamed: M) -> Rename:
+        """Return the renaming of the object, whose models are alike but for the name."""
+        return Rename(
+            subject=self.ref(live),
+            before=live,
+            after=renamed,
+            target=self.ref(renamed),
+            removes=self.aliases(live),
+            provides=self.aliases(renamed),
+        )
+
     def implied(self, model: M, live: Snapshot) -> M | None:
         """Return nothing: what the database does not list is not there."""
         return None
@@ -258,16 +269,7 @@ class DeclaredHandler(Generic[M]):
         before, after = self.ref(live), self.ref(wanted)
         if before != after and self.renames:
             renamed = self.with_name(live, _text(wanted, "name"))
-            operations.append(
-                Rename(
-                    subject=before,
-                    before=live,
-                    after=renamed,
-                    target=after,
-                    removes=self.aliases(live),
-                    provides=self.aliases(renamed),
-                )
-            )
+            operations.append(self.renamed(live, renamed))
             live, before = renamed, after
         if before != after or (live != wanted and self.normal(live) != self.normal(wanted)):
             operations += self.replace(live, wanted)

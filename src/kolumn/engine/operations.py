@@ -51,7 +51,7 @@ class Risk:
 class Operation:
     """One change of one resource. Subclasses say what it is; the engine orders and runs it.
 
-    The four sets order operations among each other (see `engine.graph`):
+    The four sets order operations among each other (see `engine.planning.graph`):
     what must be there first, what is there afterwards, what is gone afterwards, and what the old
     object depended on and no longer does.
     """
@@ -233,6 +233,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     undo: tuple[Statement, ...] | None = None
     """What takes it back in shape; None where nothing does. Lost rows stay lost (see risks)."""
     risks: tuple[Risk, ...] = ()
+    cleared: tuple[str, ...] = ()
+    """Messages of risks on rows that are there already: they were counted, and none is in the way."""
     lock: str = ""
     """The lock it takes, in the database's own words."""
     rewrites: bool = False

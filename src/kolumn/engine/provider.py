@@ -24,20 +24,20 @@ from kolumn.engine.audit.trail import Trail
 from kolumn.engine.backup.functions import BackupFunctions
 from kolumn.engine.backup.settings import BackupSettings, backup_settings
 from kolumn.engine.backup.vault import Vault
-from kolumn.engine.conversation import Conversation
-from kolumn.engine.drift import DriftFunctions
+from kolumn.engine.drift.functions import DriftFunctions
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.migration.functions import MigrationFunctions
 from kolumn.engine.migration.script_functions import ScriptFunctions
-from kolumn.engine.planner import Planner
+from kolumn.engine.planning.planner import Planner
+from kolumn.engine.quarantine.functions import QuarantineFunctions
 from kolumn.engine.quarantine.place import Quarantine
-from kolumn.engine.quarantine_functions import QuarantineFunctions
 from kolumn.engine.resource_functions import ResourceFunctions
 from kolumn.engine.session import Capabilities, Catalog, Compiler, Session
-from kolumn.engine.state import StateStore
-from kolumn.engine.state_validation import ValidationFunctions
-from kolumn.engine.transactions import TransactionFunctions
+from kolumn.engine.state.functions import ValidationFunctions
+from kolumn.engine.state.store import StateStore
+from kolumn.engine.transactions.conversation import Conversation
+from kolumn.engine.transactions.functions import TransactionFunctions
 from kolumn.version import __version__
 
 GROUPS: tuple[type[FunctionGroup], ...] = (

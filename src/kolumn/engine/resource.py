@@ -28,6 +28,10 @@ class Ref(NamedTuple):
         parts = (part for part in (self.schema, self.parent, self.name) if part)
         return ".".join(f'"{part}"' if "." in part or '"' in part else part for part in parts)
 
+    def moment(self, what: str) -> Ref:
+        """Return a ref for a moment in the object's life, e.g. `gone`: operations wait for it like for an object."""
+        return self._replace(type=f"{what} {self.type}")
+
 
 class Model(Protocol):
     """A typed, immutable description of a resource: a frozen dataclass."""

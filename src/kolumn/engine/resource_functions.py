@@ -24,10 +24,10 @@ from kolumn.engine.audit.recorder import Recorder
 from kolumn.engine.backup.saving import Saving
 from kolumn.engine.companion import ALONE
 from kolumn.engine.function_group import FunctionGroup
-from kolumn.engine.journal import interruption
+from kolumn.engine.journal import interruption, journal_of
 from kolumn.engine.operations import Risk, Step
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
-from kolumn.engine.planner import find
+from kolumn.engine.planning.matching import find
 from kolumn.engine.quarantine import catalogue
 from kolumn.engine.quarantine.recording import recorded
 from kolumn.engine.resource import Ref, Snapshot
@@ -68,7 +68,7 @@ class ResourceFunctions(FunctionGroup):
         )
         warnings = list(plan.warnings)
         waiting = {at: entry.location for at, entry in plan.quarantined}
-        if plan.steps and (journal := self.session.journal):
+        if plan.steps and (journal := journal_of(self.session)):
             warnings += filter(None, [interruption(journal.unfinished(context))])
         if self.safe_destroy and (refused := next(self._destructive(plan), None)):
             warnings.append(f"{refused}: apply will refuse this plan, since {SAFE_DESTROY_HINT}")
@@ -111,7 +111,7 @@ class ResourceFunctions(FunctionGroup):
                 context,
                 self.session,
                 plan,
-                self._recorder("Apply"),
+                Recorder(self.trail, self.session, "Apply", options.reason),
                 keep_partial=options.keep_partial,
                 companion=saving or ALONE,
             )
@@ -134,9 +134,6 @@ class ResourceFunctions(FunctionGroup):
             restore=options.restore,
             quarantine=used,
         )
-
-    def _recorder(self, function: str) -> Recorder:
-        return Recorder(self.trail, self.session, function)
 
     def _recorded(self, context: Context, plan: Plan) -> Plan:
         """Return the plan whose steps note what they set aside."""
@@ -333,7 +330,9 @@ class ResourceFunctions(FunctionGroup):
                 raise _not_found(change.key.type, change.key.name)
             self._refuse_loss(plan)
             plan = self._recorded(context, plan)
-            outcome = applier.run(context, self.session, plan, self._recorder(_SINGLE[resource.action]))
+            outcome = applier.run(
+                context, self.session, plan, Recorder(self.trail, self.session, _SINGLE[resource.action])
+            )
             self._tidied(plan, outcome)
             if outcome.error is not None:
                 raise outcome.error
@@ -405,6 +404,7 @@ def _step(at: int, plan: Plan, rows: int | None, location: str) -> m.PlanStep:
         rewrites=step.rewrites or any(risk.kind == "table_rewrite" for risk in step.risks),
         rows=rows,
         risks=tuple(map(_risk, step.risks)),
+        cleared=step.cleared,
         needs=tuple(sorted(step.needs)),
         values=any(statement.parameters for statement in (*step.statements, *(step.undo or ()))),
         quarantine_location=location,

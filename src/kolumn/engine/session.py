@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from kolumn.contract.errors import KolumnError
 from kolumn.contract.provider import Context
-from kolumn.engine.consequences import Brought
 from kolumn.engine.handler import Handler
-from kolumn.engine.journal import Journal
 from kolumn.engine.metadata import Metadata
 from kolumn.engine.operations import Operation, Statement, Step
+from kolumn.engine.planning.consequences import Brought
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rows import RowSet, RowStore
 
@@ -60,10 +59,6 @@ class Session(Protocol):
     @property
     def capabilities(self) -> Capabilities:
         """What the server behind this session can do."""
-
-    @property
-    def journal(self) -> Journal | None:
-        """Where steps that commit one by one are noted; None where every apply is one transaction."""
 
     @property
     def metadata(self) -> Metadata | None:

@@ -59,11 +59,14 @@ def checked(context: Context, session: Session, plan: Plan) -> Plan:
     steps = list(plan.steps)
     doubts: dict[tuple[int, str], list[str]] = {}
     settled: set[tuple[int, str]] = set()
+    standing: set[tuple[int, str]] = set()
     found: dict[int, list[Risk]] = {}
     for question, answer in _answers(context, session, plan.questions):
         for at in question.steps:
             for message in question.stands_for:
                 settled.add((at, message))
+                if answer is not None:
+                    standing.add((at, message))
                 if isinstance(answer, str):
                     doubts.setdefault((at, message), []).append(answer)
         first = question.steps[0]
@@ -76,7 +79,8 @@ def checked(context: Context, session: Session, plan: Plan) -> Plan:
     for at, step in enumerate(steps):
         risks = (*found.get(at, ()), *_judged(at, step.risks, settled, doubts))
         if risks != step.risks:
-            steps[at] = msgspec.structs.replace(step, risks=risks)
+            cleared = tuple(each.message for each in step.risks if (at, each.message) in settled - standing)
+            steps[at] = msgspec.structs.replace(step, risks=risks, cleared=cleared)
     return msgspec.structs.replace(plan, steps=tuple(steps))
 
 

@@ -35,9 +35,12 @@ def apply(
     *,
     keep_partial: bool = False,
     backup: bool = False,
+    reason: str = "",
     announce: Callable[[ProviderPlan], None] = lambda _: None,
 ) -> Applied:
     """Carry out `plan`. What fails is in the result, together with what stands.
+
+    `reason` says why, if that is to be noted in the databases' audit trails.
 
     Raises StateError when the state cannot be written, or a provider's database changed since the plan.
     """
@@ -46,6 +49,7 @@ def apply(
     changed = {change.provider for change in plan.review.changes}
     before = ledger.state.intents
     ledger.put(_with_intents(ledger.state, plan, project))
+    options = {"keep_partial": keep_partial, "backup": backup, "reason": reason}
     results: list[Result] = []
     steps = 0
     backups: list[str] = []
@@ -57,7 +61,7 @@ def apply(
         announce(each)
         try:
             context.check()
-            reply = fleet.get(each.address).apply(_with_fingerprint(each, keep_partial, backup))
+            reply = fleet.get(each.address).apply(_request(each, options))
         except KolumnError as caught:
             error = caught
             if not _is_refusal(caught):
@@ -122,12 +126,11 @@ def output_values(state: State) -> tuple[OutputValue, ...]:
     )
 
 
-def _with_fingerprint(plan: ProviderPlan, keep_partial: bool, backup: bool) -> m.PlanRequest:
-    options = plan.request.options or m.PlanOptions(detail=True)
-    options = msgspec.structs.replace(
-        options, fingerprint=plan.fingerprint, keep_partial=keep_partial, backup=backup
-    )
-    return msgspec.structs.replace(plan.request, options=options)
+def _request(plan: ProviderPlan, options: Mapping[str, Any]) -> m.PlanRequest:
+    """Return what Apply is asked: what Plan was, refused when that would now be another plan."""
+    planned = plan.request.options or m.PlanOptions(detail=True)
+    applied = msgspec.structs.replace(planned, fingerprint=plan.fingerprint, **options)
+    return msgspec.structs.replace(plan.request, options=applied)
 
 
 def _with_intents(state: State, plan: ProjectPlan, project: Project) -> State:

@@ -13,9 +13,10 @@ from kolumn.config.configuration import Configuration as Files
 from kolumn.config.project import DiscoverConfig, Project
 from kolumn.contract.errors import Location, Problem, ValidationError
 from kolumn.contract.schema import ObjectType
-from kolumn.host import declared_secrets, requirements
+from kolumn.host import anticipation, declared_secrets, requirements
+from kolumn.host.declared_secrets import Schemas
 from kolumn.host.providers import Fleet
-from kolumn.host.providers import load as load_provider
+from kolumn.host.supply import InProcess, Supply
 
 if TYPE_CHECKING:
     from kolumn.contract.secrets import SecureString
@@ -27,6 +28,8 @@ class Configuration:
 
     project: Project
     _files: Files = field(repr=False)
+    schemas: Schemas = field(repr=False)
+    """What the resource types of a provider take."""
     _secrets: tuple[SecureString, ...] = field(default=(), repr=False)
     """As long as these live, every error and log record masks the sensitive texts of the project."""
 
@@ -61,17 +64,29 @@ def evaluate(
             declared = True
         return _discover(block, fleet)
 
+    supply = fleet.supply
+    schemas = schemas_of(supply)
+
+    def is_open(project: Project) -> bool:
+        """Whether nothing in the project is sensitive to a provider."""
+        return not declared_secrets.mark(project, schemas)[1]
+
+    supply.expect(anticipation.remembered(folder))
     files, project = load_project(
-        folder, arguments=variables, environ=environment, discover=discover, fit_to_keep=_is_open
+        folder, arguments=variables, environ=environment, discover=discover, fit_to_keep=is_open
     )
-    requirements.check(project, _installed_version)
+    _prepare(project, supply)
+    anticipation.remember(folder, {each.provider for each in project.resources})
     for provider in project.providers:
         fleet.declare(provider)
-    return _configuration(project, files)
+    return _configuration(project, files, schemas)
 
 
 def check(
-    folder: Path, variables: tuple[tuple[str, str], ...], environment: Mapping[str, str]
+    folder: Path,
+    variables: tuple[tuple[str, str], ...],
+    environment: Mapping[str, str],
+    supply: Supply | None = None,
 ) -> Configuration:
     """Read and evaluate a folder without asking any database. Raises ValidationError with every fault."""
     from kolumn.config import evaluate as evaluate_files
@@ -79,35 +94,46 @@ def check(
 
     files = load(folder, arguments=variables, environ=environment)
     project = evaluate_files(files, None)
-    requirements.check(project, _installed_version)
-    return _configuration(project, files)
+    supply = InProcess() if supply is None else supply
+    _prepare(project, supply)
+    return _configuration(project, files, schemas_of(supply))
 
 
-def _configuration(project: Project, files: Files) -> Configuration:
+def schemas_of(supply: Supply) -> Schemas:
+    """Return what tells of a provider's name what its resource types take; empty for one that is unknown."""
+
+    @cache
+    def schemas(provider: str) -> Mapping[str, ObjectType]:
+        try:
+            types = supply.schema(provider).resource_types
+        except ValidationError as error:
+            if error.code != "unknown_provider":
+                raise
+            return {}
+        return {each.name: each.config_schema for each in types}
+
+    return schemas
+
+
+def _prepare(project: Project, supply: Supply) -> None:
+    """Have the providers ready that a project uses, and refuse a project that demands others."""
+    supply.demand(requirements.constraints(project))
+    supply.expect(dict.fromkeys(each.provider for each in project.resources))
+
+    def version(provider: str) -> str | None:
+        try:
+            return supply.schema(provider).version
+        except ValidationError as error:
+            if error.code != "unknown_provider":
+                raise
+            return None
+
+    requirements.check(project, version)
+
+
+def _configuration(project: Project, files: Files, schemas: Schemas) -> Configuration:
     marked, texts = declared_secrets.mark(project, schemas)
-    return Configuration(marked, files, _guarded((*project.secrets, *texts)))
-
-
-def _is_open(project: Project) -> bool:
-    """Whether nothing in the project is sensitive to a provider."""
-    return not declared_secrets.mark(project, schemas)[1]
-
-
-@cache
-def schemas(provider: str) -> Mapping[str, ObjectType]:
-    """Return what the resource types of a provider take, by name without prefix; empty if it is unknown."""
-    try:
-        types = load_provider(provider).schema().resource_types
-    except ValidationError:
-        return {}
-    return {each.name: each.config_schema for each in types}
-
-
-def _installed_version(provider: str) -> str | None:
-    try:
-        return load_provider(provider).schema().version
-    except ValidationError:
-        return None
+    return Configuration(marked, files, schemas, _guarded((*project.secrets, *texts)))
 
 
 def _guarded(secrets: Sequence[str]) -> tuple[SecureString, ...]:

@@ -16,7 +16,7 @@ from kolumn.contract import messages as m
 from kolumn.contract.errors import PermissionError, ValidationError
 from kolumn.contract.schema import AttributeSchema, ObjectType, singular
 from kolumn.host.addresses import bare_type, prefixed_type
-from kolumn.host.providers import Fleet, load, url_variables
+from kolumn.host.providers import Fleet, url_variables
 
 SPLIT_ABOVE = 60
 """With more resources than this every type gets a file of its own."""
@@ -45,7 +45,7 @@ def import_database(
     and what the provider raises.
     """
     block = ProviderConfig(type=provider, config={"url": url} if url else {})
-    known = {each.name: each for each in load(provider).schema().resource_types}
+    known = {each.name: each for each in fleet.supply.schema(provider).resource_types}
     wanted = [bare_type(provider, each) for each in types]
     if unknown := [each for each in wanted if each not in known]:
         raise ValidationError(

@@ -10,18 +10,26 @@ from pathlib import Path
 
 import msgspec
 
+from kolumn.config.project import Project
 from kolumn.contract.errors import KolumnError, ValidationError
 from kolumn.contract.schema import ProviderSchema
+from kolumn.host import discovery, provider_lock
 from kolumn.host.addresses import bare_type
 from kolumn.host.configuration import check
-from kolumn.host.providers import load, names
+from kolumn.host.discovery import Found
+from kolumn.host.provider_lock import Locked
+from kolumn.host.supply import InProcess, Processes, Supply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledProvider:
-    """A provider package; `error` says why it cannot be used."""
+    """A provider that was found; `error` says why it cannot be used."""
 
     name: str
+    source: str = ""
+    """`package`, `KOLUMN_PROVIDER_PATH`, `~/.kolumn/providers` or `PATH`."""
+    place: str = ""
+    """The executable's path, or the module of the package."""
     version: str = ""
     category: str = ""
     description: str = ""
@@ -40,31 +48,73 @@ class ConfiguredProvider:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Both lists, sorted."""
+    """All three lists, sorted."""
 
     installed: tuple[InstalledProvider, ...]
     configured: tuple[ConfiguredProvider, ...]
+    hidden: tuple[Found, ...]
+    """What is found as well, but is not used, because of another of the same name."""
 
 
 def inventory(
-    folder: Path, variables: tuple[tuple[str, str], ...], environment: Mapping[str, str] = os.environ
+    folder: Path,
+    variables: tuple[tuple[str, str], ...],
+    environment: Mapping[str, str] = os.environ,
+    supply: Supply | None = None,
 ) -> Inventory:
-    """Return what is installed and, when `folder` is a project, what it configures."""
+    """Return what is there and, when `folder` is a project, what it configures.
+
+    In this process (`supply`) only packages can be used.
+    """
+    supply = InProcess() if supply is None else supply
+    project = _project(folder, variables, environment, supply)
     configured: tuple[ConfiguredProvider, ...] = ()
-    if folder.is_dir() and any(each.name.endswith((".kl", ".kl.json")) for each in folder.iterdir()):
-        project = check(folder, variables, environment).project
+    if project is not None:
         uses = Counter(each.provider for each in project.resources)
         files = {each.address: str(each.location or "") for each in project.providers}
         configured = tuple(
             ConfiguredProvider(address=address, resources=uses[address], file=files.get(address, ""))
             for address in sorted({*uses, *files})
         )
-    return Inventory(tuple(_installed(name) for name in names()), configured)
+    found: dict[str, Found] = {}
+    hidden: list[Found] = []
+    for each in discovery.all_of(environment):
+        if each.name not in found and (each.source == discovery.PACKAGE or not isinstance(supply, InProcess)):
+            found[each.name] = each
+        else:
+            hidden.append(each)
+    names = sorted(found)
+    supply.expect(names)
+    return Inventory(tuple(_installed(found[name], supply) for name in names), configured, tuple(hidden))
 
 
-def schema_of(provider: str, type_: str = "") -> ProviderSchema:
+def lock(
+    folder: Path,
+    variables: tuple[tuple[str, str], ...],
+    environment: Mapping[str, str] = os.environ,
+) -> tuple[Path, Mapping[str, Locked]]:
+    """Write the lock file of the project in `folder`: the providers it uses, as they are now.
+
+    Returns the file and what it says. Raises ValidationError, also where there is no project.
+    """
+    unlocked = Processes(None, environment)
+    try:
+        project = _project(folder, variables, environment, unlocked)
+        if project is None:
+            raise ValidationError(f"There is no project in {folder}.", code="no_project")
+        used = {each.provider for each in project.resources} | {each.address for each in project.providers}
+        names = {address.partition(".")[0] for address in used} | set(project.required_providers)
+        unlocked.expect(sorted(names))
+        versions = {unlocked.found(name): unlocked.schema(name).version for name in sorted(names)}
+    finally:
+        unlocked.close()
+    path = provider_lock.write(folder, versions)
+    return path, provider_lock.read(folder) or {}
+
+
+def schema_of(provider: str, type_: str = "", supply: Supply | None = None) -> ProviderSchema:
     """Return a provider's schema, of one resource type only if given. Raises ValidationError."""
-    schema = load(provider).schema()
+    schema = (InProcess() if supply is None else supply).schema(provider)
     if not type_:
         return schema
     wanted = bare_type(provider, type_)
@@ -77,13 +127,23 @@ def schema_of(provider: str, type_: str = "") -> ProviderSchema:
     return msgspec.structs.replace(schema, resource_types=found)
 
 
-def _installed(name: str) -> InstalledProvider:
+def _project(
+    folder: Path, variables: tuple[tuple[str, str], ...], environment: Mapping[str, str], supply: Supply
+) -> Project | None:
+    if not folder.is_dir() or not any(each.name.endswith((".kl", ".kl.json")) for each in folder.iterdir()):
+        return None
+    return check(folder, variables, environment, supply).project
+
+
+def _installed(found: Found, supply: Supply) -> InstalledProvider:
     try:
-        schema = load(name).schema()
+        schema = supply.schema(found.name)
     except KolumnError as error:
-        return InstalledProvider(name=name, error=error.message)
+        return InstalledProvider(name=found.name, source=found.source, place=found.place, error=error.message)
     return InstalledProvider(
-        name=name,
+        name=found.name,
+        source=found.source,
+        place=found.place,
         version=schema.version,
         category=schema.category,
         description=schema.description,

@@ -94,6 +94,7 @@ def step_document(step: m.PlanStep) -> dict[str, Any]:
         "rewrites": step.rewrites,
         "rows": step.rows,
         "risks": [_risk(risk) for risk in step.risks],
+        "cleared": list(step.cleared),
         "quarantine": step.quarantine_location or None,
     }
 

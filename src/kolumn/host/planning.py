@@ -12,7 +12,7 @@ from kolumn.contract import messages as m
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.host import requests as wanted
 from kolumn.host.addresses import address_of, bare_type, prefixed_type
-from kolumn.host.configuration import Configuration, schemas
+from kolumn.host.configuration import Configuration
 from kolumn.host.providers import Client, Fleet, PlanReply
 from kolumn.host.requests import Requests, Scope
 from kolumn.host.results import Change, Review
@@ -99,7 +99,7 @@ def plan(configuration: Configuration, state: State, fleet: Fleet, options: Opti
     if review.changes or project.policies:
         from kolumn.host.policies.evaluation import judge
 
-        review = judge(review, project, schemas)
+        review = judge(review, project, configuration.schemas)
     return ProjectPlan(
         requests=requests,
         providers=tuple(answer.plan for answer in answers),

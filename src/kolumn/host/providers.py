@@ -17,15 +17,26 @@ from kolumn.contract import messages as m
 from kolumn.contract.context import Context
 from kolumn.contract.encoding import Message
 from kolumn.contract.errors import OperationError, Problem, ValidationError
+from kolumn.contract.installed import GROUP, load, names
 from kolumn.contract.provider import Provider
-from kolumn.host import entry_points
 from kolumn.host.sealing import SEAL
+from kolumn.host.supply import InProcess, Supply
 
 if TYPE_CHECKING:
     from kolumn.contract.schema import ProviderSchema
 
-GROUP = "kolumn.providers"
-"""The entry point group a provider package registers its class in."""
+__all__ = [
+    "GROUP",
+    "ApplyReply",
+    "Client",
+    "Fleet",
+    "PlanReply",
+    "load",
+    "names",
+    "settings",
+    "url_variables",
+]
+
 _WHERE = ("url", "host", "path", "database")
 """Settings that say which database is meant; with any of them the environment is not asked."""
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -177,7 +188,7 @@ def _require(success: bool, error: str, function: str, address: str) -> None:
 
 
 class Fleet:
-    """The providers of one project. Each is loaded and configured the first time it is asked for."""
+    """The providers of one project. Each is made and configured the first time it is asked for."""
 
     def __init__(
         self,
@@ -185,7 +196,9 @@ class Fleet:
         environment: Mapping[str, str] = os.environ,
         blocks: Mapping[str, ProviderConfig] = {},
         backups: Path | None = None,
+        supply: Supply | None = None,
     ) -> None:
+        self.supply = InProcess() if supply is None else supply
         self._context = context
         self._environment = environment
         self._blocks = dict(blocks)
@@ -201,11 +214,11 @@ class Fleet:
         client = self._clients.get(address)
         if client is None:
             block = self._blocks.get(address) or self._implicit(address)
-            provider = load(block.type)
+            provider = self.supply.provider(address)
             client = Client(address, provider, self._context)
             self._clients[address] = client
             try:
-                provider.configure(self._context, self._settings(block))
+                provider.configure(self._context, self.supply.complete(self._settings(block)))
             except ValidationError as error:
                 raise _placed(error, block) from error
         return client
@@ -218,8 +231,9 @@ class Fleet:
         return config
 
     def close(self) -> None:
-        """Close every provider."""
+        """Close every provider, and what was started for one that nobody asked for."""
         clients, self._clients = self._clients, {}
+        self.supply.close()  # processes all at once; to close them again does nothing
         for client in clients.values():
             client.close()
 
@@ -236,7 +250,7 @@ class Fleet:
         block = ProviderConfig(type=kind, alias=alias)
         if any(self._environment.get(name) for name in url_variables(block)):
             return block
-        load(kind)  # an unknown provider is the better thing to say
+        self.supply.check(kind)  # an unknown provider is the better thing to say
         inside = f' alias = "{alias}" ' if alias else ""
         wanted = f'provider "{kind}" {{{inside}}}'
         raise ValidationError(
@@ -265,32 +279,6 @@ def settings(block: ProviderConfig, environment: Mapping[str, str]) -> dict[str,
             raise ValidationError("KOLUMN_SAFE_DESTROY must be true or false.", code="invalid_environment")
         config["safe_destroy"] = said in _TRUE
     return config
-
-
-def names() -> tuple[str, ...]:
-    """Return the names of all installed providers, sorted."""
-    return tuple(sorted(entry_points.find(GROUP)))
-
-
-def load(name: str) -> Provider:
-    """Return a new, unconfigured provider. Raises ValidationError when none of that name is installed."""
-    installed = entry_points.find(GROUP)
-    if name not in installed:
-        known = ", ".join(sorted(installed)) or "none"
-        raise ValidationError(
-            f'There is no provider "{name}". Installed: {known}. A provider comes with its package, '
-            f"e.g. `pip install 'kolumn[{name}]'`.",
-            code="unknown_provider",
-        )
-    try:
-        provider: Provider = entry_points.load(installed[name])()
-    except (ImportError, AttributeError) as error:
-        raise ValidationError(
-            f"Provider {name} cannot be loaded: {error}. Install what it needs: pip install "
-            f"'kolumn[{name}]'.",
-            code="provider_not_installed",
-        ) from error
-    return provider
 
 
 def _variable(text: str) -> str:

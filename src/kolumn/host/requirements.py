@@ -56,6 +56,19 @@ def _meets(version: tuple[int, ...], term: str) -> bool:
     return have == want
 
 
+def constraints(project: Project) -> dict[str, str]:
+    """Return the version constraint of each required provider, empty where there is none."""
+    return {
+        name: str(demand.get("version", "") if isinstance(demand, Mapping) else demand or "")
+        for name, demand in project.required_providers.items()
+    }
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, for comparing; what follows - or + does not count."""
+    return _numbers(version)
+
+
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version.partition("+")[0].partition("-")[0]))
 

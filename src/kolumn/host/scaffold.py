@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kolumn.contract.errors import ValidationError
 from kolumn.host.importing import write_files
+
+if TYPE_CHECKING:
+    from kolumn.host.supply import Supply
 
 _SQLITE = {
     "main.kl": """\
@@ -65,15 +69,16 @@ provider "{name}" {{
 """
 
 
-def scaffold(folder: Path, provider: str) -> tuple[str, ...]:
+def scaffold(folder: Path, provider: str, supply: Supply | None = None) -> tuple[str, ...]:
     """Write a project for `provider` into `folder` and return the paths written.
 
     Raises ValidationError rather than overwrite anything, and for a provider that is not installed.
     """
     from kolumn.config.project import ProviderConfig
-    from kolumn.host.providers import load, url_variables
+    from kolumn.host.providers import url_variables
+    from kolumn.host.supply import InProcess
 
-    load(provider)
+    (InProcess() if supply is None else supply).check(provider)
     files = _SQLITE
     if provider != "sqlite":
         variable = url_variables(ProviderConfig(type=provider))[-1]

@@ -13,7 +13,7 @@ from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.schema import ObjectType, singular
 from kolumn.host.addresses import bare_type
 from kolumn.host.configuration import Configuration, check
-from kolumn.host.providers import load
+from kolumn.host.supply import InProcess, Supply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +28,14 @@ class Checked:
 
 
 def validate(
-    folder: Path, variables: tuple[tuple[str, str], ...], environment: Mapping[str, str] = os.environ
+    folder: Path,
+    variables: tuple[tuple[str, str], ...],
+    environment: Mapping[str, str] = os.environ,
+    supply: Supply | None = None,
 ) -> Checked:
     """Check a folder. Raises ValidationError with every fault and its place."""
-    configuration = check(folder, variables, environment)
+    supply = InProcess() if supply is None else supply
+    configuration = check(folder, variables, environment, supply)
     project = configuration.project
     problems: list[Problem] = []
     schemas: dict[str, dict[str, ObjectType]] = {}
@@ -39,7 +43,7 @@ def validate(
         provider = resource.provider.partition(".")[0]
         if provider not in schemas:
             schemas[provider] = {
-                each.name: each.config_schema for each in load(provider).schema().resource_types
+                each.name: each.config_schema for each in supply.schema(provider).resource_types
             }
         problems += _faults(resource, schemas[provider], configuration)
     try:

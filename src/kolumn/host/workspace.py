@@ -26,6 +26,7 @@ from kolumn.host.planning import Options, ProjectPlan, ProviderPlan, plan
 from kolumn.host.providers import Fleet
 from kolumn.host.results import Applied
 from kolumn.host.state import State
+from kolumn.host.supply import InProcess, Processes, Supply
 
 if TYPE_CHECKING:
     from kolumn.host.planfile import SavedPlan
@@ -39,6 +40,8 @@ class Arguments:
     variables: tuple[tuple[str, str], ...] = ()
     """(`var`, `name=value`) and (`var-file`, path), in order; later ones win."""
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    in_process: bool = True
+    """Whether providers are classes in this process; else each has a process of its own."""
 
 
 class Workspace:
@@ -51,9 +54,14 @@ class Workspace:
         self.context = context
         self.folder = arguments.folder
         self._command = command
+        self._reason = ""
+        """Why policies do not count, for the audit trails; empty where all do."""
         self.backend: Backend = LocalBackend(arguments.folder)
         backups = (arguments.folder / ".kolumn" / "backups").absolute()
-        self.fleet = Fleet(context, arguments.environment, backups=backups)
+        supply: Supply = InProcess(arguments.folder)
+        if not arguments.in_process:
+            supply = Processes(arguments.folder, arguments.environment)
+        self.fleet = Fleet(context, arguments.environment, backups=backups, supply=supply)
 
     @cached_property
     def configuration(self) -> Configuration:
@@ -114,7 +122,7 @@ class Workspace:
     def overrule(self, plan: ProjectPlan, policies: Sequence[str], reason: str) -> ProjectPlan:
         """Return a plan in which some policies do not count, for a reason. Raises ValidationError.
 
-        What is written of the state from now on says so in its history.
+        What is written of the state from now on says so in its history, and so do the audit trails.
         """
         from kolumn.host.policies.evaluation import overrule
 
@@ -123,7 +131,7 @@ class Workspace:
             said = next((each.overridden for each in review.violations if each.overridden), "")
             names = ", ".join(dict.fromkeys(each.policy for each in review.violations if each.overridden))
             if names:
-                self.ledger.reason = f"{self._command} against {names}: {said}"
+                self.ledger.reason = self._reason = f"{self._command} against {names}: {said}"
         return dataclasses.replace(plan, review=review)
 
     def refuse_denied(self, plan: ProjectPlan) -> None:
@@ -163,6 +171,7 @@ class Workspace:
             self.context,
             keep_partial=keep_partial,
             backup=backup,
+            reason=self._reason,
             announce=announce,
         )
 

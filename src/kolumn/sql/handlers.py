@@ -280,16 +280,7 @@ class TableHandler(SQLHandler[Table]):
             if not self.renames or before._replace(name="") != after._replace(name=""):
                 return [*self._drop(live), *self._create(wanted)]
             renamed = with_table_renamed(live, live, wanted.name, self.normalizer)
-            operations.append(
-                Rename(
-                    subject=before,
-                    before=live,
-                    after=renamed,
-                    target=after,
-                    removes=self.aliases(live),
-                    provides=self.aliases(renamed),
-                )
-            )
+            operations.append(self.renamed(live, renamed))
             live = renamed
         return [*operations, *diff_table(live, wanted, self.normalizer, after)]
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
+from typing import Protocol
 
 from kolumn.contract.context import Context
 from kolumn.engine.metadata import Condition, Row, Scalar, Table
 from kolumn.engine.operations import Statement
 from kolumn.engine.session import Session
-from kolumn.sql.journal import Home
 
 _TYPES = {"name": "VARCHAR(200)", "integer": "BIGINT"}
+
+
+class Home(Protocol):
+    """What tables live in where that is not always there, such as a schema."""
+
+    def make(self, context: Context) -> None:
+        """Make it if it is not there; called within a transaction."""
+
+    def leave(self, context: Context) -> None:
+        """Remove it if it was made for this and is empty; called within a transaction."""
 
 
 class TableMetadata:
@@ -75,14 +85,14 @@ class TableMetadata:
         columns = [each.name for each in table.columns]
         given = [column for column in columns if column not in expressions]
         places = ", ".join(expressions.get(column, self._parameter) for column in columns)
-        text = f"INSERT INTO {self._escaped(table)} ({', '.join(columns)}) VALUES ({places})"
+        text = f"INSERT INTO {self._place_in(table, given)} ({', '.join(columns)}) VALUES ({places})"
         return Statement(text, tuple(row.get(column) for column in given))
 
     def update(self, context: Context, table: Table, values: Row, where: Sequence[Condition]) -> None:
         """Change rows."""
         setting = ", ".join(f"{column} = {self._parameter}" for column in values)
         clause, parameters = self._where(where)
-        text = f"UPDATE {self._escaped(table)} SET {setting}{clause}"
+        text = f"UPDATE {self._place_in(table, values)} SET {setting}{clause}"
         self._session.run(context, [Statement(text, (*values.values(), *parameters))])
 
     def delete(self, context: Context, table: Table, where: Sequence[Condition]) -> None:
@@ -92,8 +102,7 @@ class TableMetadata:
     def deletion(self, table: Table, where: Sequence[Condition]) -> Statement:
         """Return the DELETE of rows."""
         clause, parameters = self._where(where)
-        place = self._escaped(table) if parameters else self._place(table.name)
-        return Statement(f"DELETE FROM {place}{clause}", parameters)
+        return Statement(f"DELETE FROM {self._place_in(table, parameters)}{clause}", parameters)
 
     def select(
         self,
@@ -110,8 +119,7 @@ class TableMetadata:
             return []
         columns = [each.name for each in table.columns]
         clause, parameters = self._where(where)
-        place = self._escaped(table) if parameters else self._place(table.name)
-        text = f"SELECT {', '.join(columns)} FROM {place}{clause}"
+        text = f"SELECT {', '.join(columns)} FROM {self._place_in(table, parameters)}{clause}"
         if order:
             direction = " DESC" if descending else ""
             text += " ORDER BY " + ", ".join(f"{column}{direction}" for column in order)
@@ -126,9 +134,10 @@ class TableMetadata:
         tests = " AND ".join(f"{each.column} {each.operator} {self._parameter}" for each in conditions)
         return f" WHERE {tests}", tuple(each.value for each in conditions)
 
-    def _escaped(self, table: Table) -> str:
-        """Return the place for a text with parameters."""
-        return self._escape(self._place(table.name))
+    def _place_in(self, table: Table, parameters: Sized) -> str:
+        """Return the table's place as a text with these parameters has it."""
+        place = self._place(table.name)
+        return self._escape(place) if parameters else place
 
     def _escape(self, text: str) -> str:
         """Return a text with percent signs doubled where the driver marks parameters with them."""

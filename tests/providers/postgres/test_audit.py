@@ -92,15 +92,15 @@ def test_steps_outside_of_transactions_are_noted_as_well(server: postgres.Server
 
 
 def test_what_is_undone_is_noted(server: postgres.Server) -> None:
-    unique = {**INDEX, "config": {**INDEX["config"], "unique": True}}
+    failing = {**INDEX, "config": {**INDEX["config"], "columns": [{"expression": "(1 / id)"}]}}
     with database(server) as mine, mine.kolumn() as client:
         client.apply(TABLE)
-        mine.run("INSERT INTO t VALUES (1), (1)")
+        mine.run("INSERT INTO t VALUES (0)")
         first = {**MORE, "name": "u"}
         answer = client.call(
             "Apply",
             {
-                "resources": [TABLE, first, {**unique, "depends_on": ["table u"]}],
+                "resources": [TABLE, first, {**failing, "depends_on": ["table u"]}],
                 "options": {"online": True},
             },
         )

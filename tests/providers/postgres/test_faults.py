@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from kolumn.contract.errors import ConnectionError, KolumnError, OperationError, PermissionError
+from kolumn.engine.journal import journal_of
 from kolumn.providers.postgres.connection.session import PostgresSession
 from tests.providers.postgres.sessions import FOREVER, Other, S, backend, in_thread, opened, run_in_one
 from tests.servers.postgres import Server
@@ -237,9 +238,10 @@ class TestRights:
 
     def test_the_metadata_schema_may_not_be_made(self, database: str, role: str) -> None:
         with opened(database.replace("postgres@", f"{role}@")) as session:
-            assert session.journal is not None
+            journal = journal_of(session)
+            assert journal is not None
             with pytest.raises(PermissionError, match="metadata_schema"):
-                session.journal.begin(FOREVER, "a", ["create t"])
+                journal.begin(FOREVER, "a", ["create t"])
 
 
 class TestConnecting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kolumn.engine.journal import journal_of
 from kolumn.providers.postgres.connection.session import PostgresSession
 from tests.providers.postgres.sessions import (
     FOREVER,
@@ -16,14 +17,14 @@ class TestJournal:
     @pytest.mark.parametrize("schema", ["kolumn", "Kol\"umn % 'notes'"])
     def test_it_leaves_nothing_behind(self, database: str, other: Other, schema: str) -> None:
         with opened(database, metadata_schema=schema) as session:
-            journal = session.journal
+            journal = journal_of(session)
             assert journal is not None
             assert journal.unfinished(FOREVER) == ()
             journal.begin(FOREVER, "a", ["create t", "create i", "drop u"])
             journal.note(FOREVER, "a", 1, 2, "done")
             journal.note(FOREVER, "a", 3, 3, "started")
         with opened(database, metadata_schema=schema) as session:
-            journal = session.journal
+            journal = journal_of(session)
             assert journal is not None
             found = [
                 (each.apply, each.number, each.description, each.status)
@@ -47,7 +48,7 @@ class TestJournal:
     ) -> None:
         if theirs == "before":
             other.execute("CREATE SCHEMA kolumn")
-        journal = session.journal
+        journal = journal_of(session)
         assert journal is not None
         journal.begin(FOREVER, "a", ["create t"])
         if theirs == "since":

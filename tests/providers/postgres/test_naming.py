@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kolumn.providers.postgres.language import naming
 from kolumn.providers.postgres.language.dialect import PostgresDialect
-from kolumn.providers.postgres.language.tokens import quote
+from kolumn.providers.postgres.language.tokens import clip, quote
 from kolumn.sql.model import Check, ForeignKey, KeyPart, PrimaryKey, Unique
 from tests.providers.postgres.sandbox import Sandbox, opened
 from tests.servers.postgres import Server
@@ -24,14 +24,10 @@ def sandbox(server: Server) -> Iterator[Sandbox]:
         yield connection
 
 
-def _cut(name: str) -> str:
-    return name.encode()[:63].decode(errors="ignore")
-
-
 NAMES = st.one_of(
     st.text(st.sampled_from('ab_1é漢😀 A".'), min_size=1, max_size=40),
     st.text(st.sampled_from("aé漢😀"), min_size=15, max_size=63),
-).map(_cut)
+).map(clip)
 
 
 def constraints(sandbox: Sandbox, table: str) -> dict[str, list[str]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from kolumn.contract.errors import OperationError
 from kolumn.providers.postgres import PostgresProvider
 from tests.client import Client, wanted
 from tests.peers.test_postgres_databases import statements
@@ -109,10 +111,10 @@ def test_a_value_of_an_enum(shop: Shop) -> None:
     assert entry["name"] == "mood (former definition)"
     shop.restore_all()
     assert shop.look() == before
-    error = shop.client.call(
-        "Apply", {"resources": [wanted("enum", "mood", {"name": "mood", "values": ["sad"]})]}
-    )
-    assert not error["success"], "rows have the others"
+    with pytest.raises(OperationError, match="which enum mood is to lose"):
+        shop.client.call(
+            "Apply", {"resources": [wanted("enum", "mood", {"name": "mood", "values": ["sad"]})]}
+        )
     assert shop.look() == before
 
 
@@ -124,6 +126,18 @@ def test_a_type_that_what_waits_has_columns_of(shop: Shop) -> None:
         wanted("function", "next_code()", {}, "delete"),
     )
     assert not shop.client.call("ReadResource", {"resource_type": "enum", "name": "mood"})["exists"]
+    shop.restore_all()
+    assert shop.look() == before
+
+
+def test_what_waits_says_so_where_it_is_in_the_way(shop: Shop) -> None:
+    before = shop.look()
+    shop.client.apply(wanted("table", "person", {}, "delete"))
+    (entry,) = shop.client.done("ListQuarantine")["entries"]
+    fewer = {"name": "mood", "values": ["sad", "ok", "happy"]}
+    applied = shop.client.call("Apply", {"resources": [wanted("enum", "mood", fewer)]})
+    assert not applied["success"]
+    assert f"kolumn quarantine restore {entry['id']}" in json.dumps(applied)
     shop.restore_all()
     assert shop.look() == before
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.command import SOAK
+from tests.command import ONLY_IN_SOAK
 from tests.providers.postgres import table_cases
 from tests.providers.postgres.evolution import both_ways
 from tests.providers.postgres.table_cases import Case
@@ -29,7 +29,7 @@ def test_a_group_of_tables(server: postgres.Server, group: str) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.skipif(not SOAK, reason="KOLUMN_SOAK is not set; run `make soak`")
+@ONLY_IN_SOAK
 @pytest.mark.parametrize("case", ALL)
 def test_a_table_alone(server: postgres.Server, case: Case) -> None:
     if case.since > server.version:

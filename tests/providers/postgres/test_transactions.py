@@ -30,7 +30,10 @@ def test_steps_with_short_locks_run_inside_as_well(server: postgres.Server) -> N
         client.apply(wish, online=True)
         client.done("CommitTransaction")
         assert client.plan(wish)["execution_order"] == []
-        assert base.one("SELECT count(*) FROM pg_namespace WHERE nspname = 'kolumn'") == 0
+        assert (
+            base.one("SELECT count(*) FROM pg_tables WHERE (schemaname, tablename) = ('kolumn', 'journal')")
+            == 0
+        )
 
 
 def test_isolation_is_what_was_asked_for(server: postgres.Server) -> None:

@@ -48,7 +48,7 @@ def _import(arguments: argparse.Namespace, console: Console, context: Context) -
     from kolumn.host.providers import Fleet
 
     out = arguments.out or arguments.chdir
-    with Fleet(context) as fleet:
+    with options.supplied(arguments) as supply, Fleet(context, supply=supply) as fleet:
         imported = import_database(
             arguments.provider,
             out,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from kolumn.cli import options
 from kolumn.cli.console import Console
 
 
@@ -18,7 +19,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Write the project."""
     from kolumn.host.scaffold import scaffold
 
-    files = scaffold(arguments.chdir, arguments.provider)
+    with options.supplied(arguments) as supply:
+        files = scaffold(arguments.chdir, arguments.provider, supply)
     if console.json:
         console.document({"provider": arguments.provider, "files": list(files)})
         return 0

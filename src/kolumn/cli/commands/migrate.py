@@ -41,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     new = actions.add_parser("new", help="write what `kolumn plan` shows to files")
     new.add_argument("name", metavar="NAME", help="what it is about, for the name of the file")
     options.add_planning_options(new)
+    options.add_policy_options(new)
     status = actions.add_parser("status", help="compare the files with what the database remembers")
     status.add_argument("--exit-code", action="store_true", help="exit 2 when something waits")
     plan = actions.add_parser("plan", help="show what apply would run")
@@ -117,6 +118,8 @@ def _new(workspace: Workspace, arguments: argparse.Namespace, console: Console) 
     from kolumn.host.migrations.writing import write
 
     plan = workspace.plan(options.planning_options(arguments))
+    plan = workspace.overrule(plan, arguments.override_policy, arguments.reason)
+    workspace.refuse_denied(plan)
     written = write(workspace, plan, arguments.name, arguments.directory)
     if console.json:
         console.document(

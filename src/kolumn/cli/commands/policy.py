@@ -43,7 +43,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     if arguments.action == "test":
         return _test(arguments, console)
-    found = inventory.policies(arguments.chdir, tuple(arguments.variables))
+    with options.supplied(arguments) as supply:
+        found = inventory.policies(arguments.chdir, tuple(arguments.variables), supply=supply)
     if arguments.action == "explain":
         entry = inventory.one(found, arguments.name)
         if console.json:
@@ -65,7 +66,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 def _test(arguments: argparse.Namespace, console: Console) -> int:
     from kolumn.host.policies.inventory import rejudged
 
-    review = rejudged(arguments.planfile, arguments.chdir, tuple(arguments.variables))
+    with options.supplied(arguments) as supply:
+        review = rejudged(arguments.planfile, arguments.chdir, tuple(arguments.variables), supply=supply)
     if console.json:
         from kolumn.host.plan_document import violation_document
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
+from kolumn.cli import options
 from kolumn.cli.console import Console
 from kolumn.cli.render.values import value_text
 from kolumn.contract.schema import AttributeSchema, ObjectType, ResourceTypeDefinition
@@ -26,7 +27,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Show the schema."""
     from kolumn.host.inventory import schema_of
 
-    schema = schema_of(arguments.provider, arguments.type)
+    with options.supplied(arguments) as supply:
+        schema = schema_of(arguments.provider, arguments.type, supply)
     if console.json:
         from kolumn.cli.render.documents import plain
 

@@ -25,7 +25,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Check and say so."""
     from kolumn.host.validation import validate
 
-    checked = validate(arguments.chdir, tuple(arguments.variables))
+    with options.supplied(arguments) as supply:
+        checked = validate(arguments.chdir, tuple(arguments.variables), supply=supply)
     if console.json:
         console.document(
             {

@@ -24,10 +24,11 @@ class Recorder:
     resource, in the transaction that changes it. `Apply`, which is about many, ends with an entry of its own.
     """
 
-    def __init__(self, trail: Trail, session: Session, function: str) -> None:
+    def __init__(self, trail: Trail, session: Session, function: str, reason: str = "") -> None:
         self._trail = trail
         self._session = session
         self._function = function
+        self._reason = reason
         self._call = new_call()
         self._head = NOTHING
         self._written = NOTHING
@@ -169,12 +170,15 @@ class Recorder:
         counts: dict[str, int] = defaultdict(int)
         for change in self._changes.values():
             counts[change.action] += 1
+        after: dict[str, Any] = {"changes": dict(counts)} if counts else {}
+        if self._reason:
+            after["reason"] = self._reason
         return Entry(
             function=self._function,
             action="apply",
             outcome=outcome,
             duration=0 if outcome == "started" else duration,
             fingerprint=self._plan.fingerprint,
-            after={"changes": dict(counts)} if counts else {},
+            after=after,
             **more,
         )

@@ -23,7 +23,7 @@ from kolumn.engine.audit.chain import HEAD, NOTHING, TRAIL, Fault, Head, Verific
 from kolumn.engine.metadata import Condition, Metadata, Scalar
 from kolumn.engine.operations import Statement
 from kolumn.engine.session import Session
-from kolumn.engine.state import StateStore
+from kolumn.engine.state.store import StateStore
 
 Outcome = Literal["started", "partial", "succeeded", "failed", "undone"]
 """`started`: the intent, before anything runs; `partial`: stands, and more of the same resource follows."""
@@ -32,7 +32,7 @@ _ANCHOR = "audit"
 """Where in the state's metadata the head is kept: `{"trail": ..., "entries": ..., "hash": ...}`."""
 _NAME = "trail"
 """The key of the head's only row."""
-_CHECKED = 200
+_CHECKED = 10_000
 """How many of the last entries are verified before something new is written."""
 _PAGE = 2000
 _KEY = re.compile(r'"([^"]*)":')

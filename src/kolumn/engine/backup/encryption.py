@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from kolumn.contract.errors import StateError, ValidationError
+from kolumn.contract.errors import StateError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -102,19 +102,6 @@ def _bound(place: bytes, last: bool) -> bytes:
 
 def _cipher(key: bytes, place: str) -> AESGCM:
     """Return the cipher of one file: each has a key of its own, so that no nonce is used twice."""
-    require()
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     return AESGCM(hmac.new(key, b"kolumn file\0" + place.encode(), hashlib.sha256).digest())
-
-
-def require() -> None:
-    """Raise ValidationError `missing_package` where the package is not installed."""
-    try:
-        import cryptography  # noqa: F401 - whether it is there
-    except ImportError as error:
-        raise ValidationError(
-            "backups are to be encrypted (backup_key), which needs the package cryptography: "
-            "pip install 'kolumn[encryption]'.",
-            code="missing_package",
-        ) from error

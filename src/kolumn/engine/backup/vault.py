@@ -76,7 +76,6 @@ class Vault:
         )
         key = None
         if self._settings.key:
-            encryption.require()
             salt = secrets.token_bytes(16)
             key = encryption.derive(self._settings.key.reveal().encode(), salt)
             header = msgspec.structs.replace(
@@ -168,7 +167,6 @@ class Vault:
                 f"backup {found.name} is encrypted: set backup_key, or KOLUMN_BACKUP_KEY.",
                 code="missing_backup_key",
             )
-        encryption.require()
         return encryption.derive(self._settings.key.reveal().encode(), bytes.fromhex(found.encryption.salt))
 
     def _faults(self, found: Manifest, path: Path) -> Iterator[str]:

@@ -45,6 +45,11 @@ def is_new(change: Change) -> bool:
     return change.action == "create"
 
 
+def is_set_aside(change: Change) -> bool:
+    """Whether what the change removes waits in quarantine."""
+    return any(step.quarantine_location for step in change.steps)
+
+
 def difference(change: Change, path: str) -> Difference | None:
     """Return what changes of one attribute, None where nothing does."""
     return next((each for each in change.differences if each.path == path), None)

@@ -13,10 +13,11 @@ import msgspec
 from kolumn.config.configuration import files_of
 from kolumn.config.project import Project
 from kolumn.contract.errors import Problem, ValidationError
-from kolumn.host.configuration import check, schemas
+from kolumn.host.configuration import check
 from kolumn.host.policies import in_force
 from kolumn.host.policies.in_force import BuiltIn, OwnRule
 from kolumn.host.results import Review, Severity
+from kolumn.host.supply import Supply
 
 OWN = "This project"
 """The group of the project's own rules."""
@@ -46,13 +47,18 @@ class PolicyEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def policies(
-    folder: Path, variables: tuple[tuple[str, str], ...], environment: Mapping[str, str] = os.environ
+    folder: Path,
+    variables: tuple[tuple[str, str], ...],
+    environment: Mapping[str, str] = os.environ,
+    supply: Supply | None = None,
 ) -> list[PolicyEntry]:
     """Return the policies of the project in `folder`, its own first; in another folder the built-in ones.
 
     Asks no database. Raises ValidationError with every fault of the configuration.
     """
-    project = check(folder, variables, environment).project if files_of(folder) else Project(str(folder))
+    project = Project(str(folder))
+    if files_of(folder):
+        project = check(folder, variables, environment, supply).project
     found = in_force.of(project)
     own = [_own(each) for each in found.own]
     return own + [_built_in(each) for each in found.builtin]
@@ -73,6 +79,7 @@ def rejudged(
     folder: Path,
     variables: tuple[tuple[str, str], ...],
     environment: Mapping[str, str] = os.environ,
+    supply: Supply | None = None,
 ) -> Review:
     """Return the plan of a plan file with what the policies of the project in `folder` say of it now.
 
@@ -82,8 +89,9 @@ def rejudged(
     from kolumn.host.policies.evaluation import judge
 
     saved = plans.read(planfile)
-    project = check(folder, (*saved.variables, *variables), environment).project
-    return judge(msgspec.structs.replace(saved.review, violations=()), project, schemas)
+    configuration = check(folder, (*saved.variables, *variables), environment, supply)
+    review = msgspec.structs.replace(saved.review, violations=())
+    return judge(review, configuration.project, configuration.schemas)
 
 
 def document(entry: PolicyEntry) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kolumn.contract.errors import Problem, ValidationError
-from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import NOTHING, Create, Drop, Operation, Statement, Step
+from kolumn.engine.planning.consequences import Brought
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rows import RowSet
 from kolumn.engine.validation import Question

@@ -90,7 +90,7 @@ class PostgresCatalog:
             queries.update(handler.queries(server))
         names = list(queries)
         with self._session.read(context) as fetch:
-            found = fetch.fetch_many([self._shown(queries[name]) for name in names])
+            found = fetch.fetch_many([self._shown(queries[name]) for name in names], again=True)
         return Reading.of(server, dict(zip(names, found, strict=True)))
 
     def _dependents(

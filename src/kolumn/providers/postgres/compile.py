@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import NOTHING, Alter, Create, Drop, Operation, Statement, Step
+from kolumn.engine.planning.consequences import Brought
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rows import RowSet
 from kolumn.engine.validation import Question
@@ -94,7 +94,7 @@ class PostgresCompiler:
                 changing[each.subject] = changing.get(each.subject, NOTHING) | each.provides
             elif isinstance(each, Alter):
                 for name in self._names(each):
-                    changing[name] = changing.get(name, NOTHING) | {_changed(name)}
+                    changing[name] = changing.get(name, NOTHING) | {name.moment("changed")}
         found = [
             self._informed(each, standing.get(each.subject, ()), changing, freed.get(each.subject, NOTHING))
             for each in operations
@@ -159,7 +159,7 @@ class PostgresCompiler:
                     used = self._handlers[operation.subject.type].uses(operation.after) - own
                     used |= operation.releases - own
                     requires = NOTHING.union(*(changing.get(ref, NOTHING) for ref in used))
-                    provides = frozenset(map(_changed, self._names(operation)))
+                    provides = frozenset(name.moment("changed") for name in self._names(operation))
                 return dataclasses.replace(
                     operation,
                     releases=operation.releases | releases,
@@ -226,11 +226,6 @@ def _defaults_last(operations: list[Operation]) -> list[Operation]:
                 guesses=found[at].guesses | (created - found[at].requires),
             )
     return found
-
-
-def _changed(name: Ref) -> Ref:
-    """Return a ref for the moment when an object has been changed in place."""
-    return name._replace(type=f"changed {name.type}")
 
 
 def _statements(texts: Iterator[str | Statement]) -> tuple[Statement, ...]:

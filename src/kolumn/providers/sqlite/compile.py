@@ -10,8 +10,8 @@ from contextlib import closing
 from typing import Any
 
 from kolumn.contract.errors import Problem, ValidationError
-from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement, Step
+from kolumn.engine.planning.consequences import Brought
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rows import RowSet
 from kolumn.engine.validation import Question

@@ -15,20 +15,18 @@ from urllib.parse import quote as percent
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ConnectionError, KolumnError, OperationError, PermissionError
-from kolumn.engine import holding
-from kolumn.engine.holding import HeldLocks
-from kolumn.engine.journal import Journal
 from kolumn.engine.metadata import Metadata, Table
 from kolumn.engine.operations import Create, Rename, Statement, Step
 from kolumn.engine.rows import RowStore
 from kolumn.engine.session import Capabilities, Identity
+from kolumn.engine.transactions import holding
+from kolumn.engine.transactions.holding import HeldLocks
 from kolumn.providers.sqlite import locks
 from kolumn.providers.sqlite.faults import is_busy, translate
 from kolumn.providers.sqlite.inspection import compile_all, violations
 from kolumn.providers.sqlite.rows import SQLiteRows, text_or_bytes
 from kolumn.providers.sqlite.settings import SQLiteSettings
 from kolumn.providers.sqlite.tokens import fold, quote
-from kolumn.sql.journal import TableJournal
 from kolumn.sql.metadata import TableMetadata
 
 R = TypeVar("R")
@@ -82,8 +80,6 @@ class SQLiteSession:
             isolation_levels=ISOLATION_LEVELS,
             savepoints=True,
         )
-        exists = Statement("SELECT 1 FROM sqlite_schema WHERE name = 'kolumn_journal'")
-        self.journal: Journal | None = TableJournal(self, "kolumn_journal", parameter="?", exists=exists)
         self.rows: RowStore | None = SQLiteRows(self)
         self.metadata: Metadata | None = TableMetadata(
             self,

@@ -10,6 +10,7 @@ from kolumn.host.policies.facts import (
     added_columns,
     column_changes,
     dropped_columns,
+    is_set_aside,
     kind,
     rows_text,
 )
@@ -22,7 +23,8 @@ _GROUP = "Data loss"
 @rule(
     _GROUP,
     kinds=("table",),
-    why="The rows are gone; a rollback of the change brings back the table, not what was in it.",
+    why="Whoever still uses the table fails at once. Its rows wait in quarantine until its time is over; where "
+    "`safe_destroy` is off they are gone.",
     instead="Stop using the table first and rename it; drop it when nothing has missed it for a while. Or keep it in "
     "the database and forget it: `kolumn state rm ADDRESS`, then delete its block.",
 )
@@ -31,19 +33,25 @@ def drop_table(_facts: Facts, change: Change, _options: Mapping[str, Any]) -> It
     if change.action in ("delete", "replace"):
         rows = next((step.rows for step in change.steps), None)
         again = " and created anew, empty" if change.action == "replace" else ""
-        yield Finding(f"the table is dropped{again}, with {rows_text(rows)}")
+        how = "set aside in quarantine" if is_set_aside(change) else "dropped"
+        yield Finding(f"the table is {how}{again}, with {rows_text(rows)}")
 
 
 @rule(
     _GROUP,
     kinds=("table",),
-    why="The values are gone, and code that still names the column fails the moment it is.",
+    why="Code that still names the column fails at once. Its values wait in quarantine until its time is over; where "
+    "`safe_destroy` is off they are gone.",
     instead="Release code that does not use the column first. Then drop it, in a change of its own.",
 )
 def drop_column(_facts: Facts, change: Change, _options: Mapping[str, Any]) -> Iterator[Finding]:
     """A column is dropped."""
     for column in dropped_columns(change):
-        values = "" if column.get("generated") else " with all its values"
+        values = " with all its values"
+        if column.get("generated"):
+            values = ""
+        elif is_set_aside(change):
+            values = "; its values are set aside in quarantine"
         yield Finding(f"column {column['name']} is dropped{values}")
 
 
@@ -57,14 +65,11 @@ def narrower_type(_facts: Facts, change: Change, _options: Mapping[str, Any]) ->
     """A column gets a type that not every old value fits."""
     retyped = column_changes(change, "type")
     for step in change.steps:
-        for risk in step.risks:
-            if risk.kind not in ("data_loss", "conversion", "may_fail") or risk.message.startswith("drops "):
-                continue
-            named = next((each for each in retyped if f"{each.column}," in risk.message), None) or next(
-                (each for each in retyped if f"{each.column}:" in risk.message), None
-            )
-            if named is not None:
-                yield Finding(risk.message)
+        risky = [risk.message for risk in step.risks if risk.kind in ("data_loss", "conversion", "may_fail")]
+        for message in (*risky, *step.cleared):
+            named = any(f"{each.column}," in message or f"{each.column}:" in message for each in retyped)
+            if named and not message.startswith("drops "):
+                yield Finding(message)
 
 
 @rule(

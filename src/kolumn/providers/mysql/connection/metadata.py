@@ -8,7 +8,6 @@ from kolumn.engine.metadata import Table
 from kolumn.engine.operations import Statement
 from kolumn.engine.session import Session
 from kolumn.providers.mysql.language.tokens import literal, quote
-from kolumn.sql.journal import TableJournal
 from kolumn.sql.metadata import TableMetadata
 
 
@@ -43,17 +42,6 @@ class MetadataDatabase:
         )
         if self._session.query(context, Statement(text, (self._name,))):
             self._session.run(context, [Statement(f"DROP DATABASE IF EXISTS {quote(self._name)}")])
-
-
-def mysql_journal(session: Session, database: str) -> TableJournal:
-    """Return the journal kept in the table `journal` of `database`."""
-    return TableJournal(
-        session,
-        f"{quote(database)}.`journal`",
-        parameter="%s",
-        exists=_exists(database, "journal"),
-        home=MetadataDatabase(session, database),
-    )
 
 
 def mysql_metadata(session: Session, database: str) -> TableMetadata:

@@ -16,16 +16,15 @@ from dataclasses import dataclass
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError
-from kolumn.engine import holding
-from kolumn.engine.holding import HeldLocks
-from kolumn.engine.journal import Journal
 from kolumn.engine.metadata import Metadata
 from kolumn.engine.operations import Statement, Step
 from kolumn.engine.rows import RowStore
 from kolumn.engine.session import Capabilities, Identity
+from kolumn.engine.transactions import holding
+from kolumn.engine.transactions.holding import HeldLocks
 from kolumn.providers.mysql.connection import faults
 from kolumn.providers.mysql.connection.connections import Connections
-from kolumn.providers.mysql.connection.metadata import mysql_journal, mysql_metadata
+from kolumn.providers.mysql.connection.metadata import mysql_metadata
 from kolumn.providers.mysql.connection.rows import MySQLRows
 from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.connection.settings import MySQLSettings
@@ -63,7 +62,6 @@ class MySQLSession:
         self._thread = threading.local()
         self._held: _Held | None = None
         self.rows: RowStore | None = MySQLRows(self)
-        self.journal: Journal | None = mysql_journal(self, settings.metadata)
         self.metadata: Metadata | None = mysql_metadata(self, settings.metadata)
         self.queries_sent = 0
         """Statements sent so far."""

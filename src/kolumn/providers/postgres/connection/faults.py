@@ -41,6 +41,11 @@ _GRANT_HINT = (
     "Only its owner, and who has a privilege with grant option, can grant or revoke it (setting role)."
 )
 
+_POOLED = _Meaning(
+    ConnectionError,
+    "connection_pooler",
+    "A pooler that hands out connections per statement stands between: connect to the server itself.",
+)
 _STATES: Mapping[str, _Meaning] = {
     "01006": _Meaning(PermissionError, "not_revoked", _GRANT_HINT),
     "01007": _Meaning(PermissionError, "not_granted", _GRANT_HINT),
@@ -75,11 +80,7 @@ _STATES: Mapping[str, _Meaning] = {
     "25P04": _Meaning(
         ConnectionError, "connection_lost", "The server limits transactions: transaction_timeout."
     ),
-    "26000": _Meaning(
-        ConnectionError,
-        "connection_pooler",
-        "A pooler that hands out connections per statement stands between: connect to the server itself.",
-    ),
+    "26000": _POOLED,
     "28000": _Meaning(
         PermissionError, "login_refused", "Check username, ssl_mode and the server's pg_hba.conf."
     ),
@@ -95,6 +96,7 @@ _STATES: Mapping[str, _Meaning] = {
     ),
     "42501": _Meaning(PermissionError, "denied", "Grant the privilege, or act as the owner (setting role)."),
     "42601": _Meaning(OperationError, "syntax_error"),
+    "42P05": _POOLED,
     "42622": _Meaning(OperationError, "name_too_long", "Names have 63 bytes at most."),
     "42701": _Meaning(OperationError, "duplicate_column"),
     "42702": _Meaning(OperationError, "ambiguous_column", "Write the table's name before the column's."),
@@ -279,6 +281,10 @@ class Report:
         return self.state.startswith("08") or self.state in _LOST_STATES
 
 
+_IN_QUARANTINE = re.compile(r"_quarantine_([0-9a-f]{10})\b")
+"""Finds the ids of entries in the names of their schemas (see `providers.postgres.quarantine.prefix`)."""
+
+
 def translate(report: Report, context: Context, statement: Statement | None = None) -> KolumnError:
     """Return an error of the server as one of the five categories; `statement` is what was being run."""
     if report.state == "57014":
@@ -295,8 +301,8 @@ def translate(report: Report, context: Context, statement: Statement | None = No
     details = _details(report, statement)
     if "line" in details:
         said += f" (line {details['line']}, column {details['column']} of the statement)"
-    if meaning.hint:
-        said += f" {meaning.hint}"
+    if hint := _waiting(report) or meaning.hint:
+        said += f" {hint}"
     return meaning.category(said, code=meaning.code, details=details)
 
 
@@ -310,6 +316,18 @@ def _interrupted(report: Report, context: Context, statement: Statement | None) 
         "pg_cancel_backend or a limit of the server.",
         code="interrupted",
         details=_details(report, statement),
+    )
+
+
+def _waiting(report: Report) -> str:
+    """Return what to do where what waits in quarantine is in the way, empty where nothing of it is."""
+    entries = list(dict.fromkeys(_IN_QUARANTINE.findall(report.detail))) if report.state == "2BP01" else []
+    if not entries:
+        return ""
+    ids = " ".join(entries)
+    return (
+        f"What waits in quarantine needs it: bring that back first (kolumn quarantine restore {ids}) or let it go for "
+        f"good (kolumn quarantine purge {ids} --force)."
     )
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError
-from kolumn.engine import holding
-from kolumn.engine.holding import HeldLocks
 from kolumn.engine.operations import Statement
+from kolumn.engine.transactions import holding
+from kolumn.engine.transactions.holding import HeldLocks
 from kolumn.providers.postgres.connection.work import Scratch, Work
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from kolumn.contract.errors import PermissionError
 from kolumn.engine.metadata import Table
 from kolumn.engine.operations import Statement
 from kolumn.engine.session import Session
-from kolumn.sql.journal import TableJournal
 from kolumn.sql.metadata import TableMetadata
 
 _OURS = "Notes of Kolumn, dropped when it is empty."
@@ -59,13 +58,6 @@ class MetadataSchema:
         """Drop the schema if it was made here and holds nothing."""
         if self._session.query(context, Statement(_IS_LEFT, (self._name, _OURS))):
             self._session.run(context, [Statement(f"DROP SCHEMA {self.quoted}")])
-
-
-def postgres_journal(session: Session, schema: str) -> TableJournal:
-    """Return the journal kept in the table `journal` of `schema`."""
-    home = MetadataSchema(session, schema)
-    exists = _exists(schema, "journal")
-    return TableJournal(session, f"{home.quoted}.journal", parameter="%s", exists=exists, home=home)
 
 
 def postgres_metadata(session: Session, schema: str) -> TableMetadata:

@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING, Any
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ConnectionError, KolumnError, OperationError
 from kolumn.contract.logs import ConnectionLogger
-from kolumn.engine import holding
-from kolumn.engine.holding import HeldLocks
-from kolumn.engine.journal import Journal
 from kolumn.engine.metadata import Metadata
 from kolumn.engine.operations import Statement, Step
 from kolumn.engine.rows import RowStore
 from kolumn.engine.session import Capabilities, Identity
+from kolumn.engine.transactions import holding
+from kolumn.engine.transactions.holding import HeldLocks
 from kolumn.providers.postgres.connection import faults
 from kolumn.providers.postgres.connection.connections import Connections, milliseconds
 from kolumn.providers.postgres.connection.held import ISOLATION_LEVELS, HeldTransaction
-from kolumn.providers.postgres.connection.metadata import postgres_journal, postgres_metadata
+from kolumn.providers.postgres.connection.metadata import postgres_metadata
 from kolumn.providers.postgres.connection.rows import PostgresRows
 from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.connection.settings import PostgresSettings
@@ -84,7 +83,6 @@ class PostgresSession:
         self.queries_sent = 0
         """Queries and statements sent so far, without those that open and close transactions."""
         self.rows: RowStore | None = PostgresRows(self)
-        self.journal: Journal | None = postgres_journal(self, settings.metadata_schema)
         self.metadata: Metadata | None = postgres_metadata(self, settings.metadata_schema)
 
     @property

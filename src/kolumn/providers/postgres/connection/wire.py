@@ -10,10 +10,12 @@ import re
 import select
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from hashlib import blake2b
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError, ValidationError
@@ -38,6 +40,19 @@ _GRACE = 10.0
 """Seconds a server has to answer a cancellation before its connection is given up."""
 
 _MARK = re.compile(r"%(.?)", re.DOTALL)
+_QUERY = re.compile(r"\s*(?:select|with)\b", re.IGNORECASE)
+
+_prepared: WeakKeyDictionary[Connection[Any], dict[str, bytes]] = WeakKeyDictionary()
+"""The names of the queries that a connection's server has planned, by their texts."""
+
+
+class _Turn(NamedTuple):
+    """What one answer of the server is about."""
+
+    at: int
+    """The number of the statement."""
+    name: bytes = b""
+    """Under which it is prepared; empty where it is run."""
 
 
 def exchange(
@@ -48,6 +63,7 @@ def exchange(
     *,
     together: bool = True,
     in_transaction: bool = False,
+    again: bool = False,
 ) -> None:
     """Run statements and hand their rows to `take`, in order.
 
@@ -55,7 +71,9 @@ def exchange(
     cannot run in a transaction fails. Otherwise there is one round trip for each. In a Statement with
     parameters `%s` stands for a value and `%%` for a percent sign; without, its text is sent as it is.
     Raises the fault of the first statement that failed, the one after those taken; the rest is not run.
-    `in_transaction` is for the words of the error when the connection breaks.
+    `in_transaction` is for the words of the error when the connection breaks. `again` says that the same queries
+    will be asked on this connection again: then the server plans those without parameters once, which takes it
+    longer than running them on a small database.
     """
     if not statements:
         return
@@ -66,7 +84,7 @@ def exchange(
         connection.add_notice_handler(call.heed)
         try:
             if together:
-                call.pipeline(statements)
+                call.pipeline(statements, again=again)
             else:
                 for number, statement in enumerate(statements):
                     context.check()
@@ -152,30 +170,54 @@ class _Exchange:
         if notice.sqlstate in faults.REFUSALS:
             self._refusal = faults.Report(state=notice.sqlstate, message=notice.message_primary or "")
 
-    def pipeline(self, statements: Sequence[Statement]) -> None:
+    def pipeline(self, statements: Sequence[Statement], *, again: bool = False) -> None:
         """Send all statements, then read the result of each."""
         from psycopg.pq import ExecStatus
 
-        at = 0
+        known = _prepared.setdefault(self._connection, {}) if again else None
+        turns: list[_Turn] = []
+        turn = 0
         failure: KolumnError | None = None
         try:
             self._pg.enter_pipeline_mode()
-            for statement in statements:
-                self._send(statement)
+            for at, statement in enumerate(statements):
+                if known is None or statement.parameters or not _QUERY.match(statement.text):
+                    self._send(statement)
+                else:
+                    turns += self._prepare(at, statement.text, known)
+                turns.append(_Turn(at))
             self._pg.pipeline_sync()
             while True:
                 result = self._next()
-                if result is None:  # the end of one statement's results
-                    at += 1
-                elif result.status == ExecStatus.PIPELINE_SYNC:
+                if result is None:  # the end of one turn's results
+                    turn += 1
+                    continue
+                if result.status == ExecStatus.PIPELINE_SYNC:
                     break
-                elif failure is None:
+                at, name = turns[turn]
+                if failure is not None:
+                    continue
+                if name and known is not None and result.status == ExecStatus.COMMAND_OK:
+                    known[statements[at].text] = name
+                else:
                     failure = self._accept(at, statements[at], result)
             self._pg.exit_pipeline_mode()
         except self._broken as error:
-            raise self._lost(error, statements[min(at, len(statements) - 1)], failure) from None
+            at = turns[turn].at if turn < len(turns) else len(statements) - 1
+            raise self._lost(error, statements[at], failure) from None
         if failure is not None:
             raise failure
+
+    def _prepare(self, at: int, text: str, known: Mapping[str, bytes]) -> list[_Turn]:
+        """Send a query by the name it is prepared under, with its text before if the server does not know it yet."""
+        name = known.get(text)
+        if name is not None:
+            self._pg.send_query_prepared(name, None)
+            return []
+        name = f"kolumn_{blake2b(text.encode(), digest_size=12).hexdigest()}".encode()
+        self._pg.send_prepare(name, text.encode())
+        self._pg.send_query_prepared(name, None)
+        return [_Turn(at, name)]
 
     def single(self, number: int, statement: Statement) -> None:
         """Send one statement by itself and read its result."""

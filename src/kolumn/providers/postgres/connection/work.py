@@ -47,7 +47,14 @@ class Work:
         """Whether the connection holds a transaction, or anything else, that was begun."""
         return not self.opening and not self.connection.closed
 
-    def run(self, context: Context, statements: Sequence[Statement], take: Take | None = None) -> None:
+    def run(
+        self,
+        context: Context,
+        statements: Sequence[Statement],
+        take: Take | None = None,
+        *,
+        again: bool = False,
+    ) -> None:
         """Run statements, in one round trip where they are in a transaction (see `wire.exchange`)."""
         context.check()
         opening, self.opening = self.opening, []
@@ -65,12 +72,15 @@ class Work:
             after_opening,
             together=self.in_transaction,
             in_transaction=self.in_transaction,
+            again=again,
         )
 
-    def fetch(self, context: Context, queries: Sequence[Statement]) -> list[list[Row]]:
-        """Return the rows of each query."""
+    def fetch(
+        self, context: Context, queries: Sequence[Statement], *, again: bool = False
+    ) -> list[list[Row]]:
+        """Return the rows of each query; `again` if these will be asked for more often."""
         found: list[list[Row]] = []
-        self.run(context, queries, lambda _, rows: found.append(rows))
+        self.run(context, queries, lambda _, rows: found.append(rows), again=again)
         return found
 
     def tidy(self, *statements: Statement) -> None:
@@ -107,10 +117,10 @@ class Fetch:
         """Return the rows of one query."""
         return self.fetch_many([Statement(query, parameters)])[0]
 
-    def fetch_many(self, queries: Sequence[str | Statement]) -> list[list[Row]]:
-        """Return the rows of each query, all asked in one go."""
+    def fetch_many(self, queries: Sequence[str | Statement], *, again: bool = False) -> list[list[Row]]:
+        """Return the rows of each query, all asked in one go; `again` if these will be asked for more often."""
         statements = [Statement(each) if isinstance(each, str) else each for each in queries]
-        return self._work.fetch(self._context, statements)
+        return self._work.fetch(self._context, statements, again=again)
 
 
 class Scratch:

@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from kolumn.engine.consequences import Brought
 from kolumn.engine.operations import Create, Drop, Operation
+from kolumn.engine.planning.consequences import Brought
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.grants.model import GRANTED_AS, Grant

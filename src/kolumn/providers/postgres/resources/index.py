@@ -238,16 +238,16 @@ class PostgresIndexHandler(PostgresHandler[Any], IndexHandler):
     def created(self, model: Any) -> Create:
         """Return the creation of the index, that of parts before that of the whole, which takes them in."""
         operation = marks.marked(super().created(model), self._table(model), None, model)
-        requires = operation.requires | {_mark("parts", self.ref(model))}
+        requires = operation.requires | {self.ref(model).moment("parts of")}
         provides = operation.provides
         if model.attached_to:
-            provides |= {_mark("parts", self._whole(model))}
+            provides |= {self._whole(model).moment("parts of")}
         return dataclasses.replace(operation, requires=requires, provides=provides)
 
     def dropped(self, model: Any) -> Drop:
         """Return the drop of the index, that of the whole before that of its parts, which go with it."""
         operation = super().dropped(model)
-        gone = _mark("gone", self.ref(model))
+        gone = self.ref(model).moment("gone")
         if not model.attached_to:
             return dataclasses.replace(operation, provides=operation.provides | {gone})
         table = self._table(model)
@@ -255,7 +255,7 @@ class PostgresIndexHandler(PostgresHandler[Any], IndexHandler):
             operation,
             uses=operation.uses - {table},
             releases=operation.releases - {table},
-            requires=operation.requires | {_mark("gone", self._whole(model)), _mark("gone", table)},
+            requires=operation.requires | {self._whole(model).moment("gone"), table.moment("gone")},
             provides=operation.provides | {gone},
         )
 
@@ -388,11 +388,6 @@ class PostgresIndexHandler(PostgresHandler[Any], IndexHandler):
         table = qualified(rehearsed.schema, rehearsed.table)
         yield f"CREATE TABLE IF NOT EXISTS {table} (LIKE {qualified(live.schema, live.table)})"
         yield from self.definition_sql(rehearsed, server)
-
-
-def _mark(what: str, ref: Ref) -> Ref:
-    """Return a ref for a moment in the life of an index or of its table."""
-    return ref._replace(type=f"{what} {ref.type}")
 
 
 def _without_statistics(index: PostgresIndex) -> tuple[PostgresKeyPart, ...]:

@@ -173,7 +173,7 @@ def _on_its_own(live: PostgresTable, wanted: PostgresTable, normalizer: TableNor
 
 def partitions_of(parent: Ref) -> Ref:
     """Return the ref of the bounds of all partitions of a table: new ones come after old ones went."""
-    return Ref("partitions", parent.name, parent.schema)
+    return parent.moment("partitions of")
 
 
 def _within(
@@ -226,9 +226,9 @@ def _before_joining(
         for content, each in theirs.items()
         if content.KIND == "check" and content not in known and each.name not in names
     ]
-    names_ = [column.name for column in alone.columns]
+    own = [column.name for column in alone.columns]
     usual = [
-        _named(each, usual_name(alone.name, each, names_)) if isinstance(each, PrimaryKey | Unique) else each
+        _named(each, usual_name(alone.name, each, own)) if isinstance(each, PrimaryKey | Unique) else each
         for each in kept
         if each not in wanted.constraints()
     ]

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, ClassVar, cast
 
 from kolumn.contract.errors import Problem, ValidationError
-from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement
+from kolumn.engine.operations import Create, Drop, Operation, Risk, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.sharing import OncePerObject
 from kolumn.providers.postgres.connection.server import Server
@@ -188,16 +188,7 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         operations: list[Operation] = []
         if old != new:
             renamed = with_table_renamed(before, before, after.name, self.normalizer)
-            operations.append(
-                Rename(
-                    subject=old,
-                    before=before,
-                    after=renamed,
-                    target=new,
-                    removes=self.aliases(before),
-                    provides=self.aliases(renamed),
-                )
-            )
+            operations.append(self.renamed(before, renamed))
             before = renamed
         found = difference.changes(before, after, self.normalizer, new)
         return [*operations, *map(self._with_needs, found)]
@@ -245,7 +236,7 @@ class PostgresTableHandler(PostgresHandler[Any], TableHandler):
         operation = super().dropped(model)
         parent = self._partitioned(_table(model))
         lost = (Risk("data_loss", f"drops table {model.name} with all its rows"),)
-        gone = operation.subject._replace(type="gone table")  # indexes that go with it come after it
+        gone = operation.subject.moment("gone")  # indexes that go with it come after it
         return dataclasses.replace(
             operation, removes=operation.removes | parent, provides=operation.provides | {gone}, risks=lost
         )

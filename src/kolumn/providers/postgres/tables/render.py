@@ -114,9 +114,9 @@ def _elements(table: PostgresTable, server: Server, *, attached: bool) -> Iterat
             yield column_sql(table, column, server)
         elif not column.follows and not table.inherits and (options := _options(table, column, server)):
             yield f"{quote(column.name)} {options}"
-    for constraint in (*table.constraints(), *(table.handed_down if attached else ())):
-        if constraint in table.constraints() or constraint.KIND == "check":
-            yield constraint_sql(table, constraint)
+    handed_down = [each for each in table.handed_down if each.KIND == "check"] if attached else []
+    for constraint in dict.fromkeys((*table.constraints(), *handed_down)):
+        yield constraint_sql(table, constraint)
 
 
 def _has_not_null_from_parent(column: PostgresColumn) -> bool:

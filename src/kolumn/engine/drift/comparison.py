@@ -17,15 +17,15 @@ from kolumn.contract.errors import ValidationError
 from kolumn.contract.masking import REDACTED
 from kolumn.contract.schema import singular
 from kolumn.contract.secrets import is_sealed
-from kolumn.engine.claims import Claims
-from kolumn.engine.differences import Difference, differences, with_value
+from kolumn.engine.drift.differences import Difference, differences, with_value
 from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.plan import ResourceKey
-from kolumn.engine.remembered import CONCEALED, LIVE, conceal, recall
+from kolumn.engine.planning.claims import Claims
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rewriting import with_kept
 from kolumn.engine.session import Catalog
-from kolumn.engine.state import Managed
+from kolumn.engine.state.remembered import CONCEALED, LIVE, conceal, recall
+from kolumn.engine.state.store import Managed
 
 
 class Compared(NamedTuple):

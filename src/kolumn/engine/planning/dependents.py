@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kolumn.engine.claims import Claims
 from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.operations import Alter, Create, Drop, Operation, Rename
+from kolumn.engine.planning.claims import Claims
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.session import Compiler
 

@@ -23,7 +23,7 @@ from kolumn.contract.context import Context
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.logs import DiscoveryLogger
 from kolumn.contract.times import Timestamp
-from kolumn.engine.comparison import Compared, Comparison
+from kolumn.engine.drift.comparison import Compared, Comparison
 from kolumn.engine.function_group import FunctionGroup
 from kolumn.engine.handler import Registry
 from kolumn.engine.plan import ResourceKey

@@ -16,9 +16,9 @@ from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError
 from kolumn.contract.logs import ConnectionLogger
 from kolumn.contract.times import Timestamp
-from kolumn.engine import holding
 from kolumn.engine.session import Session
-from kolumn.engine.state import Checkpoint, StateStore
+from kolumn.engine.state.store import Checkpoint, StateStore
+from kolumn.engine.transactions import holding
 
 Ending = Literal["committed", "rolled_back", "expired", "lost"]
 

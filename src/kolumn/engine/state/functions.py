@@ -17,12 +17,12 @@ from kolumn.contract import messages as m
 from kolumn.contract.codec import encode
 from kolumn.contract.context import Context
 from kolumn.contract.times import Timestamp
-from kolumn.engine.comparison import Compared, Comparison
-from kolumn.engine.drift import Scope
+from kolumn.engine.drift.comparison import Compared, Comparison
+from kolumn.engine.drift.functions import Scope
 from kolumn.engine.function_group import FunctionGroup
-from kolumn.engine.remembered import CONCEALED, LIVE, conceal, recall, remember
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.engine.state_structure import Placed, Structure, forget, holds_seal
+from kolumn.engine.state.remembered import CONCEALED, LIVE, conceal, recall, remember
+from kolumn.engine.state.structure import Placed, Structure, forget, holds_seal
 
 _OF_APPLY = ("config_digest", "digested_by", "ignore_changes")
 """Metadata that no longer holds for a configuration that was read from the database."""

@@ -15,9 +15,9 @@ from kolumn.contract.errors import Problem, StateError, ValidationError
 from kolumn.contract.messages import PlanResource, ProviderState, ResourceInstance
 from kolumn.contract.times import Timestamp
 from kolumn.engine.plan import ResourceChange, ResourceKey
-from kolumn.engine.remembered import CONCEALED, LIVE, conceal, remember
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rewriting import keeps
+from kolumn.engine.state.remembered import CONCEALED, LIVE, conceal, remember
 
 STATE_VERSION = "1.0.0"
 """Version of the state format this code writes; it reads this and older ones."""

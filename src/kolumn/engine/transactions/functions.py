@@ -9,9 +9,9 @@ from typing import ClassVar
 from kolumn.contract import messages as m
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError, Problem, ValidationError
-from kolumn.engine import holding
-from kolumn.engine.conversation import GIVEN_UP, Transaction, expired
 from kolumn.engine.function_group import FunctionGroup
+from kolumn.engine.transactions import holding
+from kolumn.engine.transactions.conversation import GIVEN_UP, Transaction, expired
 
 _LONGEST = 365 * 24 * 3600
 

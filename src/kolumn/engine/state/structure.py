@@ -17,9 +17,9 @@ from kolumn.contract.secrets import is_sealed
 from kolumn.contract.times import Timestamp
 from kolumn.engine.handler import Handler, Registry
 from kolumn.engine.plan import ResourceKey
-from kolumn.engine.remembered import LIVE
 from kolumn.engine.resource import Ref
-from kolumn.engine.state import STATE_VERSION, Managed, config_digest, managed
+from kolumn.engine.state.remembered import LIVE
+from kolumn.engine.state.store import STATE_VERSION, Managed, config_digest, managed
 
 _STATUSES = ("active", "quarantined", "deleted")
 _AHEAD = timedelta(days=1)

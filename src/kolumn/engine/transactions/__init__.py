@@ -1,0 +1,1 @@
+"""Transactions that span calls (spec 3.3.2)."""
