@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from kolumn.contract.errors import Problem
 from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of
+from kolumn.providers.duckdb.triggers import TriggerText
 from kolumn.sql.model import Column, ForeignKey, Index, Schema, Table, View
 
 _ACTIONS = ("no action", "restrict")
@@ -37,6 +39,8 @@ class DuckDBTable(Table):
     """A DuckDB table. Names of constraints are taken and forgotten: DuckDB keeps none."""
 
     columns: tuple[DuckDBColumn, ...] = attribute("Columns, in order", default=())
+    triggers: tuple[TriggerText, ...] = dataclasses.field(default=(), compare=False, repr=False, kw_only=True)
+    """Those a live table has."""
 
     def verify(self) -> Iterator[Problem]:
         """Yield what DuckDB's tables cannot have."""
@@ -276,7 +280,8 @@ class Secret:
     values: Mapping[str, Any] = attribute(
         "Its values by name, e.g. `bearer_token`", default=None, sensitive=True, compare=False
     )
-    digest: str = attribute("", default="", computed=True, hint=True)
+    content: bytes = dataclasses.field(default=b"", compare=False, repr=False, kw_only=True)
+    """The file in which DuckDB keeps a live one."""
 
     def verify(self) -> Iterator[Problem]:
         """Yield values that are no texts."""
