@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.targets import postgres
+from tests.targets.duckdb import DUCKDB
 from tests.targets.sqlite import SQLITE
 from tests.targets.target import PLANTED, Failing, Sample, Settings, Target
 
-TARGETS: Mapping[str, Target] = {"sqlite": SQLITE, **postgres.TARGETS}
+TARGETS: Mapping[str, Target] = {"duckdb": DUCKDB, "sqlite": SQLITE, **postgres.TARGETS}
 """Every target by its name: the provider's, with a version where there are several of one provider."""
 
 __all__ = ["PLANTED", "TARGETS", "Failing", "Sample", "Settings", "Target"]

@@ -31,6 +31,8 @@ class Sample:
     """Whether its name may be any text."""
     listed: bool = True
     """Whether it is among everything that is discovered, and not only where its type is asked for."""
+    apart: bool = False
+    """Whether it cannot be made inside a transaction."""
     called: str = ""
     """What the database calls it, where that is not `name`."""
 
@@ -89,6 +91,10 @@ class Target:
     """A script that takes from that table what makes the database refuse changes of it."""
     isolation: tuple[str, ...] = ()
     """The words for the isolation of a transaction, the default first."""
+    savepoints: bool = True
+    """Whether part of a transaction can be rolled back; else a call that fails ends all of it."""
+    processes: bool = True
+    """Whether several processes can work on the database at a time."""
     apart: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
     """A resource that cannot be made inside a transaction once the samples are there, and the options for it."""
     cut: Callable[[Settings], None] | None = None

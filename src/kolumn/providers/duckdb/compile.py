@@ -581,7 +581,9 @@ def _keeps_secret(operation: Operation) -> bool:
 
 
 def _secret(secret: Secret) -> Statement:
-    lines = [f"TYPE {secret.type}", f"PROVIDER {secret.provider}"]
+    lines = [f"TYPE {secret.type}"]
+    if secret.provider:
+        lines.append(f"PROVIDER {secret.provider}")
     if secret.scope:
         lines.append(f"SCOPE [{', '.join(map(literal, secret.scope))}]")
     values: list[SecureString] = []

@@ -275,7 +275,12 @@ class Secret:
 
     name: str = attribute("Secret name", validators=[NOT_EMPTY], grammar="identifier")
     type: str = attribute("What it is for, e.g. `http`, `s3`, `gcs`", validators=[NOT_EMPTY], grammar="word")
-    provider: str = attribute("How the values are found", default="config", grammar="word")
+    provider: str = attribute(
+        "How the values are found: `config` (given here), `credential_chain`, ...",
+        default="",
+        kept=True,
+        grammar="word",
+    )
     scope: tuple[str, ...] = attribute("Prefixes of the URLs it is for; all without", default=())
     values: Mapping[str, Any] = attribute(
         "Its values by name, e.g. `bearer_token`", default=None, sensitive=True, compare=False

@@ -65,22 +65,35 @@ def table(
     *,
     triggers: tuple[TriggerText, ...] = (),
 ) -> DuckDBTable:
-    """Return a table; `sql` tells the collations, which nothing else does. Keys of one column stand at it."""
+    """Return a table; `sql` tells the collations, which nothing else does.
+
+    What is about one column stands at it, as far as a column has room.
+    """
     key: tuple[str, ...] = ()
     uniques: list[tuple[str, ...]] = []
     checks: list[str] = []
+    checks_at: dict[str, str] = {}
     foreign_keys: list[ForeignKey] = []
-    for each in constraints:
+    references_at: dict[str, str] = {}
+    for each in dict.fromkeys(constraints):
+        alone_at = each.columns[0] if len(each.columns) == 1 else ""
         match each.kind:
             case "PRIMARY KEY":
                 key = each.columns
             case "UNIQUE":
                 uniques.append(each.columns)
             case "CHECK":
-                checks.append(_bare(each.expression or ""))
+                expression = _bare(each.expression or "")
+                if alone_at and alone_at not in checks_at:
+                    checks_at[alone_at] = expression
+                else:
+                    checks.append(expression)
             case "FOREIGN KEY":
-                target = Reference(each.target or "", each.target_columns)
-                foreign_keys.append(ForeignKey(columns=each.columns, references=str(target)))
+                target = str(Reference(each.target or "", each.target_columns))
+                if alone_at and alone_at not in references_at:
+                    references_at[alone_at] = target
+                else:
+                    foreign_keys.append(ForeignKey(columns=each.columns, references=target))
     collations = _collations(sql, columns) if " COLLATE " in sql else {}
     alone = {each[0] for each in uniques if len(each) == 1}
     return DuckDBTable(
@@ -96,6 +109,8 @@ def table(
                 unique=each.name in alone,
                 default=None if each.generated is not None or each.default is None else _bare(each.default),
                 generated=_generated(each),
+                check=checks_at.get(each.name, ""),
+                references=references_at.get(each.name, ""),
                 collation=collations.get(each.name, ""),
                 comment=each.comment or "",
             )

@@ -134,6 +134,12 @@ class DuckDBSession:
         self.roll_back()
         self._disconnect()
 
+    def rest(self) -> None:
+        """Close the file between calls, so that other processes can open it, unless a transaction is held."""
+        with self._lock:
+            if self._held is None:
+                self._disconnect()
+
     def _disconnect(self) -> None:
         with self._lock:
             connection, self._connection = self._connection, None

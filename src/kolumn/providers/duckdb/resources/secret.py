@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from kolumn.engine.declaration import replaced
 from kolumn.engine.operations import Operation
 from kolumn.engine.resource import Ref
+from kolumn.engine.rewriting import with_kept
 from kolumn.providers.duckdb.language.dialect import DuckDBDialect
 from kolumn.providers.duckdb.model import Secret
 from kolumn.sql.handlers import SQLHandler
@@ -25,7 +26,7 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 def _word_fault(text: str) -> str | None:
-    return None if _WORD.fullmatch(text) else "write letters, digits and underscores"
+    return None if not text or _WORD.fullmatch(text) else "write letters, digits and underscores"
 
 
 class SecretHandler(SQLHandler[Secret]):
@@ -52,6 +53,7 @@ class SecretHandler(SQLHandler[Secret]):
         """Return the operations: CREATE OR REPLACE for one that changes."""
         if live is None or wanted is None or self.ref(live) != self.ref(wanted):
             return super().diff(live, wanted)
+        wanted = with_kept(wanted, live)
         before, after = self.normal(live), self.normal(wanted)
         fields = [name for name in ("type", "provider", "scope") if getattr(before, name) != getattr(after, name)]
         if before.values != after.values or not _holds(live, wanted):
