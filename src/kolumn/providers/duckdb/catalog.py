@@ -3,7 +3,7 @@
 https://duckdb.org/docs/current/sql/meta/duckdb_table_functions
 
 One thing no function tells: the defaults of a macro's parameters. The error about a call that fits none of its
-forms does, so each macro that has parameters is called once in a way that cannot fit.
+forms does, and `json_serialize_plan` gives it as data: in the same query, and within a transaction.
 """
 
 from __future__ import annotations
@@ -38,6 +38,14 @@ from kolumn.providers.duckdb.triggers import TriggerText
 
 _HERE = "database_name = current_database() AND NOT internal AND schema_name <> {own}"
 
+_CALL = (
+    "CASE WHEN len(parameters) > 0 THEN json_serialize_plan("
+    "CASE function_type WHEN 'macro' THEN 'SELECT ' ELSE 'SELECT * FROM ' END || "
+    """'"' || replace(schema_name, '"', '""') || '"."' || replace(function_name, '"', '""') || '"' || """
+    "'(kolumn_no_such_parameter := 1)') ->> '$.error_message' END"
+)
+"""What DuckDB says against a call that no form of a macro fits: it names the forms."""
+
 _QUERIES: Mapping[str, str] = {
     "schemas": "SELECT schema_name FROM duckdb_schemas() WHERE {here} AND schema_name <> 'main'",
     "tables": "SELECT schema_name, table_name, comment, sql FROM duckdb_tables() WHERE {here} AND NOT temporary",
@@ -49,7 +57,7 @@ _QUERIES: Mapping[str, str] = {
     "indexes": "SELECT schema_name, table_name, index_name, is_unique, comment, sql FROM duckdb_indexes() WHERE {on}",
     "views": "SELECT schema_name, view_name, comment, sql FROM duckdb_views() WHERE {here} AND NOT temporary",
     "functions": "SELECT schema_name, function_name, function_type, comment, parameters, parameter_types, "
-    "macro_definition FROM duckdb_functions() WHERE {here} AND function_type IN ('macro', 'table_macro')",
+    "macro_definition, {call} FROM duckdb_functions() WHERE {here} AND function_type IN ('macro', 'table_macro')",
     "sequences": "SELECT schema_name, sequence_name, start_value, min_value, max_value, increment_by, cycle, comment "
     "FROM duckdb_sequences() WHERE {on} AND NOT temporary",
     "types": "SELECT schema_name, type_name, logical_type, labels, comment FROM duckdb_types() WHERE {here}",
@@ -69,7 +77,7 @@ class DuckDBCatalog:
         own = literal(session.schema)
         here = _HERE.format(own=own)
         on = f"database_name = current_database() AND schema_name <> {own}"
-        self._queries = {name: text.format(here=here, on=on) for name, text in _QUERIES.items()}
+        self._queries = {name: text.format(here=here, on=on, call=_CALL) for name, text in _QUERIES.items()}
 
     def rows(self, context: Context, tables: Sequence[Ref]) -> Mapping[Ref, int | None]:
         """Return how many rows tables have, as DuckDB estimates it: one query."""
@@ -94,7 +102,7 @@ class DuckDBCatalog:
             found.add(Ref("schema", fold(schema)), (schema,), lambda schema=schema: DuckDBSchema(name=schema))
         self._tables(read, found)
         self._indexes(read, found)
-        self._functions(context, read, found)
+        self._functions(read, found)
         self._types(context, read, found)
         for schema, name, start, least, most, step, cycle, comment in read["sequences"]:
             model = _sequence(schema, name, (start, least, most), step, cycle=cycle, comment=comment)
@@ -154,18 +162,15 @@ class DuckDBCatalog:
             found.add(ref, (table, unique, comment, sql), build)
             found.attached[_ref("table", schema, table)].append(ref)
 
-    def _functions(
-        self, context: Context, read: Mapping[str, list[tuple[Any, ...]]], found: _Found
-    ) -> None:
+    def _functions(self, read: Mapping[str, list[tuple[Any, ...]]], found: _Found) -> None:
         macros: dict[tuple[str, str, str], list[MacroRow]] = defaultdict(list)
-        for schema, name, kind, comment, parameters, types, definition in read["functions"]:
+        said: dict[tuple[str, str, str], str] = {}
+        for schema, name, kind, comment, parameters, types, definition, complaint in read["functions"]:
             row = MacroRow(kind, comment, tuple(parameters or ()), tuple(types or ()), definition)
             macros[schema, name, kind].append(row)
+            said[schema, name, kind] = complaint or said.get((schema, name, kind), "")
         for (schema, name, kind), rows in macros.items():
-            candidates: list[str] = []
-            if any(row.parameters for row in rows):
-                text = reading.unnatural_call(schema, name, is_table=kind == "table_macro")
-                candidates = reading.candidates_in(self._session.complaint(context, text))
+            candidates = reading.candidates_in(said[schema, name, kind])
             model = reading.function(name, _schema(schema), rows, candidates)
             found.add(_ref("function", schema, name), (rows, candidates), lambda m=model: m)
 

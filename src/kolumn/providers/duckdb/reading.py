@@ -301,12 +301,6 @@ def _until(text: str, following: str | None) -> tuple[str, str]:
     return text, ""
 
 
-def unnatural_call(schema: str, name: str, *, is_table: bool) -> str:
-    """Return a query that no way to call a macro fits, so that the error names them all."""
-    call = f"{quote(schema)}.{quote(name)}(kolumn_no_such_parameter := {literal('')})"
-    return f"SELECT * FROM {call}" if is_table else f"SELECT {call}"
-
-
 def candidates_in(message: str) -> list[str]:
     """Return the ways to call a macro out of the error's text."""
     _, _, rest = message.partition("Candidate macros:")

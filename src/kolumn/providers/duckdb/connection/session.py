@@ -150,17 +150,6 @@ class DuckDBSession:
         """Run one query and return its rows."""
         return self._execute(context, self._open(context, write=False), statement)
 
-    def complaint(self, context: Context, text: str) -> str:
-        """Return what DuckDB says against a query that cannot be bound; nothing if it can."""
-        import duckdb
-
-        context.check()
-        try:
-            self._open(context, write=False).execute(text)
-        except duckdb.Error as error:
-            return str(error)
-        return ""
-
     def answer(
         self, context: Context, queries: Sequence[Statement], seconds: float
     ) -> list[list[tuple[Any, ...]] | KolumnError]:
