@@ -102,6 +102,13 @@ def _dump(settings: Settings) -> list[str]:
         return found
 
 
+def _rows(settings: Settings, table: str) -> list[dict[str, Any]]:
+    with opened(settings) as database:
+        cursor = database.execute(f"SELECT * FROM {table}")
+        names = [each[0] for each in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
 def _column(name: str, type_: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "type": type_, **more}
 
@@ -130,12 +137,13 @@ _AUTHOR = _sample(
         ],
     },
 )
+_ANY_NUMBER = "CAST((random() * 2000000000) AS INTEGER)"
 _BOOK = _sample(
     "table",
     {
         "name": "book",
         "columns": [
-            _column("id", "INTEGER", primary_key=True),
+            _column("id", "INTEGER", primary_key=True, default=_ANY_NUMBER),
             _column("author_id", "INTEGER", not_null=True, references="author(id)"),
             _column("title", "VARCHAR", not_null=True),
             _column("price", "DECIMAL(6,2)", default="0"),
@@ -146,7 +154,7 @@ _BOOK = _sample(
     },
     {
         "columns": [
-            _column("id", "INTEGER", primary_key=True),
+            _column("id", "INTEGER", primary_key=True, default=_ANY_NUMBER),
             _column("author_id", "INTEGER", references="author(id)"),
             _column("title", "VARCHAR", not_null=True, comment="As on the cover"),
             _column("price", "DECIMAL(8,2)", default="0"),
@@ -246,12 +254,12 @@ _SLOW_ROWS = 4_000_000
 
 
 def _slow(settings: Settings, execute: Callable[[Settings, str], None]) -> Mapping[str, Any]:
-    execute(settings, f"CREATE TABLE heavy AS SELECT (range * 7919) % 1000003 AS n FROM range({_SLOW_ROWS})")
+    execute(settings, f"CREATE TABLE heavy (id INTEGER PRIMARY KEY); INSERT INTO heavy SELECT range FROM range({_SLOW_ROWS})")
     return {
         "resource_type": "index",
         "name": "heavy_texts",
         "action": "create",
-        "config": {"name": "heavy_texts", "table": "heavy", "columns": [{"expression": "abs(n) || repeat('x', 20)"}]},
+        "config": {"name": "heavy_texts", "table": "heavy", "columns": [{"expression": "abs(id) || repeat('x', 20)"}]},
     }
 
 
@@ -278,6 +286,9 @@ DUCKDB = Target(
     fresh=_fresh,
     execute=_execute,
     dump=_dump,
+    rows=_rows,
+    library="COMMENT ON TABLE author IS 'Who writes'; COMMENT ON COLUMN author.born IS 'Year';",
+    shorter="price",
     samples=(
         _AUTHOR,
         _BOOK,
@@ -329,9 +340,10 @@ DUCKDB = Target(
     processes=False,
     apart=(wanted(_ATTACHED.type, _ATTACHED.name, _ATTACHED.config), {}),
     refused=frozenset({"user", "role", "grant", "trigger"}),
-    missing=frozenset(),
+    missing=frozenset({"OutboxHealthMetrics", "OutboxCleanupRetention"}),
     trail="kolumn.audit",
-    unprotect="SELECT 1",
+    unprotect="DROP TRIGGER audit_update ON kolumn.audit; DROP TRIGGER audit_delete ON kolumn.audit;",
+    partial_indexes=False,
     hostile=3,
     worded=frozenset({"definition", "expression", "default", "generated", "check", "body", "options", "values", "type"}),
     missing_types=frozenset({"stream_sink", "stream_route", "stream_outbox"}),

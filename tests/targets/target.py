@@ -70,6 +70,12 @@ class Target:
     """Runs a script in the database by other means than Kolumn."""
     dump: Callable[[Settings], list[str]]
     """Everything in the database, rows as well, by other means than Kolumn."""
+    rows: Callable[[Settings, str], list[dict[str, Any]]]
+    """The rows of a table by column, by other means than Kolumn."""
+    library: str
+    """What else the library of the quarantine's tests has in this database: triggers, comments, privileges."""
+    shorter: str
+    """The column of its table `book` that loses something as an integer."""
     samples: tuple[Sample, ...]
     """At least one of each resource type."""
     column: Mapping[str, Any]
@@ -93,6 +99,8 @@ class Target:
     """The words for the isolation of a transaction, the default first."""
     savepoints: bool = True
     """Whether part of a transaction can be rolled back; else a call that fails ends all of it."""
+    partial_indexes: bool = True
+    """Whether an index can leave rows out."""
     processes: bool = True
     """Whether several processes can work on the database at a time."""
     apart: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None

@@ -17,7 +17,7 @@ from kolumn.contract.secrets import SecureString
 from kolumn.engine import file_lock, holding
 from kolumn.engine.holding import HeldLocks
 from kolumn.engine.journal import Journal
-from kolumn.engine.metadata import Metadata
+from kolumn.engine.metadata import Metadata, Table
 from kolumn.engine.operations import Create, Statement, Step
 from kolumn.engine.rows import RowStore
 from kolumn.engine.session import Capabilities, Identity
@@ -102,6 +102,7 @@ class DuckDBSession:
             parameter="?",
             exists=self.table_exists,
             home=home,
+            protect=self._protection,
         )
         self.identity = Identity("", "kolumn")
 
@@ -112,6 +113,25 @@ class DuckDBSession:
             "AND lower(schema_name) = lower(?) AND table_name = ?",
             (self.schema, name),
         )
+
+    def _protection(self, table: Table) -> list[Statement]:
+        """Return what makes DuckDB refuse UPDATE and DELETE: triggers that fail.
+
+        A trigger cannot write to its own table, so there is one that it seems to write to.
+        """
+        refusals = full_name(self.schema, f"{table.name}_refused")
+        words = literal(f"{self.schema}.{table.name} is append-only: its rows are neither changed nor removed")
+        return [
+            Statement(f"CREATE TABLE IF NOT EXISTS {refusals} (words VARCHAR)"),
+            *(
+                Statement(
+                    f"CREATE TRIGGER {table.name}_{event.lower()} AFTER {event} ON "
+                    f"{full_name(self.schema, table.name)} FOR EACH STATEMENT "
+                    f"INSERT INTO {refusals} SELECT error({words})"
+                )
+                for event in ("UPDATE", "DELETE")
+            ),
+        ]
 
     @property
     def file(self) -> Path:
