@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -158,9 +158,8 @@ class TestWhatIsNoted:
             for name, attribute in definition.config_schema.attributes.items():
                 if attribute.sensitive:
                     sample = target.sample(definition.name)
-                    given = sample.config.get(name)
-                    secret = dict.fromkeys(given, PLANTED) if isinstance(given, Mapping) else PLANTED
-                    client.apply(wanted(sample.type, sample.name, {**sample.config, name: secret}))
+                    planted = {**sample.config, name: sample.planted(name)}
+                    client.apply(wanted(sample.type, sample.name, planted))
         found = entries(client)
         assert len(found) >= 3
         assert PLANTED not in json.dumps(found)

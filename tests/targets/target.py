@@ -10,6 +10,9 @@ from typing import Any
 
 Settings = Mapping[str, Any]
 
+PLANTED = "Pl4nted-hunter2-zebra"
+"""A secret that must not come out anywhere."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
@@ -40,6 +43,11 @@ class Sample:
     def identity(self) -> str:
         """The object's own name in the database."""
         return self.called or self.name
+
+    def planted(self, attribute: str) -> Any:
+        """Return a value of a sensitive attribute that has `PLANTED` wherever the sample has a value."""
+        given = self.config.get(attribute)
+        return dict.fromkeys(given, PLANTED) if isinstance(given, Mapping) else PLANTED
 
     @property
     def changes(self) -> bool:
@@ -130,7 +138,3 @@ class Target:
     def sample(self, resource_type: str) -> Sample:
         """Return the first sample of a type."""
         return next(each for each in self.samples if each.type == resource_type)
-
-
-PLANTED = "Pl4nted-hunter2-zebra"
-"""A secret that must not come out anywhere."""

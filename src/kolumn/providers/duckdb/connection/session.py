@@ -1,4 +1,7 @@
-"""One connection to one DuckDB file: opening, transactions, locks, cancellation."""
+"""One connection to one DuckDB file: opening, transactions, locks, cancellation.
+
+DuckDB's errors quote the statement, and with it what may be secret, so they are not kept as causes.
+"""
 
 from __future__ import annotations
 
@@ -201,7 +204,7 @@ class DuckDBSession:
         except (duckdb.CatalogException, duckdb.BinderException):
             return
         except duckdb.Error as error:
-            raise translate(error, context, query.text) from error
+            raise translate(error, context, query.text) from None
         finally:
             unregister()
             cursor.close()
@@ -258,7 +261,7 @@ class DuckDBSession:
                 yield found
                 context.check()
         except duckdb.Error as error:
-            raise self._failed(error, context, connection, statement.text) from error
+            raise self._failed(error, context, connection, statement.text) from None
         finally:
             unregister()
 
@@ -443,10 +446,10 @@ class DuckDBSession:
         try:
             return connection.execute(text, parameters).fetchall()
         except duckdb.Error as error:
-            raise self._failed(error, context, connection, statement.text, secrets) from error
+            raise self._failed(error, context, connection, statement.text, secrets) from None
         except RuntimeError as error:  # the driver's word for an interrupted fetch
             context.check()
-            raise OperationError(f"DuckDB says: {error}.", code="sql_error") from error
+            raise OperationError(f"DuckDB says: {error}.", code="sql_error") from None
         finally:
             stop.set()
             unregister()
@@ -469,7 +472,7 @@ class DuckDBSession:
         try:
             connection.execute(text).fetchall()
         except duckdb.Error as error:
-            raise translate(error, context, text) from error
+            raise translate(error, context, text) from None
 
     def _no_folder(self) -> ConnectionError:
         return ConnectionError(
@@ -502,9 +505,9 @@ class DuckDBSession:
                 return call()
             except duckdb.Error as error:
                 if not is_locked(error):
-                    raise translate(error, context) from error
+                    raise translate(error, context) from None
                 if time.monotonic() >= until:
-                    raise locked(error, self._file, self._settings.busy_timeout) from error
+                    raise locked(error, self._file, self._settings.busy_timeout) from None
             context.wait(_POLL_SECONDS)
 
     def _connect(self, *, write: bool) -> duckdb.DuckDBPyConnection:

@@ -53,6 +53,10 @@ class FunctionHandler(SQLHandler[Function]):
             {"parameters": ways[0].parameters, "body": ways[0].body, "overloads": tuple(ways[1:])},
         )
 
+    def guesses(self, model: Function) -> frozenset[Ref]:
+        """Return all that texts mention."""
+        return self.uses(model) - super().uses(model)
+
     def uses(self, model: Function) -> frozenset[Ref]:
         """Return schema, and what the bodies and defaults may use."""
         schema = self.dialect.normal_schema(model.schema)

@@ -20,6 +20,9 @@ from kolumn.sql import handlers as sql
 from kolumn.sql.model import View
 
 
+_CERTAIN = frozenset({"schema", "table", "view", "stage"})
+
+
 class DuckDBViewHandler(sql.ViewHandler):
     """Views; a changed one is replaced in place."""
 
@@ -55,6 +58,10 @@ class DuckDBViewHandler(sql.ViewHandler):
         schema = self.dialect.normal_schema(model.schema)
         own = frozenset({Ref("schema", schema)}) if schema else frozenset()
         return (own | mentions.of_query(model.definition, schema)) - {self.ref(model)}
+
+    def guesses(self, model: View) -> frozenset[Ref]:
+        """Return what may be built in, or part of another name."""
+        return frozenset(each for each in self.uses(model) if each.type not in _CERTAIN)
 
 
 class StageHandler(sql.SQLHandler[Stage]):
