@@ -33,6 +33,7 @@ INSERT INTO change VALUES (0);
 INSERT INTO visit VALUES ('home', 'a', 1), ('home', 'a', 2), ('home', 'b', 3), (NULL, NULL, 4), (NULL, NULL, NULL);
 """
 
+
 @pytest.fixture
 def careful(settings: Settings, connect: Callable[[Settings], Client]) -> Client:
     return connect({**settings, "safe_destroy": True})

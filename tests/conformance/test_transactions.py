@@ -83,7 +83,9 @@ def test_every_function_on_resources_works_inside_and_nothing_of_it_stays(
         f"{each['resource_type']} {each['name']}" for each in applied["results"]
     )
     assert client.plan(*everything)["execution_order"] == []
-    changed = [each for each in all_of(target, changed=True) if each["resource_type"] not in apart_types(target)]
+    changed = [
+        each for each in all_of(target, changed=True) if each["resource_type"] not in apart_types(target)
+    ]
     assert client.apply(*changed)["summary"]["updated"] > 0
     assert client.plan(*changed)["execution_order"] == []
     found = client.done("DiscoverResources", {"resource_type": target.samples[0].type})["resources"]
@@ -101,7 +103,9 @@ def test_every_function_on_resources_works_inside_and_nothing_of_it_stays(
 def apart_types(target: Target) -> set[str]:
     """Return the resource types that no transaction can have, without those that only a way of making one has."""
     found = {each.type for each in target.samples if each.apart}
-    return found | ({str(target.apart[0]["resource_type"])} if target.apart and not target.apart[1] else set())
+    return found | (
+        {str(target.apart[0]["resource_type"])} if target.apart and not target.apart[1] else set()
+    )
 
 
 def test_create_update_read_delete_inside(target: Target, settings: Settings, client: Client) -> None:

@@ -112,7 +112,7 @@ def tamperings() -> Iterator[Tampering]:
     yield from of(
         "table",
         "keyed",
-        _keyed("PRIMARY KEY (a, b)", "PRIMARY KEY (b, a)", "primary_key"),
+        _keyed("PRIMARY KEY (a, b)", "PRIMARY KEY (b, a)", "primary_key.columns"),
         _keyed(", PRIMARY KEY (a, b)", "", "primary_key"),
         ("ALTER TABLE keyed DROP COLUMN c", "columns.c"),
         ("ALTER TABLE keyed RENAME COLUMN c TO d", "columns.c columns.d"),
@@ -132,8 +132,10 @@ def tamperings() -> Iterator[Tampering]:
         "catalogue",
         ("CREATE OR REPLACE VIEW catalogue AS SELECT title FROM book", "definition"),
         (
-            "CREATE OR REPLACE VIEW catalogue(a, b) AS SELECT title, name AS author FROM book JOIN author "
-            "ON author.id = book.author_id",
+            (
+                "CREATE OR REPLACE VIEW catalogue(a, b) AS SELECT title, name AS author FROM book JOIN author "
+                "ON author.id = book.author_id"
+            ),
             "columns",
         ),
         ("COMMENT ON VIEW catalogue IS 'x'", "comment"),
@@ -156,7 +158,10 @@ def tamperings() -> Iterator[Tampering]:
     yield from of(
         "function",
         "books_of",
-        ("CREATE OR REPLACE MACRO books_of(writer) AS TABLE SELECT price FROM book WHERE author_id = writer", "body"),
+        (
+            "CREATE OR REPLACE MACRO books_of(writer) AS TABLE SELECT price FROM book WHERE author_id = writer",
+            "body",
+        ),
         ("DROP MACRO TABLE books_of; CREATE MACRO books_of(writer) AS writer", "returns body"),
     )
     head = "DROP SEQUENCE numbers; CREATE SEQUENCE numbers"
@@ -165,7 +170,7 @@ def tamperings() -> Iterator[Tampering]:
         "numbers",
         (f"{head} START WITH 5", "start"),
         (f"{head} INCREMENT BY 2", "increment"),
-        (f"{head} MINVALUE -5 START WITH 1", "min_value start"),
+        (f"{head} MINVALUE -5 START WITH 1", "min_value"),
         (f"{head} MAXVALUE 500", "max_value"),
         (f"{head} CYCLE", "cycle"),
         ("COMMENT ON SEQUENCE numbers IS 'x'", "comment"),

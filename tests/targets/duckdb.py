@@ -83,7 +83,9 @@ def _dump(settings: Settings) -> list[str]:
         for kind, text in _FACTS.items():
             rows = database.execute(text.format(here=here, on=on)).fetchall()
             found += sorted(f"{kind} {row}" for row in rows)
-        names = database.execute(f"SELECT schema_name, table_name FROM duckdb_tables() WHERE {here}").fetchall()
+        names = database.execute(
+            f"SELECT schema_name, table_name FROM duckdb_tables() WHERE {here}"
+        ).fetchall()
         for schema, name in sorted(names):
             place = f'"{schema}"."{name.replace(chr(34), chr(34) * 2)}"'
             columns = database.execute(
@@ -98,7 +100,9 @@ def _dump(settings: Settings) -> list[str]:
             ).fetchone()
             found.append(f"rows {schema}.{name}: {held}")
         if database.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'attached'").fetchone():
-            found += [f"attached {row}" for row in database.execute("FROM kolumn.attached ORDER BY 1").fetchall()]
+            found += [
+                f"attached {row}" for row in database.execute("FROM kolumn.attached ORDER BY 1").fetchall()
+            ]
         return found
 
 
@@ -169,7 +173,11 @@ _BOOKS = (_AUTHOR, _BOOK)
 _INDEX = _sample(
     "index",
     {"name": "book_title", "table": "book", "columns": ["title"]},
-    {"table": "book", "columns": [{"column": "title"}, {"expression": "lower(title)"}], "comment": "To look up"},
+    {
+        "table": "book",
+        "columns": [{"column": "title"}, {"expression": "lower(title)"}],
+        "comment": "To look up",
+    },
     needs=_BOOKS,
     uses=(_BOOK,),
 )
@@ -218,9 +226,13 @@ _TABLE_FUNCTION = _sample(
     needs=_BOOKS,
     uses=(_BOOK,),
 )
-_SEQUENCE = _sample("sequence", {"name": "numbers"}, {"increment": 5, "max_value": 1000, "cycle": True, "comment": "5"})
+_SEQUENCE = _sample(
+    "sequence", {"name": "numbers"}, {"increment": 5, "max_value": 1000, "cycle": True, "comment": "5"}
+)
 _TYPE = _sample(
-    "type", {"name": "mood", "values": ["sad", "happy"]}, {"values": ["sad", "so-so", "happy"], "comment": "How one is"}
+    "type",
+    {"name": "mood", "values": ["sad", "happy"]},
+    {"values": ["sad", "so-so", "happy"], "comment": "How one is"},
 )
 _STRUCT = _sample(
     "type",
@@ -228,17 +240,29 @@ _STRUCT = _sample(
     {"fields": [_column("x", "REAL"), _column("y", "DOUBLE"), _column("z", "REAL")]},
 )
 _ALIAS = _sample(
-    "type", {"name": "money", "definition": "DECIMAL(10,2)"}, {"definition": "UNION(n DECIMAL(12,2), t VARCHAR)"}
+    "type",
+    {"name": "money", "definition": "DECIMAL(10,2)"},
+    {"definition": "UNION(n DECIMAL(12,2), t VARCHAR)"},
 )
 _SCHEMA = _sample("schema", {"name": "archive"}, {})
 _STAGE = _sample(
     "stage",
     {"name": "incoming", "format": "csv", "paths": [str(_BOOKS_FILE)]},
-    {"format": "csv", "paths": [str(_BOOKS_FILE)], "options": {"header": True, "delim": ","}, "comment": "From the till"},
+    {
+        "format": "csv",
+        "paths": [str(_BOOKS_FILE)],
+        "options": {"header": True, "delim": ","},
+        "comment": "From the till",
+    },
 )
 _SECRET = _sample(
     "secret",
-    {"name": "shop", "type": "http", "scope": ["https://shop.example"], "values": {"bearer_token": "first-token"}},
+    {
+        "name": "shop",
+        "type": "http",
+        "scope": ["https://shop.example"],
+        "values": {"bearer_token": "first-token"},
+    },
     {"type": "http", "scope": ["https://shop.example/api"], "values": {"bearer_token": "second-token"}},
     apart=True,
 )
@@ -254,12 +278,19 @@ _SLOW_ROWS = 4_000_000
 
 
 def _slow(settings: Settings, execute: Callable[[Settings, str], None]) -> Mapping[str, Any]:
-    execute(settings, f"CREATE TABLE heavy (id INTEGER PRIMARY KEY); INSERT INTO heavy SELECT range FROM range({_SLOW_ROWS})")
+    execute(
+        settings,
+        f"CREATE TABLE heavy (id INTEGER PRIMARY KEY); INSERT INTO heavy SELECT range FROM range({_SLOW_ROWS})",
+    )
     return {
         "resource_type": "index",
         "name": "heavy_texts",
         "action": "create",
-        "config": {"name": "heavy_texts", "table": "heavy", "columns": [{"expression": "abs(id) || repeat('x', 20)"}]},
+        "config": {
+            "name": "heavy_texts",
+            "table": "heavy",
+            "columns": [{"expression": "abs(id) || repeat('x', 20)"}],
+        },
     }
 
 
@@ -345,7 +376,9 @@ DUCKDB = Target(
     unprotect="DROP TRIGGER audit_update ON kolumn.audit; DROP TRIGGER audit_delete ON kolumn.audit;",
     partial_indexes=False,
     hostile=3,
-    worded=frozenset({"definition", "expression", "default", "generated", "check", "body", "options", "values", "type"}),
+    worded=frozenset(
+        {"definition", "expression", "default", "generated", "check", "body", "options", "values", "type"}
+    ),
     missing_types=frozenset({"stream_sink", "stream_route", "stream_outbox"}),
     secrets={
         "password": PLANTED,

@@ -124,7 +124,11 @@ class ResourceFunctions(FunctionGroup):
 
     def _raise_if_lost(self, outcome: Outcome) -> None:
         """Raise what made the database give up the transaction that was held: nothing is left to tell of."""
-        if outcome.error is not None and self.conversation.transaction is not None and not self.session.is_held:
+        if (
+            outcome.error is not None
+            and self.conversation.transaction is not None
+            and not self.session.is_held
+        ):
             raise outcome.error
 
     def _planned(self, context: Context, resources: Sequence[m.PlanResource], options: m.PlanOptions) -> Plan:

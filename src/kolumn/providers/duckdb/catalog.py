@@ -12,6 +12,7 @@ import hashlib
 import os.path
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,11 @@ from kolumn.providers.duckdb.model import (
     AttachedDatabase,
     DuckDBSchema,
     Secret,
-    Sequence as NumberSequence,
     TypeField,
     UserType,
+)
+from kolumn.providers.duckdb.model import (
+    Sequence as NumberSequence,
 )
 from kolumn.providers.duckdb.reading import ColumnRow, ConstraintRow, MacroRow
 from kolumn.providers.duckdb.triggers import TriggerText
@@ -99,14 +102,14 @@ class DuckDBCatalog:
         found = _Found()
         read = {name: self._ask(context, text) for name, text in self._queries.items()}
         for (schema,) in read["schemas"]:
-            found.add(Ref("schema", fold(schema)), (schema,), lambda schema=schema: DuckDBSchema(name=schema))
+            found.put(Ref("schema", fold(schema)), (schema,), DuckDBSchema(name=schema))
         self._tables(read, found)
         self._indexes(read, found)
         self._functions(read, found)
         self._types(context, read, found)
         for schema, name, start, least, most, step, cycle, comment in read["sequences"]:
             model = _sequence(schema, name, (start, least, most), step, cycle=cycle, comment=comment)
-            found.add(_ref("sequence", schema, name), (start, least, most, step, cycle, comment), lambda m=model: m)
+            found.put(_ref("sequence", schema, name), (start, least, most, step, cycle, comment), model)
         self._databases(context, read, found)
         self._secrets(read, found)
         return Snapshot(
@@ -147,7 +150,7 @@ class DuckDBCatalog:
             comments = {each.name: each.comment for each in columns[schema, name] if each.comment}
             model = reading.view(name, _schema(schema), comment, sql, comments)
             kind = "view" if hasattr(model, "definition") else "stage"
-            found.add(_ref(kind, schema, name), (comment, sql, sorted(comments.items())), lambda m=model: m)
+            found.put(_ref(kind, schema, name), (comment, sql, sorted(comments.items())), model)
 
     def _indexes(self, read: Mapping[str, list[tuple[Any, ...]]], found: _Found) -> None:
         for schema, table, name, unique, comment, sql in read["indexes"]:
@@ -172,7 +175,7 @@ class DuckDBCatalog:
         for (schema, name, kind), rows in macros.items():
             candidates = reading.candidates_in(said[schema, name, kind])
             model = reading.function(name, _schema(schema), rows, candidates)
-            found.add(_ref("function", schema, name), (rows, candidates), lambda m=model: m)
+            found.put(_ref("function", schema, name), (rows, candidates), model)
 
     def _types(self, context: Context, read: Mapping[str, list[tuple[Any, ...]]], found: _Found) -> None:
         rows = read["types"]
@@ -183,7 +186,11 @@ class DuckDBCatalog:
         for (schema, name, _, labels, comment), text in zip(rows, texts, strict=True):
 
             def build(
-                schema: str = schema, name: str = name, labels: Any = labels, comment: Any = comment, text: str = text
+                schema: str = schema,
+                name: str = name,
+                labels: Any = labels,
+                comment: Any = comment,
+                text: str = text,
             ) -> Any:
                 return _type(schema, name, labels, comment, text)
 
@@ -201,7 +208,7 @@ class DuckDBCatalog:
                 continue
             shown = noted.get(ref.name) or _relative(Path(path or ""), folder)
             model = AttachedDatabase(name=name, path=shown, read_only=bool(read_only))
-            found.add(ref, (shown, read_only), lambda m=model: m)
+            found.put(ref, (shown, read_only), model)
 
     def _secrets(self, read: Mapping[str, list[tuple[Any, ...]]], found: _Found) -> None:
         for name, kind, provider, scope, shown, folder in read["secrets"]:
@@ -216,7 +223,7 @@ class DuckDBCatalog:
             )
             ref = Ref("secret", fold(name))
             digest = hashlib.blake2b(content, digest_size=8).hexdigest() if content else ""
-            found.add(ref, (kind, provider, scope, digest), lambda m=model: m)
+            found.put(ref, (kind, provider, scope, digest), model)
             found.aside.add(ref)
 
     def _ask(self, context: Context, text: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -232,9 +239,18 @@ class _Found:
         self.attached: dict[Ref, list[Ref]] = defaultdict(list)
         self.aside: set[Ref] = set()
 
+    def put(self, ref: Ref, facts: Any, model: Any) -> None:
+        self.add(ref, facts, partial(_same, model))
+
     def add(self, ref: Ref, facts: Any, build: Callable[[], Any]) -> None:
-        self.digests[ref] = hashlib.blake2b(repr((ref.name, facts)).encode("utf-8", "replace"), digest_size=16).hexdigest()
+        self.digests[ref] = hashlib.blake2b(
+            repr((ref.name, facts)).encode("utf-8", "replace"), digest_size=16
+        ).hexdigest()
         self.builders[ref] = build
+
+
+def _same(model: Any) -> Any:
+    return model
 
 
 def _asked(statement: Statement) -> tuple[str, tuple[Any, ...]]:
@@ -259,7 +275,9 @@ def _sequence(
 ) -> NumberSequence:
     """Return a sequence, without the bounds that it has anyway."""
     start, least, most = numbers
-    bare = NumberSequence(name=name, schema=_schema(schema), increment=step, cycle=cycle, comment=comment or "")
+    bare = NumberSequence(
+        name=name, schema=_schema(schema), increment=step, cycle=cycle, comment=comment or ""
+    )
     usual_least, usual_most, _ = bare.bounds
     return NumberSequence(
         name=name,
@@ -274,7 +292,7 @@ def _sequence(
 
 
 def _type(schema: str, name: str, labels: Sequence[str] | None, comment: str | None, text: str) -> UserType:
-    about = {"name": name, "schema": _schema(schema), "comment": comment or ""}
+    about: dict[str, Any] = {"name": name, "schema": _schema(schema), "comment": comment or ""}
     if labels:
         return UserType(**about, values=tuple(labels))
     try:
@@ -286,7 +304,9 @@ def _type(schema: str, name: str, labels: Sequence[str] | None, comment: str | N
             code="unreadable_definition",
         ) from error
     if tree.name == "STRUCT" and all(each.name for each in tree.fields):
-        return UserType(**about, fields=tuple(TypeField(name=each.name, type=str(each.type)) for each in tree.fields))
+        return UserType(
+            **about, fields=tuple(TypeField(name=each.name, type=str(each.type)) for each in tree.fields)
+        )
     return UserType(**about, definition=text)
 
 

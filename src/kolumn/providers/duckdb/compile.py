@@ -7,12 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import msgspec
-
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.secrets import SecureString
 from kolumn.engine.consequences import Brought
-from kolumn.engine.operations import NOTHING, Create, Drop, Operation, Rename, Risk, Statement, Step
+from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement, Step
 from kolumn.engine.quarantine.operations import PutBackValues
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rows import RowSet
@@ -22,7 +20,16 @@ from kolumn.providers.duckdb.connection.session import ATTACHED
 from kolumn.providers.duckdb.language import parser
 from kolumn.providers.duckdb.language.dialect import DuckDBDialect, key_columns
 from kolumn.providers.duckdb.language.parser import Unparsable
-from kolumn.providers.duckdb.language.tokens import QUOTED, WORD, fold, full_name, literal, quote, tokenize, unquote
+from kolumn.providers.duckdb.language.tokens import (
+    QUOTED,
+    WORD,
+    fold,
+    full_name,
+    literal,
+    quote,
+    tokenize,
+    unquote,
+)
 from kolumn.providers.duckdb.model import (
     AttachedDatabase,
     DuckDBColumn,
@@ -84,9 +91,7 @@ class DuckDBCompiler:
             for group in groups:
                 merged |= self._merged(group, live, always=ref in refilled)
         return [
-            found
-            for operation in operations
-            if (found := merged.get(id(operation), operation)) is not None
+            found for operation in operations if (found := merged.get(id(operation), operation)) is not None
         ]
 
     def _merged(
@@ -96,7 +101,7 @@ class DuckDBCompiler:
             return {}
         rebuilds = any(self._alteration(each) is None for each in chain)
         heavy = [each for each in chain if not _is_light(each)]
-        if not rebuilds and len(heavy) < 2:  # noqa: PLR2004 - one change takes things away once
+        if not rebuilds and len(heavy) < 2:
             return {}
         first, last = chain[0], chain[-1]
         kind = RebuildTable if rebuilds or (always and heavy) else AlterTogether
@@ -119,7 +124,11 @@ class DuckDBCompiler:
                 target = self._normalizer.target(table, key)
                 found.add(Ref("table", target.table, target.schema))
         for column in table.columns:
-            found |= {each for each in mentions.of_expression(column.default or "", schema) if each.type == "sequence"}
+            found |= {
+                each
+                for each in mentions.of_expression(column.default or "", schema)
+                if each.type == "sequence"
+            }
         return frozenset(found) - {self._normalizer.table_ref(table.name, table.schema)}
 
     def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
@@ -379,7 +388,9 @@ class DuckDBCompiler:
         found = []
         if "type" in fields or "collation" in fields:
             involved = any(
-                fold(old.name) in _columns_of(each) for each in table.constraints() if not isinstance(each, Check)
+                fold(old.name) in _columns_of(each)
+                for each in table.constraints()
+                if not isinstance(each, Check)
             )
             if involved or self._is_mentioned(table, old.name) or old.generated:
                 return None
@@ -390,7 +401,11 @@ class DuckDBCompiler:
             if old.default is not None and "default" not in fields:
                 found.append(f"{start} SET DEFAULT {render.closed(f'({new.default})')}")
         if "default" in fields:
-            found.append(f"{start} DROP DEFAULT" if new.default is None else f"{start} SET DEFAULT ({render.closed(new.default)})")
+            found.append(
+                f"{start} DROP DEFAULT"
+                if new.default is None
+                else f"{start} SET DEFAULT ({render.closed(new.default)})"
+            )
         if "not_null" in fields and fold(new.name) not in map(fold, key_columns(table)):
             found.append(f"{start} {'SET' if new.not_null else 'DROP'} NOT NULL")
         if "comment" in fields:

@@ -48,7 +48,9 @@ class DuckDBTable(Table):
         if not self.columns:
             yield Problem("a table has at least one column", code="missing_attribute", path="columns")
         elif all(each.generated for each in self.columns):
-            yield Problem("a table has at least one column that is not generated", code="unsupported", path="columns")
+            yield Problem(
+                "a table has at least one column that is not generated", code="unsupported", path="columns"
+            )
         for each in self.foreign_keys:
             yield from _foreign_key_faults(each)
 
@@ -101,7 +103,7 @@ class DuckDBView(View):
     """A view."""
 
     comment: str = attribute("Comment", default="")
-    column_comments: Mapping[str, Any] = attribute("Comments of columns, by name", default=None)
+    column_comments: Mapping[str, Any] | None = attribute("Comments of columns, by name", default=None)
 
     def verify(self) -> Iterator[Problem]:
         """Yield a fault for a comment that is no text."""
@@ -126,7 +128,9 @@ class Overload:
     """One way to call a macro."""
 
     parameters: tuple[Parameter, ...] = attribute("Parameters, in order", default=())
-    body: str = attribute("What it stands for: an expression, or a query", validators=[NOT_EMPTY], grammar="macro")
+    body: str = attribute(
+        "What it stands for: an expression, or a query", validators=[NOT_EMPTY], grammar="macro"
+    )
 
 
 @dataclass(frozen=True)
@@ -157,7 +161,9 @@ class Sequence:
 
     name: str = attribute("Sequence name", validators=[NOT_EMPTY], grammar="identifier")
     schema: str = attribute("Schema; empty for the default one", default="", grammar="schema")
-    start: int | None = attribute("First number; the least one, or the greatest of a descending one", default=None)
+    start: int | None = attribute(
+        "First number; the least one, or the greatest of a descending one", default=None
+    )
     increment: int = attribute("Step from number to number; negative for a descending one", default=1)
     min_value: int | None = attribute("Least number", default=None)
     max_value: int | None = attribute("Greatest number", default=None)
@@ -240,7 +246,7 @@ class Stage:
     paths: tuple[str, ...] = attribute(
         "Files: paths, patterns such as `data/*.parquet`, or URLs", validators=[NOT_EMPTY]
     )
-    options: Mapping[str, Any] = attribute(
+    options: Mapping[str, Any] | None = attribute(
         "Options of the function that reads them, e.g. `header`, by name", default=None
     )
     comment: str = attribute("Comment", default="")
@@ -282,7 +288,7 @@ class Secret:
         grammar="word",
     )
     scope: tuple[str, ...] = attribute("Prefixes of the URLs it is for; all without", default=())
-    values: Mapping[str, Any] = attribute(
+    values: Mapping[str, Any] | None = attribute(
         "Its values by name, e.g. `bearer_token`", default=None, sensitive=True, compare=False
     )
     content: bytes = dataclasses.field(default=b"", compare=False, repr=False, kw_only=True)

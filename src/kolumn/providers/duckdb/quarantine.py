@@ -58,7 +58,8 @@ class DuckDBQuarantine(SQLQuarantine):
     def mentions(self, text: str, name: str) -> bool:
         """Whether an expression has a word that may be the column."""
         return any(
-            token.kind in (WORD, QUOTED) and fold(unquote(token.text)) == fold(name) for token in tokenize(text)
+            token.kind in (WORD, QUOTED) and fold(unquote(token.text)) == fold(name)
+            for token in tokenize(text)
         )
 
     def quoted(self, name: str) -> str:

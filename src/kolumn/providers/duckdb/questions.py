@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kolumn.engine.validation import Question
 from kolumn.providers.duckdb.language.tokens import fold, full_name, quote
 from kolumn.providers.duckdb.language.types import conversion_risks
 from kolumn.sql.model import Column, Table
 from kolumn.sql.operations import AlterColumn
-from kolumn.sql.validation import Question, RowQuestions, Source, messages
+from kolumn.sql.validation import RowQuestions, Source, messages
 
 
 class DuckDBQuestions(RowQuestions):

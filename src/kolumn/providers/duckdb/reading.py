@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kolumn.providers.duckdb.language.tokens import (
     QUOTED,
     WORD,
     Token,
     fold,
-    literal,
     parts,
-    quote,
     tokenize,
     unquote,
     without_outer_parentheses,
 )
+from kolumn.providers.duckdb.language.types import normal_type
 from kolumn.providers.duckdb.model import (
     DuckDBColumn,
     DuckDBIndex,
@@ -117,7 +116,9 @@ def table(
             for each in columns
         ),
         primary_key=PrimaryKey(columns=tuple(map(_part, key))) if len(key) > 1 else None,
-        uniques=tuple(Unique(columns=tuple(map(_part, each))) for each in dict.fromkeys(uniques) if len(each) > 1),
+        uniques=tuple(
+            Unique(columns=tuple(map(_part, each))) for each in dict.fromkeys(uniques) if len(each) > 1
+        ),
         checks=tuple(Check(expression=each) for each in dict.fromkeys(checks)),
         foreign_keys=tuple(dict.fromkeys(foreign_keys)),
         triggers=triggers,
@@ -140,9 +141,10 @@ def _generated(column: ColumnRow) -> str:
     text = column.generated
     if text is None:
         return ""
-    ending = f" AS {column.type})"
-    if text.startswith("CAST(") and text.endswith(ending):
-        text = text[len("CAST(") : -len(ending)]
+    head, middle, type_ = text.rpartition(" AS ")
+    is_cast = text.startswith("CAST(") and middle and type_.endswith(")")
+    if is_cast and normal_type(type_.removesuffix(")")) == normal_type(column.type):
+        text = head.removeprefix("CAST(")
     return _bare(text)
 
 
@@ -158,14 +160,16 @@ def _collations(sql: str, columns: Iterable[ColumnRow]) -> dict[str, str]:
             depth += (token.word == "(") - (token.word == ")")
             if name is not None and not depth and token.word == "COLLATE" and at + 1 < len(part):
                 end = at + 1
-                while end + 2 < len(part) and part[end + 1].word == ".":  # noqa: PLR2004 - a dot and a word
+                while end + 2 < len(part) and part[end + 1].word == ".":
                     end += 2
                 found[name] = "".join(unquote(each.text) for each in part[at + 1 : end + 1])
                 break
     return found
 
 
-def index(name: str, schema: str, table_name: str, *, unique: bool, comment: str | None, sql: str) -> DuckDBIndex:
+def index(
+    name: str, schema: str, table_name: str, *, unique: bool, comment: str | None, sql: str
+) -> DuckDBIndex:
     """Return an index: its columns are what stands in the last parentheses of its definition."""
     tokens = [each for each in tokenize(sql) if each.word != ";"]
     inner = without_outer_parentheses(_last_parentheses(tokens))
@@ -242,7 +246,9 @@ class MacroRow(NamedTuple):
 
 def function(name: str, schema: str, rows: Sequence[MacroRow], candidates: Sequence[str]) -> Function:
     """Return a macro; `candidates` are its ways to be called as an error tells them, defaults among that."""
-    ways = [_way(row, candidate) for row, candidate in zip(rows, [*candidates, *[""] * len(rows)], strict=False)]
+    ways = [
+        _way(row, candidate) for row, candidate in zip(rows, [*candidates, *[""] * len(rows)], strict=False)
+    ]
     return Function(
         name=name,
         schema=schema,
@@ -273,7 +279,12 @@ def _defaults(row: MacroRow, candidate: str) -> dict[str, str]:
     """Return the defaults in `mm(x, y INTEGER := 3)`; names stand there without quotes."""
     if ":=" not in candidate:
         return {}
-    inner = candidate[candidate.index("(", candidate.rindex('"', 0, candidate.index("(")) if candidate.startswith('"') else 0) + 1 :]
+    inner = candidate[
+        candidate.index(
+            "(", candidate.rindex('"', 0, candidate.index("(")) if candidate.startswith('"') else 0
+        )
+        + 1 :
+    ]
     text = inner.strip().removesuffix(")")
     found = {}
     for at, name in enumerate(row.parameters):

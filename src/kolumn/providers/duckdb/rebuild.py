@@ -108,7 +108,11 @@ def own_key(table: DuckDBTable, normalizer: Normalizer) -> tuple[tuple[str, ...]
 
 
 def stash(
-    table: DuckDBTable, name: str, normalizer: Normalizer, values: Mapping[str, str] | None = None, source: str = ""
+    table: DuckDBTable,
+    name: str,
+    normalizer: Normalizer,
+    values: Mapping[str, str] | None = None,
+    source: str = "",
 ) -> Iterator[str]:
     """Yield what copies the rows of a table to a temporary one and drops it.
 
@@ -118,7 +122,8 @@ def stash(
     place = render.address(table)
     columns = stored(table)
     listed = ", ".join(
-        f"{(values or {})[each]} AS {quote(each)}" if each in (values or {}) else f"t.{quote(each)}" for each in columns
+        f"{(values or {})[each]} AS {quote(each)}" if each in (values or {}) else f"t.{quote(each)}"
+        for each in columns
     )
     query = f"SELECT {listed} FROM {source or f'{place} AS t'}"
     key = own_key(table, normalizer)
@@ -197,4 +202,3 @@ def _sources(before: DuckDBTable, after: DuckDBTable, renamed: Mapping[str, str]
         column = next(each for each in after.columns if not each.generated)
         found[column.name] = f"({column.default})" if column.default is not None else "NULL"
     return found
-

@@ -64,7 +64,9 @@ def column_definition(column: DuckDBColumn) -> str:
     if column.generated:
         words.append(f"GENERATED ALWAYS AS ({column.generated}\n)")
     if column.default is not None:
-        words.append(f"DEFAULT ({column.default}\n)" if "--" in column.default else f"DEFAULT ({column.default})")
+        words.append(
+            f"DEFAULT ({column.default}\n)" if "--" in column.default else f"DEFAULT ({column.default})"
+        )
     if column.not_null:
         words.append("NOT NULL")
     if column.primary_key:
@@ -104,7 +106,9 @@ def comment_on(kind: str, place: str, comment: str) -> str:
 
 def create_index(index: DuckDBIndex) -> Iterator[str]:
     """Yield what makes an index, with its comment."""
-    parts = ", ".join(quote(each.column) if each.column else f"({closed(each.expression)})" for each in index.columns)
+    parts = ", ".join(
+        quote(each.column) if each.column else f"({closed(each.expression)})" for each in index.columns
+    )
     unique = "UNIQUE " if index.unique else ""
     yield f"CREATE {unique}INDEX {quote(index.name)} ON {full_name(index.schema, index.table)} ({parts})"
     if index.comment:
@@ -113,7 +117,9 @@ def create_index(index: DuckDBIndex) -> Iterator[str]:
 
 def create_view(view: DuckDBView | Stage, *, replace: bool = False) -> Iterator[str]:
     """Yield what makes a view, or makes another one of it, with its comments."""
-    columns = f" ({', '.join(map(quote, view.columns))})" if isinstance(view, DuckDBView) and view.columns else ""
+    columns = (
+        f" ({', '.join(map(quote, view.columns))})" if isinstance(view, DuckDBView) and view.columns else ""
+    )
     query = view.definition if isinstance(view, DuckDBView) else stage_query(view)
     yield f"CREATE {'OR REPLACE ' if replace else ''}VIEW {address(view)}{columns} AS {query}"
     if view.comment:
@@ -139,7 +145,9 @@ def value_text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(value_text, value))}]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{literal(str(key))}: {value_text(each)}" for key, each in value.items()) + "}"
+        return (
+            "{" + ", ".join(f"{literal(str(key))}: {value_text(each)}" for key, each in value.items()) + "}"
+        )
     return repr(value)
 
 

@@ -32,7 +32,9 @@ class DuckDBSettings:
         "Seconds to wait for another process that has the file open", default=5.0, validators=[_SECONDS]
     )
     read_only: bool = attribute("Whether the file is opened for reading only", default=False)
-    attach: Mapping[str, Any] = attribute("Other database files by the name they are attached under", default=None)
+    attach: Mapping[str, Any] = attribute(
+        "Other database files by the name they are attached under", default=None
+    )
     extensions: tuple[str, ...] = attribute("Extensions to load, which must be installed", default=())
     install_extensions: bool = attribute(
         "Whether extensions may be fetched from the network and loaded when they are needed", default=False
@@ -89,7 +91,9 @@ class DuckDBSettings:
             )
             return
         if self.url and (fault := _url_fault(self.url)):
-            yield Problem(fault, code="invalid_url", path="url", hint="Write duckdb:////absolute/path.duckdb.")
+            yield Problem(
+                fault, code="invalid_url", path="url", hint="Write duckdb:////absolute/path.duckdb."
+            )
             return
         if fold(self.metadata_schema) in _RESERVED or "\0" in self.metadata_schema:
             yield Problem("is no name of a schema for it", code="reserved_name", path="metadata_schema")

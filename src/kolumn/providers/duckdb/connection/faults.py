@@ -91,7 +91,11 @@ def translate(
     if "read-only mode" in lowered or "read only mode" in lowered:
         category, code, hint = PermissionError, "read_only", "Open it without read_only to make changes."
     elif "not a valid duckdb database file" in lowered:
-        category, code, hint = ConnectionError, "not_a_database", "The file is something else: check the path."
+        category, code, hint = (
+            ConnectionError,
+            "not_a_database",
+            "The file is something else: check the path.",
+        )
     elif "different configuration" in lowered:
         category, code, hint = (
             ConnectionError,

@@ -51,7 +51,6 @@ _POLL_SECONDS = 0.05
 _ROWS_AT_ONCE = 2048
 
 
-
 @dataclass(slots=True)
 class _Held:
     """A transaction that spans calls."""
@@ -123,7 +122,9 @@ class DuckDBSession:
         A trigger cannot write to its own table, so there is one that it seems to write to.
         """
         refusals = full_name(self.schema, f"{table.name}_refused")
-        words = literal(f"{self.schema}.{table.name} is append-only: its rows are neither changed nor removed")
+        words = literal(
+            f"{self.schema}.{table.name} is append-only: its rows are neither changed nor removed"
+        )
         return [
             Statement(f"CREATE TABLE IF NOT EXISTS {refusals} (words VARCHAR)"),
             *(
@@ -520,9 +521,7 @@ class DuckDBSession:
         elif not self._file.parent.is_dir():
             raise self._no_folder()
         else:
-            connection = duckdb.connect(
-                str(self._file), read_only=self._settings.read_only, config=options
-            )
+            connection = duckdb.connect(str(self._file), read_only=self._settings.read_only, config=options)
         try:
             self._prepare(connection)
         except BaseException:
@@ -535,16 +534,23 @@ class DuckDBSession:
             if self._settings.install_extensions:
                 connection.install_extension(extension)
             connection.load_extension(extension)
-        files = {name: (path, self._settings.read_only) for name, path in self._settings.attachments().items()}
+        files = {
+            name: (path, self._settings.read_only) for name, path in self._settings.attachments().items()
+        }
         if not self._is_stand_in:
             known = self.table_exists(ATTACHED)
             if connection.execute(known.text, list(known.parameters)).fetchone():
-                rows = connection.execute(f"SELECT name, path, read_only FROM {full_name(self.schema, ATTACHED)}")
+                rows = connection.execute(
+                    f"SELECT name, path, read_only FROM {full_name(self.schema, ATTACHED)}"
+                )
                 files |= {
                     fold(name): (self._file.parent / path, bool(read_only or self._settings.read_only))
                     for name, path, read_only in rows.fetchall()
                 }
-        there = {fold(name) for (name,) in connection.execute("SELECT database_name FROM duckdb_databases()").fetchall()}
+        there = {
+            fold(name)
+            for (name,) in connection.execute("SELECT database_name FROM duckdb_databases()").fetchall()
+        }
         for name, (path, read_only) in files.items():
             if name not in there and path.exists():
                 option = " (READ_ONLY)" if read_only else ""

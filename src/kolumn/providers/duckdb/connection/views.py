@@ -21,7 +21,8 @@ _UNBOUND = frozenset({"binder", "catalog", "parser"})
 def broken_views(ask: Ask, metadata_schema: str) -> tuple[Names, Mapping[tuple[str, str], str]]:
     """Return schema and name of every view, and why some cannot be bound; one query."""
     quoted = """'"' || replace({}, '"', '""') || '"'"""
-    query = f"'SELECT 1 FROM ' || {quoted.format('schema_name')} || '.' || {quoted.format('view_name')} || ' WHERE false'"
+    place = f"{quoted.format('schema_name')} || '.' || {quoted.format('view_name')}"
+    query = f"'SELECT 1 FROM ' || {place} || ' WHERE false'"
     rows = ask(
         "SELECT schema_name, view_name, plan ->> '$.error_type', plan ->> '$.error_message' FROM ("
         f"SELECT schema_name, view_name, json_serialize_plan({query}) AS plan FROM duckdb_views() "

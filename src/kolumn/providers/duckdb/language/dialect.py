@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from functools import lru_cache
 
@@ -34,7 +35,7 @@ _QUERIES = frozenset({"SELECT", "MULTI"})
 def fault(text: str, *, commas: bool = False) -> str:
     """Return why `text` cannot stand inside a statement, empty if it can; `commas`: outside parentheses too."""
     tokens = tokenize(f"{text}\n\0)")
-    if len(tokens) < 2 or tokens[-1].word != ")" or tokens[-2].text != "\0":  # noqa: PLR2004 - the two added
+    if len(tokens) < 2 or tokens[-1].word != ")" or tokens[-2].text != "\0":
         return "has an unfinished quote or comment"
     del tokens[-2:]
     closing: list[str] = []
@@ -63,10 +64,8 @@ def normal_expression(text: str) -> str:
     """Return the form in which expressions are compared."""
     tokens = tokenize(text)
     if len(tokens) > 1 or (tokens and tokens[0].kind not in (NUMBER, STRING)):
-        try:
+        with contextlib.suppress(Unparsable):
             tokens = tokenize(parser.expression_wording(text))
-        except Unparsable:
-            pass
     return normal(without_outer_parentheses(tokens))
 
 

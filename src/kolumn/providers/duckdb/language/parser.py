@@ -90,7 +90,9 @@ def expression_wording(text: str) -> str:
 
 def is_star(text: str) -> bool:
     """Whether an expression is `*` or `COLUMNS(...)`, which stands for several. Raises Unparsable."""
-    return any(node.get("class") == "STAR" for node in _nodes(statement(f"SELECT (\n{text}\n)")["select_list"]))
+    return any(
+        node.get("class") == "STAR" for node in _nodes(statement(f"SELECT (\n{text}\n)")["select_list"])
+    )
 
 
 @lru_cache(maxsize=16384)
@@ -100,7 +102,10 @@ def mentioned(query: str) -> Mentions:
         tree = statement(query)
     except Unparsable:
         return NOTHING
-    relations, functions, sequences, columns = set(), set(), set(), set()
+    relations: set[tuple[str, ...]] = set()
+    functions: set[tuple[str, ...]] = set()
+    sequences: set[str] = set()
+    columns: set[str] = set()
     types: set[tuple[str, ...]] = set()
     own: set[str] = set()
     for node in _nodes(tree):

@@ -53,7 +53,9 @@ class Type:
             case "MAP":
                 return f"MAP({self.fields[0].type}, {self.fields[1].type})"
             case "STRUCT" | "UNION":
-                inner = (f"{quote(each.name)} {each.type}" if each.name else f"{each.type}" for each in self.fields)
+                inner = (
+                    f"{quote(each.name)} {each.type}" if each.name else f"{each.type}" for each in self.fields
+                )
                 return f"{self.name}({', '.join(inner)})"
             case "ENUM":
                 return f"ENUM({', '.join(map(literal, self.arguments))})"
@@ -79,11 +81,13 @@ def _read(node: dict[str, Any]) -> Type:
     children = node.get("children", ())
     arguments = tuple(str(each["literal"]["text"]) for each in children if "literal" in each)
     if upper in NESTED or upper == "ENUM":
-        fields = tuple(Field(str(each.get("alias", "")), _read(each)) for each in children if "literal" not in each)
+        fields = tuple(
+            Field(str(each.get("alias", "")), _read(each)) for each in children if "literal" not in each
+        )
         return Type(upper, fields, arguments)
     spelled = name if not arguments else f"{name}({','.join(arguments)})"
     path = path_of(node)
-    known = built_in_type(spelled) if len(path) < 2 else None  # noqa: PLR2004 - schema and name
+    known = built_in_type(spelled) if len(path) < 2 else None
     if known is None:
         return Type(name, (), arguments, path or (name,))
     if known.upper() == upper:
@@ -134,7 +138,7 @@ def expanded(text: str, lookup: Callable[[tuple[str, ...]], str | None]) -> str:
         return text
 
     def change(type_: Type, depth: int) -> Type:
-        if type_.path and depth < 50:  # noqa: PLR2004 - a definition that mentions itself ends somewhere
+        if type_.path and depth < 50:
             definition = lookup(type_.path)
             if definition is not None:
                 return change(parse_type(definition), depth + 1)
@@ -162,8 +166,8 @@ def _risks(place: str, old: Type, new: Type) -> Iterator[Risk]:
             yield Risk("may_fail", f"fails if a value of {place} has not {new.arguments[0]} elements")
         yield from _risks(f"{place}[]", old.fields[0].type, new.fields[0].type)
     elif old.name == new.name == "MAP":
-        for each, name in enumerate(("keys", "values")):
-            yield from _risks(f"{place} ({name})", old.fields[each].type, new.fields[each].type)
+        for at, name in enumerate(("keys", "values")):
+            yield from _risks(f"{place} ({name})", old.fields[at].type, new.fields[at].type)
     elif old.name == new.name and old.name in ("STRUCT", "UNION"):
         kept = {fold(each.name): each for each in new.fields}
         for each in old.fields:
@@ -218,7 +222,9 @@ def _fits(old: Type, new: Type) -> bool:
     if before and after:
         return before[0] <= after[0]
     if after and old.name in _INTEGERS:
-        return 10 ** after[0] > 2 ** max(-_INTEGERS[old.name][0], _INTEGERS[old.name][1])
+        low, high = _INTEGERS[old.name]
+        most: int = 2 ** max(-low, high)
+        return most < int(10 ** after[0])
     if new.name in _FLOATS:
         return old.name in (*_INTEGERS, *_FLOATS) or before is not None
     if old.name == "DATE" or old.name in _TIMES:

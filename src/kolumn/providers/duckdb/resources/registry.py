@@ -30,7 +30,7 @@ REFUSED: Mapping[str, str] = {
     "materialized_view": "use a table that is filled from the query, or a view.",
     "database": "a database is a file: set its path in the provider block; further files are of type "
     "attached_database.",
-    "enum": "enums are of type `type`: values = [\"new\", \"done\"].",
+    "enum": 'enums are of type `type`: values = ["new", "done"].',
     "domain": "restrict the column with a check; a name for a type is of type `type`.",
     "extension": "extensions belong to the installation: list what to load in the provider block, as extensions.",
     "partition": "tables are not partitioned; files are: read them as a stage with a pattern.",

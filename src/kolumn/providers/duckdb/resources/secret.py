@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from kolumn.engine.declaration import replaced
 from kolumn.engine.operations import Operation
@@ -55,7 +55,9 @@ class SecretHandler(SQLHandler[Secret]):
             return super().diff(live, wanted)
         wanted = with_kept(wanted, live)
         before, after = self.normal(live), self.normal(wanted)
-        fields = [name for name in ("type", "provider", "scope") if getattr(before, name) != getattr(after, name)]
+        fields = [
+            name for name in ("type", "provider", "scope") if getattr(before, name) != getattr(after, name)
+        ]
         if before.values != after.values or not _holds(live, wanted):
             fields.append("values")
         if not fields:
@@ -76,7 +78,9 @@ def _holds(live: Secret, wanted: Secret) -> bool:
         return True
     for name, value in (wanted.values or {}).items():
         if isinstance(value, str):
-            pattern = re.escape(_serialized(name.lower())) + rb"\xff\xff.{0,16}?" + re.escape(_serialized(value))
+            pattern = (
+                re.escape(_serialized(name.lower())) + rb"\xff\xff.{0,16}?" + re.escape(_serialized(value))
+            )
             if re.search(pattern, live.content, re.DOTALL) is None:
                 return False
     return True

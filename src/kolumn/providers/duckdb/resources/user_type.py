@@ -47,7 +47,8 @@ class TypeHandler(SQLHandler[UserType]):
             return model
         if model.fields:
             fields = tuple(
-                replaced(each, {"type": expanded(each.type, definitions(other, schema))}) for each in model.fields
+                replaced(each, {"type": expanded(each.type, definitions(other, schema))})
+                for each in model.fields
             )
             return replaced(model, {"fields": fields})
         return replaced(model, {"definition": expanded(model.definition, definitions(other, schema))})

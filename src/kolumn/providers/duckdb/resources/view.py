@@ -19,7 +19,6 @@ from kolumn.providers.duckdb.resources import mentions
 from kolumn.sql import handlers as sql
 from kolumn.sql.model import View
 
-
 _CERTAIN = frozenset({"schema", "table", "view", "stage"})
 
 
@@ -50,7 +49,9 @@ class DuckDBViewHandler(sql.ViewHandler):
     def normal(self, model: View) -> View:
         """Return the normal form; no comments of columns are the same as none."""
         found = super().normal(model)
-        comments = {self.fold(name): text for name, text in (getattr(model, "column_comments", None) or {}).items()}
+        comments = {
+            self.fold(name): text for name, text in (getattr(model, "column_comments", None) or {}).items()
+        }
         return replaced(found, {"column_comments": {name: text for name, text in comments.items() if text}})
 
     def uses(self, model: View) -> frozenset[Ref]:
