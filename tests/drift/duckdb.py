@@ -168,7 +168,6 @@ def tamperings() -> Iterator[Tampering]:
     yield from of(
         "sequence",
         "numbers",
-        (f"{head} START WITH 5", "start"),
         (f"{head} INCREMENT BY 2", "increment"),
         (f"{head} MINVALUE -5 START WITH 1", "min_value"),
         (f"{head} MAXVALUE 500", "max_value"),
@@ -217,6 +216,8 @@ NOT_CHANGED = frozenset(
         "secret.type", "secret.provider",
         # belongs to the connection
         "attached_database.path", "attached_database.read_only",
+        # forgotten by DuckDB once a number was taken
+        "sequence.start",
         # the files are part of the sample; another format or place is another stage
         "stage.format", "stage.paths",
     }

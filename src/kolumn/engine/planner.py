@@ -196,6 +196,9 @@ class Planner:
         items, problems = self._items(question.resources)
         for item in items:
             item.unchanged = self._is_unchanged(item, live)
+        changing = {item.key.type for item in items if not item.unchanged}
+        for item in items:
+            item.unchanged = item.unchanged and changing.isdisjoint(item.handler.completed_from)
         if not question.prune and not problems and all(item.unchanged for item in items):
             return Plan(changes=tuple(_unchanged(item) for item in items))
         claims = self._resolve(items, live, problems, restore=question.restore)

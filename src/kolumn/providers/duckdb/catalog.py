@@ -109,7 +109,7 @@ class DuckDBCatalog:
         self._types(context, read, found)
         for schema, name, start, least, most, step, cycle, comment in read["sequences"]:
             model = _sequence(schema, name, (start, least, most), step, cycle=cycle, comment=comment)
-            found.put(_ref("sequence", schema, name), (start, least, most, step, cycle, comment), model)
+            found.put(_ref("sequence", schema, name), (least, most, step, cycle, comment), model)
         self._databases(context, read, found)
         self._secrets(read, found)
         return Snapshot(

@@ -445,12 +445,11 @@ class DuckDBCompiler:
         yield f"DROP SEQUENCE {render.address(before)}"
         yield from render.create_sequence(after)
         least, most, first = after.bounds
-        if first == before.bounds[2]:
-            beyond = f"(last_value - ({first})) // ({after.increment}) + 1"
-            yield (
-                f"SELECT max(nextval({literal(render.address(after))})) FROM range((SELECT "
-                f"CASE WHEN last_value BETWEEN {least} AND {most} THEN greatest(0, {beyond}) ELSE 0 END FROM {stash}))"
-            )
+        beyond = f"(last_value - ({first})) // ({after.increment}) + 1"
+        yield (
+            f"SELECT max(nextval({literal(render.address(after))})) FROM range((SELECT "
+            f"CASE WHEN last_value BETWEEN {least} AND {most} THEN greatest(0, {beyond}) ELSE 0 END FROM {stash}))"
+        )
         yield f"DROP TABLE {stash}"
         for table, column in defaults:
             yield (

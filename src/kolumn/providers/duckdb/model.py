@@ -162,7 +162,10 @@ class Sequence:
     name: str = attribute("Sequence name", validators=[NOT_EMPTY], grammar="identifier")
     schema: str = attribute("Schema; empty for the default one", default="", grammar="schema")
     start: int | None = attribute(
-        "First number; the least one, or the greatest of a descending one", default=None
+        "First number of a new sequence; the least one, or the greatest of a descending one, where left out. One "
+        "that is there goes on where it is",
+        default=None,
+        compare=False,
     )
     increment: int = attribute("Step from number to number; negative for a descending one", default=1)
     min_value: int | None = attribute("Least number", default=None)

@@ -221,6 +221,8 @@ def _fits(old: Type, new: Type) -> bool:
     before, after = _decimal(old), _decimal(new)
     if before and after:
         return before[0] <= after[0]
+    if before and new.name in _INTEGERS:
+        return int(10 ** before[0]) <= int(2 ** _INTEGERS[new.name][1])
     if after and old.name in _INTEGERS:
         low, high = _INTEGERS[old.name]
         most: int = 2 ** max(-low, high)

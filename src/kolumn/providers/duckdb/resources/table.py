@@ -20,6 +20,8 @@ from kolumn.sql.model import Check, ForeignKey, Table
 class DuckDBTableHandler(sql.TableHandler):
     """Tables. A foreign key is made with its table, so what it refers to is there before."""
 
+    completed_from = frozenset({"type"})
+
     def __init__(self, dialect: DuckDBDialect) -> None:
         super().__init__(DuckDBTable, dialect)
 

@@ -27,6 +27,8 @@ class TypeHandler(SQLHandler[UserType]):
     description = "A type with a name: an enum, a struct, or another name for a type"
     IN_PLACE = frozenset({"comment"})
 
+    completed_from = frozenset({"type"})
+
     def __init__(self, dialect: DuckDBDialect) -> None:
         super().__init__(UserType, dialect)
 
