@@ -47,13 +47,14 @@ def load(script: str, file: Path) -> None:
                 & set(waiting) - {each}
             )
             waiting.remove(name)
+            if name == "Employee":  # EXPORT DATABASE refuses a table that refers to itself
+                tables[name] = re.sub(
+                    r",\s*FOREIGN KEY \(\[ReportsTo\]\)[^,]*?NO ACTION ON UPDATE NO ACTION", "", tables[name]
+                )
             sql = re.sub(r"\[([^]]*)\]", r'"\1"', tables[name]).replace("NVARCHAR", "VARCHAR")
             database.execute(sql)
             rows = source.execute(f'SELECT * FROM "{name}" ORDER BY 1').fetchall()
-            if name == "Employee":  # a row at a time: one refers to another
-                for row in rows:
-                    database.execute(f'INSERT INTO "{name}" VALUES ({", ".join("?" * len(row))})', list(row))
-            elif rows:
+            if rows:
                 some = rows[:400]
                 values = ", ".join([f"({', '.join('?' * len(some[0]))})"] * len(some))
                 database.execute(
@@ -93,15 +94,15 @@ def test_what_is_imported_makes_the_same_database(shop: Path, tmp_path: Path) ->
     assert "duckdb_table" in text
     assert 'default = "1"' in text
     answer = command.done(project, "plan")
-    assert "No changes" in answer
+    assert "0 to create, 0 to change, 0 to delete" in answer
     (project / "shop.duckdb").rename(tmp_path / "original.duckdb")
     for state in project.glob("*.state*"):
         state.unlink()
     for state in (project / ".kolumn").glob("**/*.json"):
         state.unlink()
     command.done(project, "apply", "--auto-approve")
-    again = command.done(project, "plan")
-    assert "No changes" in again
+    again = command.done(project, "plan", "--json")
+    assert '"changes": false' in again
     assert exported(project / "shop.duckdb", tmp_path / "made") == exported(
         tmp_path / "original.duckdb", tmp_path / "wanted"
     )

@@ -268,9 +268,9 @@ _SECRET = _sample(
 )
 _ATTACHED = _sample(
     "attached_database",
-    {"name": "elsewhere", "path": "elsewhere.duckdb"},
-    {"path": "elsewhere.duckdb"},
-    impossible={"name": "elsewhere", "path": "elsewhere2.duckdb"},
+    {"name": "annex", "path": "annex.duckdb"},
+    {"path": "annex.duckdb"},
+    impossible={"name": "annex", "path": "annex2.duckdb"},
     apart=True,
 )
 

@@ -139,7 +139,7 @@ class DuckDBCatalog:
                 schema: str = schema,
                 name: str = name,
                 comment: Any = comment,
-                sql: str = collated,
+                sql: str = sql,
                 about: Any = about,
                 kept: Any = tuple(triggers[schema, name]),
             ) -> Any:

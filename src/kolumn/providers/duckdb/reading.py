@@ -64,9 +64,9 @@ def table(
     *,
     triggers: tuple[TriggerText, ...] = (),
 ) -> DuckDBTable:
-    """Return a table; `sql` tells the collations, which nothing else does.
+    """Return a table; `sql` tells the collations, and which keys stand at their column, which nothing else does.
 
-    What is about one column stands at it, as far as a column has room.
+    Checks and foreign keys of one column stand at it, as far as a column has room.
     """
     key: tuple[str, ...] = ()
     uniques: list[tuple[str, ...]] = []
@@ -93,8 +93,10 @@ def table(
                     references_at[alone_at] = target
                 else:
                     foreign_keys.append(ForeignKey(columns=each.columns, references=target))
-    collations = _collations(sql, columns) if " COLLATE " in sql else {}
-    alone = {each[0] for each in uniques if len(each) == 1}
+    written = _written(sql, columns) if " COLLATE " in sql or key or uniques else {}
+    collations = {each: about.collation for each, about in written.items()}
+    alone = {each[0] for each in uniques if len(each) == 1 and written[each[0]].unique}
+    at_column = len(key) == 1 and written[key[0]].primary_key
     return DuckDBTable(
         name=name,
         schema=schema,
@@ -104,7 +106,7 @@ def table(
                 name=each.name,
                 type=each.type,
                 not_null=each.not_null and each.name not in key,
-                primary_key=key == (each.name,),
+                primary_key=at_column and key == (each.name,),
                 unique=each.name in alone,
                 default=None if each.generated is not None or each.default is None else _bare(each.default),
                 generated=_generated(each),
@@ -115,9 +117,11 @@ def table(
             )
             for each in columns
         ),
-        primary_key=PrimaryKey(columns=tuple(map(_part, key))) if len(key) > 1 else None,
+        primary_key=PrimaryKey(columns=tuple(map(_part, key))) if key and not at_column else None,
         uniques=tuple(
-            Unique(columns=tuple(map(_part, each))) for each in dict.fromkeys(uniques) if len(each) > 1
+            Unique(columns=tuple(map(_part, each)))
+            for each in dict.fromkeys(uniques)
+            if len(each) > 1 or each[0] not in alone
         ),
         checks=tuple(Check(expression=each) for each in dict.fromkeys(checks)),
         foreign_keys=tuple(dict.fromkeys(foreign_keys)),
@@ -148,23 +152,39 @@ def _generated(column: ColumnRow) -> str:
     return _bare(text)
 
 
-def _collations(sql: str, columns: Iterable[ColumnRow]) -> dict[str, str]:
+class _Written(NamedTuple):
+    """What the definition of a table says at a column."""
+
+    collation: str
+    primary_key: bool
+    unique: bool
+
+
+def _written(sql: str, columns: Iterable[ColumnRow]) -> dict[str, _Written]:
     names = {fold(each.name): each.name for each in columns}
-    tokens = tokenize(sql)
+    tokens = [each for each in tokenize(sql) if each.word != ";"]
     opening = next(at for at, token in enumerate(tokens) if token.word == "(")
-    found = {}
-    for part in parts(without_outer_parentheses([each for each in tokens[opening:] if each.word != ";"])):
-        name = names.get(fold(unquote(part[0].text))) if part else None
-        depth = 0
-        for at, token in enumerate(part):
-            depth += (token.word == "(") - (token.word == ")")
-            if name is not None and not depth and token.word == "COLLATE" and at + 1 < len(part):
-                end = at + 1
-                while end + 2 < len(part) and part[end + 1].word == ".":
-                    end += 2
-                found[name] = "".join(unquote(each.text) for each in part[at + 1 : end + 1])
-                break
+    found = {each: _Written("", False, False) for each in names.values()}
+    for part in parts(without_outer_parentheses(tokens[opening:]))[: len(names)]:
+        name = names.get(fold(unquote(part[0].text)))
+        if name is not None:
+            found[name] = _about(part)
     return found
+
+
+def _about(part: list[Token]) -> _Written:
+    words, collation, depth = [], "", 0
+    for at, token in enumerate(part):
+        depth += (token.word == "(") - (token.word == ")")
+        if depth or not at:
+            continue
+        words.append(token.word)
+        if token.word == "COLLATE" and at + 1 < len(part):
+            end = at + 1
+            while end + 2 < len(part) and part[end + 1].word == ".":
+                end += 2
+            collation = "".join(unquote(each.text) for each in part[at + 1 : end + 1])
+    return _Written(collation, "PRIMARY" in words, "UNIQUE" in words)
 
 
 def index(

@@ -46,14 +46,14 @@ def table_comments(table: DuckDBTable) -> Iterator[str]:
 
 
 def _table_constraints(table: DuckDBTable) -> Iterator[Constraint]:
-    """Yield the constraints but for the keys that stand at their column."""
-    for column in table.columns:
-        for each in column.constraints():
-            if not isinstance(each, PrimaryKey | Unique):
-                yield each
+    """Yield the constraints but for the keys that stand at their column: keys first, foreign keys last."""
     if table.primary_key is not None:
         yield table.primary_key
-    yield from (*table.uniques, *table.checks, *table.foreign_keys)
+    yield from table.uniques
+    for kind in (Check, ForeignKey):
+        for each in table.constraints():
+            if isinstance(each, kind):
+                yield each
 
 
 def column_definition(column: DuckDBColumn) -> str:
