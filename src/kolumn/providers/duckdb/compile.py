@@ -132,7 +132,7 @@ class DuckDBCompiler:
         return frozenset(found) - {self._normalizer.table_ref(table.name, table.schema)}
 
     def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
-        """Yield the types made of a type that is dropped, and the tables' columns that a dropped sequence fills."""
+        """Yield the types made of a type that is dropped to be made anew."""
         if isinstance(operation, Drop) and isinstance(operation.model, UserType):
             for ref in live.refs("type"):
                 if ref != operation.subject and replaced and self._is_made_of(live.get(ref), operation.model):

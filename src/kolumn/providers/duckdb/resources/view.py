@@ -8,7 +8,6 @@ from typing import Any
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import replaced
-from kolumn.engine.operations import Operation
 from kolumn.engine.resource import Ref
 from kolumn.providers.duckdb.language import parser
 from kolumn.providers.duckdb.language.dialect import DuckDBDialect
@@ -81,13 +80,6 @@ class StageHandler(sql.SQLHandler[Stage]):
         again = read_stage(stage_query(model))
         options = again.options if again is not None else found.options
         return replaced(found, {"options": json.loads(json.dumps(options or {}, sort_keys=True))})
-
-    def diff(self, live: Stage | None, wanted: Stage | None) -> list[Operation]:
-        """Return the operations."""
-        return super().diff(live, wanted)
-
-
-_NUMBERS = {"INTEGER": int, "BIGINT": int, "DECIMAL": float, "DOUBLE": float}
 
 
 def read_stage(definition: str) -> Stage | None:
