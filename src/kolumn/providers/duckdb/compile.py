@@ -16,19 +16,16 @@ from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rows import RowSet
 from kolumn.engine.validation import Question
 from kolumn.providers.duckdb import render
+from kolumn.providers.duckdb.alterations import alteration, is_light, mentions_column
 from kolumn.providers.duckdb.connection.session import ATTACHED
 from kolumn.providers.duckdb.language import parser
-from kolumn.providers.duckdb.language.dialect import DuckDBDialect, key_columns
+from kolumn.providers.duckdb.language.dialect import DuckDBDialect
 from kolumn.providers.duckdb.language.parser import Unparsable
 from kolumn.providers.duckdb.language.tokens import (
-    QUOTED,
-    WORD,
     fold,
     full_name,
     literal,
     quote,
-    tokenize,
-    unquote,
 )
 from kolumn.providers.duckdb.model import (
     AttachedDatabase,
@@ -47,17 +44,12 @@ from kolumn.providers.duckdb.rebuild import STASH, Around, own_key, rebuild
 from kolumn.providers.duckdb.resources import mentions
 from kolumn.providers.duckdb.triggers import again
 from kolumn.sql.losses import losses
-from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Schema, Table, Unique
+from kolumn.sql.model import ForeignKey, Schema, Table
 from kolumn.sql.normal import Normalizer
 from kolumn.sql.operations import (
-    AddColumn,
-    AddConstraint,
-    AlterColumn,
     AlterObject,
     AlterTable,
     AlterTogether,
-    DropColumn,
-    DropConstraint,
     RebuildTable,
     RenameColumn,
 )
@@ -99,8 +91,8 @@ class DuckDBCompiler:
     ) -> dict[int, Operation | None]:
         if not chain:
             return {}
-        rebuilds = any(self._alteration(each) is None for each in chain)
-        heavy = [each for each in chain if not _is_light(each)]
+        rebuilds = any(alteration(each) is None for each in chain)
+        heavy = [each for each in chain if not is_light(each)]
         if not rebuilds and len(heavy) < 2:
             return {}
         first, last = chain[0], chain[-1]
@@ -277,9 +269,9 @@ class DuckDBCompiler:
 
     def _alter(self, operation: AlterTable, live: Snapshot) -> Iterator[str]:
         changes = operation.because if isinstance(operation, AlterTogether) else (operation,)
-        alterations = [self._alteration(each) for each in changes]
+        alterations = [alteration(each) for each in changes]
         rebuilds = isinstance(operation, RebuildTable) or None in alterations
-        if not rebuilds and all(map(_is_light, changes)):
+        if not rebuilds and all(map(is_light, changes)):
             for texts in alterations:
                 yield from texts or ()
             return
@@ -335,82 +327,6 @@ class DuckDBCompiler:
                 )
                 for index in orphans
             )
-
-    def _alteration(self, operation: AlterTable) -> list[str] | None:
-        """Return the statements that make one change in place, None where no ALTER TABLE does."""
-        before, after = _table(operation.before), _table(operation.after)
-        place = render.address(before)
-        match operation:
-            case RenameColumn(old=old, new=new):
-                return [f"ALTER TABLE {place} RENAME COLUMN {quote(old)} TO {quote(new)}"]
-            case AddColumn(column=column):
-                return _adding(before, _column(column))
-            case DropColumn(column=column):
-                if self._stands_on(before, column.name):
-                    return None
-                return [f"ALTER TABLE {place} DROP COLUMN {quote(column.name)}"]
-            case AlterColumn(old=old, new=new, fields=fields):
-                return self._altering(before, _column(old), _column(new), fields)
-            case AddConstraint(constraint=PrimaryKey() | Unique() as constraint):
-                return [f"ALTER TABLE {place} ADD {render.constraint_clause(after, constraint)}"]
-            case AddConstraint() | DropConstraint():
-                return None
-            case AlterTogether(because=because):
-                found: list[str] = []
-                for each in because:
-                    texts = self._alteration(each)
-                    if texts is None:
-                        return None
-                    found += texts
-                return found
-        if set(operation.fields) <= {"comment"}:
-            return [render.comment_on("TABLE", place, after.comment)]
-        return None
-
-    def _stands_on(self, table: DuckDBTable, column: str) -> bool:
-        """Whether something in the table keeps a column from being dropped: keys stand at places of columns."""
-        if any(isinstance(each, PrimaryKey | Unique | ForeignKey) for each in table.constraints()):
-            return True
-        return self._is_mentioned(table, column) or len(stored_columns(table)) == 1
-
-    def _is_mentioned(self, table: DuckDBTable, column: str) -> bool:
-        texts = [each.expression for each in table.constraints() if isinstance(each, Check)]
-        texts += [each.generated for each in table.columns if each.generated]
-        return any(_mentions(text, fold(column)) for text in texts)
-
-    def _altering(
-        self, table: DuckDBTable, old: DuckDBColumn, new: DuckDBColumn, fields: Sequence[str]
-    ) -> list[str] | None:
-        if not set(fields) <= {"type", "collation", "default", "not_null", "comment"}:
-            return None
-        place, column = render.address(table), quote(new.name)
-        start = f"ALTER TABLE {place} ALTER COLUMN {column}"
-        found = []
-        if "type" in fields or "collation" in fields:
-            involved = any(
-                fold(old.name) in _columns_of(each)
-                for each in table.constraints()
-                if not isinstance(each, Check)
-            )
-            if involved or self._is_mentioned(table, old.name) or old.generated:
-                return None
-            collation = f" COLLATE {quote(new.collation)}" if new.collation else ""
-            if old.default is not None and "default" not in fields:
-                found.append(f"{start} DROP DEFAULT")
-            found.append(f"{start} TYPE {new.type}{collation} USING CAST({column} AS {new.type})")
-            if old.default is not None and "default" not in fields:
-                found.append(f"{start} SET DEFAULT {render.closed(f'({new.default})')}")
-        if "default" in fields:
-            found.append(
-                f"{start} DROP DEFAULT"
-                if new.default is None
-                else f"{start} SET DEFAULT ({render.closed(new.default)})"
-            )
-        if "not_null" in fields and fold(new.name) not in map(fold, key_columns(table)):
-            found.append(f"{start} {'SET' if new.not_null else 'DROP'} NOT NULL")
-        if "comment" in fields:
-            found.append(render.comment_on("COLUMN", f"{place}.{column}", new.comment))
-        return found
 
     # Other objects
 
@@ -479,57 +395,10 @@ def _around_refills(chain: list[AlterTable], operations: list[Operation]) -> lis
     return groups
 
 
-def _is_light(operation: AlterTable) -> bool:
-    """Whether DuckDB makes the change whatever depends on the table: comments, defaults, plain new columns."""
-    match operation:
-        case AddColumn(column=column):
-            return not (column.not_null or column.unique)
-        case AlterColumn(fields=fields):
-            return set(fields) <= {"default", "comment"}
-        case AlterTogether(because=because):
-            return all(map(_is_light, because))
-        case RenameColumn() | DropColumn() | AddConstraint() | DropConstraint():
-            return False
-    return set(operation.fields) <= {"comment"}
-
-
-def _adding(table: DuckDBTable, column: DuckDBColumn) -> list[str] | None:
-    """Return how a column is added in place, None where it cannot be."""
-    if column.primary_key or column.check or column.references or column.generated:
-        return None
-    if column.not_null and column.default is None:
-        return None
-    place = render.address(table)
-    found = [f"ALTER TABLE {place} ADD COLUMN {render.column_definition(column)}"]
-    if column.comment:
-        found.append(render.comment_on("COLUMN", f"{place}.{quote(column.name)}", column.comment))
-    return found
-
-
-def stored_columns(table: DuckDBTable) -> list[DuckDBColumn]:
-    """Return the columns that are not computed."""
-    return [each for each in table.columns if not each.generated]
-
-
-def _columns_of(constraint: Constraint) -> set[str]:
-    match constraint:
-        case PrimaryKey() | Unique():
-            return {fold(part.column) for part in constraint.columns}
-        case ForeignKey():
-            return set(map(fold, constraint.columns))
-    return set()
-
-
-def _mentions(text: str, name: str) -> bool:
-    return bool(text) and any(
-        token.kind in (WORD, QUOTED) and fold(unquote(token.text)) == name for token in tokenize(text)
-    )
-
-
 def _uses(index: DuckDBIndex, columns: set[str]) -> bool:
     texts = [part.expression for part in index.columns if part.expression]
     return any(fold(part.column) in columns for part in index.columns) or any(
-        _mentions(text, column) for text in texts for column in columns
+        mentions_column(text, column) for text in texts for column in columns
     )
 
 
@@ -618,8 +487,3 @@ def _secret_value(value: Any) -> str:
 def _table(table: Table) -> DuckDBTable:
     assert isinstance(table, DuckDBTable)
     return table
-
-
-def _column(column: Any) -> DuckDBColumn:
-    assert isinstance(column, DuckDBColumn)
-    return column
