@@ -31,6 +31,14 @@ class Spelling:
     real: str = "real"
     timestamp: str = "timestamptz"
     now: str = "CURRENT_TIMESTAMP"
+    cascades: str = " ON DELETE CASCADE"
+    cascades_attribute: str = '    on_delete  = "cascade"\n'
+    refers_to_itself: bool = True
+    """Whether the first table does, which has no other to refer to."""
+    newest: str = " DESC"
+    newest_attribute: str = ', order = "desc"'
+    present: str = " WHERE email IS NOT NULL"
+    present_attribute: str = '  where = "email IS NOT NULL"\n'
 
     def fill(self, template: str, **names: object) -> str:
         """Return the template with names and spellings in the place of $words."""
@@ -49,10 +57,10 @@ CREATE TABLE $name (
   created_at $timestamp DEFAULT $now,
   note $text,
   score $real CHECK (score >= 0),
-  parent_id $integer REFERENCES $parent (id) ON DELETE CASCADE
+  parent_id $integer$reference
 );
 CREATE INDEX ${name}_parent ON $name (parent_id);
-CREATE UNIQUE INDEX ${name}_email ON $name (email, created_at DESC) WHERE email IS NOT NULL;
+CREATE UNIQUE INDEX ${name}_email ON $name (email, created_at$newest)$present;
 """
 _VIEW = """\
 CREATE VIEW ${name}_open AS
@@ -101,9 +109,7 @@ create "${provider}_table" "$name" {
   }
   column "parent_id" {
     type       = "$integer"
-    references = "$parent(id)"
-    on_delete  = "cascade"
-  }
+$reference_attribute  }
 }
 
 """
@@ -118,10 +124,9 @@ create "${provider}_index" "${name}_email" {
   unique = true
   columns = [
     "email",
-    { column = "created_at", order = "desc" },
+    { column = "created_at"$newest_attribute },
   ]
-  where = "email IS NOT NULL"
-}
+$present_attribute}
 
 """
 _VIEW_RESOURCE = """\
@@ -149,7 +154,7 @@ def objects(tables: int) -> int:
 def statements(spelling: Spelling, tables: int) -> Iterator[str]:
     """Yield the script, table by table: 10 columns, 2 indexes, 1 foreign key; a view for every ten tables."""
     for number in range(tables):
-        names = _names(number)
+        names = _names(number, spelling)
         yield spelling.fill(_TABLE, quantity=1, **names)
         if _has_view(number):
             yield spelling.fill(_VIEW, **names)
@@ -171,10 +176,10 @@ def write_configuration(folder: Path, spelling: Spelling, tables: int, *, quanti
     write_tables(folder, spelling, tables, quantity=quantity)
     with (folder / f"{spelling.provider}_index.kl").open("w", encoding="utf-8") as file:
         for number in range(tables):
-            file.write(spelling.fill(_INDEX_RESOURCES, **_names(number)))
+            file.write(spelling.fill(_INDEX_RESOURCES, **_names(number, spelling)))
     with (folder / f"{spelling.provider}_view.kl").open("w", encoding="utf-8") as file:
         for number in filter(_has_view, range(tables)):
-            file.write(spelling.fill(_VIEW_RESOURCE, **_names(number)))
+            file.write(spelling.fill(_VIEW_RESOURCE, **_names(number, spelling)))
 
 
 def write_tables(folder: Path, spelling: Spelling, tables: int, *, quantity: int) -> None:
@@ -182,11 +187,19 @@ def write_tables(folder: Path, spelling: Spelling, tables: int, *, quantity: int
     with (folder / f"{spelling.provider}_table.kl").open("w", encoding="utf-8") as file:
         for number in range(tables):
             value = quantity if number == tables // 2 else 1
-            file.write(spelling.fill(_TABLE_RESOURCE, quantity=value, **_names(number)))
+            file.write(spelling.fill(_TABLE_RESOURCE, quantity=value, **_names(number, spelling)))
 
 
-def _names(number: int) -> dict[str, str]:
-    return {"name": name(number), "parent": name(max(0, number - 1))}
+def _names(number: int, spelling: Spelling) -> dict[str, str]:
+    parent = name(max(0, number - 1))
+    refers = number > 0 or spelling.refers_to_itself
+    attributes = f'    references = "{parent}(id)"\n{spelling.cascades_attribute}'
+    return {
+        "name": name(number),
+        "parent": parent,
+        "reference": f" REFERENCES {parent} (id){spelling.cascades}" if refers else "",
+        "reference_attribute": attributes if refers else "",
+    }
 
 
 def _has_view(number: int) -> bool:

@@ -24,6 +24,12 @@ class Client:
         self.provider.configure(context or Context.background(), settings)
         return self
 
+    def refused_settings(self, settings: Mapping[str, Any]) -> KolumnError:
+        """Return the error that Configure must end with."""
+        with pytest.raises(KolumnError) as caught:
+            self.configure(settings)
+        return caught.value
+
     def send(self, function: str, data: bytes, context: Context | None = None) -> bytes:
         return self.provider.call_function(context or Context.background().with_timeout(60), function, data)
 

@@ -17,7 +17,7 @@ BEGIN = "<!-- begin: written by tools/provider_reference.py -->"
 END = "<!-- end: written by tools/provider_reference.py -->"
 ORDER = ("table", "index", "view", "trigger", "schema")
 """Types in the order a reader meets them; others follow by name."""
-DOCUMENTS = {"postgres": Path("docs/postgres.md"), "sqlite": Path("docs/sqlite.md")}
+DOCUMENTS = {name: Path(f"docs/{name}.md") for name in ("duckdb", "postgres", "sqlite")}
 
 
 def reference(schema: ProviderSchema) -> str:

@@ -45,7 +45,7 @@ def place(name: str, folder: Path) -> Iterator[Place]:
     """Yield a project on a database that is fresh and empty."""
     target = TARGETS[name]
     with target.fresh(folder / "database") as settings:
-        where = settings.get("url") or f"sqlite:///{settings['path']}"
+        where = settings.get("url") or f"{target.provider}:///{settings['path']}"
         project = ProjectFolder.at(folder / "project")
         project.environment.clear()
         project.environment.update(

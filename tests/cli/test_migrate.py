@@ -226,7 +226,7 @@ def test_files_run_by_other_means(here: Place, tmp_path: Path) -> None:
             for sample in here.target.samples:
                 for each in (*sample.needs, sample) if sample.type in types else ():
                     client.apply(wanted(each.type, each.name, each.config))
-        url = model.get("url") or f"sqlite:///{model['path']}"
+        url = model.get("url") or f"{here.target.provider}:///{model['path']}"
         here.project.ok("import", here.target.provider, "--url", url, "--out", str(here.project.folder))
         expected = here.target.dump(model)
     for file in here.project.folder.glob("providers*.kl"):

@@ -158,7 +158,8 @@ class TestWhatIsNoted:
             for name, attribute in definition.config_schema.attributes.items():
                 if attribute.sensitive:
                     sample = target.sample(definition.name)
-                    client.apply(wanted(sample.type, sample.name, {**sample.config, name: PLANTED}))
+                    planted = {**sample.config, name: sample.planted(name)}
+                    client.apply(wanted(sample.type, sample.name, planted))
         found = entries(client)
         assert len(found) >= 3
         assert PLANTED not in json.dumps(found)

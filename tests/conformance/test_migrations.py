@@ -192,6 +192,8 @@ def test_rows_without_a_key_get_their_values_back(target: Target, settings: Sett
 
 def test_triggers_stay_quiet_and_stay(target: Target, settings: Settings, client: Client) -> None:
     by_name = {each.type: each for each in target.samples if each.type == "trigger"}
+    if not by_name:
+        pytest.skip("no triggers to declare")
     trigger = by_name["trigger"]
     for each in (*trigger.needs, trigger):
         client.apply(wanted(each.type, each.name, each.config))

@@ -33,27 +33,6 @@ INSERT INTO alteration VALUES (0);
 INSERT INTO visit VALUES ('home', 'a', 1), ('home', 'a', 2), ('home', 'b', 3), (NULL, NULL, 4), (NULL, NULL, NULL);
 """
 
-TRIGGERS = {
-    "sqlite": """
-CREATE TRIGGER author_changed AFTER UPDATE ON author BEGIN UPDATE alteration SET number = number + 1; END;
-""",
-    "mysql": """
-CREATE TRIGGER author_changed AFTER UPDATE ON author FOR EACH ROW UPDATE alteration SET number = number + 1;
-ALTER TABLE author COMMENT 'Who writes', MODIFY born integer DEFAULT 1900 COMMENT 'Year';
-""",
-    "postgres": """
-CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN UPDATE alteration SET number = number + 1; RETURN NULL; END $$;
-CREATE TRIGGER author_changed AFTER UPDATE ON author FOR EACH STATEMENT EXECUTE FUNCTION note_change();
-COMMENT ON TABLE author IS 'Who writes';
-COMMENT ON COLUMN author.born IS 'Year';
-GRANT SELECT ON author TO public;
-GRANT UPDATE (born) ON author TO public;
-ALTER TABLE author ENABLE ROW LEVEL SECURITY;
-CREATE POLICY everybody ON author FOR SELECT USING (true);
-""",
-}
-
 
 @pytest.fixture
 def careful(settings: Settings, connect: Callable[[Settings], Client]) -> Client:
@@ -62,7 +41,7 @@ def careful(settings: Settings, connect: Callable[[Settings], Client]) -> Client
 
 @pytest.fixture
 def library(target: Target, settings: Settings, careful: Client) -> list[str]:
-    target.execute(settings, LIBRARY + TRIGGERS[target.provider])
+    target.execute(settings, LIBRARY + target.library)
     return look(target, settings)
 
 
@@ -219,30 +198,7 @@ def rows_of(target: Target, settings: Settings) -> dict[str, list[Any]]:
 
 
 def read(target: Target, settings: Settings, table: str) -> list[Any]:
-    if target.provider == "sqlite":
-        import sqlite3
-        from contextlib import closing
-
-        with closing(sqlite3.connect(settings["path"])) as database:
-            database.row_factory = sqlite3.Row
-            held = [dict(row) for row in database.execute(f"SELECT * FROM {table}")]
-    elif target.provider == "mysql":
-        from contextlib import closing
-
-        from pymysql.cursors import DictCursor
-
-        from tests.servers import mysql
-
-        with closing(mysql.connect(settings["url"])) as reading, reading.cursor(DictCursor) as cursor:
-            cursor.execute(f"SELECT * FROM {table}")
-            held = list(cursor.fetchall())
-    else:
-        import psycopg
-        from psycopg.rows import dict_row
-
-        with psycopg.connect(settings["url"], row_factory=dict_row) as connection:
-            held = connection.execute(f"SELECT * FROM {table}").fetchall()  # type: ignore[arg-type]
-    return sorted([sorted(row.items()) for row in held], key=str)
+    return sorted([sorted(row.items()) for row in target.rows(settings, table)], key=str)
 
 
 def test_rows_that_are_new_or_gone_are_told(
@@ -348,14 +304,10 @@ def test_without_safe_destroy_nothing_is_kept(
     assert client.done("ListQuarantine")["entries"] == []
 
 
-SHORTER = {"sqlite": "title", "postgres": "price", "mysql": "price"}
-"""A column that loses something as an integer."""
-
-
 def test_values_that_a_smaller_type_does_not_hold_come_back(
     target: Target, settings: Settings, careful: Client, library: list[str]
 ) -> None:
-    column = SHORTER[target.provider]
+    column = target.shorter
     target.execute(settings, "DROP VIEW titles; DROP VIEW catalogue; UPDATE book SET title = '0' || id;")
     before = read(target, settings, "book")
     config = config_of(careful, "table", "book")

@@ -114,10 +114,11 @@ def test_sensitive_attributes_come_out_nowhere(target: Target, client: Client, l
             if not attribute.sensitive:
                 continue
             sample = target.sample(definition.name)
-            resource = wanted(sample.type, sample.name, {**sample.config, name: PLANTED})
+            planted = {**sample.config, name: sample.planted(name)}
+            resource = wanted(sample.type, sample.name, planted)
             answers = [client.plan(resource, detail=True)["steps"], client.apply(resource)]
             answers.append(client.done("DiscoverResources", {"resource_type": sample.type}))
-            broken = {**sample.config, name: PLANTED, "no_such_one": 1}
+            broken = {**planted, "no_such_one": 1}
             refused = client.refused("Apply", {"resources": [wanted(sample.type, sample.name, broken)]})
             assert PLANTED not in json.dumps(answers), f"{sample.type}.{name}"
             assert PLANTED not in told(refused), f"{sample.type}.{name}"

@@ -23,6 +23,7 @@ from kolumn.contract.errors import (
     StateError,
     ValidationError,
 )
+from kolumn.host.providers import load
 from tests.client import Client, wanted
 from tests.conformance.test_plan_apply import all_of
 from tests.targets import Sample, Settings, Target
@@ -83,7 +84,7 @@ def test_every_function_on_resources_works_inside_and_nothing_of_it_stays(
     target: Target, settings: Settings, client: Client
 ) -> None:
     empty = target.dump(settings)
-    everything = [resource for resource in all_of(target) if resource["resource_type"] != apart_type(target)]
+    everything = [each for each in all_of(target) if each["resource_type"] not in apart_types(target)]
     state = client.done("GetState")["state"]
     identifier = begin(client)
     plan = client.plan(*everything)
@@ -93,7 +94,9 @@ def test_every_function_on_resources_works_inside_and_nothing_of_it_stays(
         f"{each['resource_type']} {each['name']}" for each in applied["results"]
     )
     assert client.plan(*everything)["execution_order"] == []
-    changed = [each for each in all_of(target, changed=True) if each["resource_type"] != apart_type(target)]
+    changed = [
+        each for each in all_of(target, changed=True) if each["resource_type"] not in apart_types(target)
+    ]
     assert client.apply(*changed)["summary"]["updated"] > 0
     assert client.plan(*changed)["execution_order"] == []
     found = client.done("DiscoverResources", {"resource_type": target.samples[0].type})["resources"]
@@ -108,9 +111,12 @@ def test_every_function_on_resources_works_inside_and_nothing_of_it_stays(
     assert client.apply(*everything)["summary"]["created"] == len(everything), "nothing is in the way"
 
 
-def apart_type(target: Target) -> str:
-    """Return the resource type that no transaction can have, empty where it is only a way of making one."""
-    return str(target.apart[0]["resource_type"]) if target.apart and not target.apart[1] else ""
+def apart_types(target: Target) -> set[str]:
+    """Return the resource types that no transaction can have, without those that only a way of making one has."""
+    found = {each.type for each in target.samples if each.apart}
+    return found | (
+        {str(target.apart[0]["resource_type"])} if target.apart and not target.apart[1] else set()
+    )
 
 
 @changes
@@ -148,6 +154,9 @@ def test_a_call_that_fails_leaves_the_rest_usable(target: Target, settings: Sett
     sample = target.samples[0]
     begin(client)
     client.done("CreateResource", request_for(sample))
+    if not target.savepoints:
+        assert_all_is_lost(target, settings, client)
+        return
     failed = client.call("Apply", {"resources": list(target.failing.resources)})
     assert failed["success"] is False
     assert exists(client, sample)
@@ -160,6 +169,18 @@ def test_a_call_that_fails_leaves_the_rest_usable(target: Target, settings: Sett
     assert client.plan(wanted(sample.type, sample.name, sample.changed))["execution_order"] == []
     names = [each["name"] for each in client.done("GetState")["state"]["resources"]]
     assert names == [sample.name]
+
+
+def assert_all_is_lost(target: Target, settings: Settings, client: Client) -> None:
+    """Have a call fail where the database can take back only all of a transaction: it says so, and it is so."""
+    error = client.refused("Apply", {"resources": list(target.failing.resources)})
+    assert error.code not in ("transaction_lost", "no_transaction"), "what went wrong comes first"
+    told = client.refused("CreateResource", request_for(target.samples[0]))
+    assert (type(told), told.code) == (ConnectionError, "transaction_lost")
+    assert not exists(client, target.samples[0])
+    assert client.done("GetState")["state"].get("resources", []) == []
+    assert client.refused("CommitTransaction").code == "no_transaction"
+    client.done("CreateResource", request_for(target.samples[0]))
 
 
 @changes
@@ -281,6 +302,13 @@ def test_one_inside_another_is_refused_without_a_name(target: Target, client: Cl
 @changes
 def test_savepoints(target: Target, settings: Settings, client: Client) -> None:
     identifier = begin(client)
+    if not target.savepoints:
+        error = client.refused("BeginTransaction", {"savepoint": "first", "transaction_id": identifier})
+        assert [each.code for each in error.problems] == ["no_savepoints"]
+        client.apply(numbered(target, 1))
+        client.done("CommitTransaction", {"transaction_id": identifier})
+        assert tables(client) == ["t1"]
+        return
     client.apply(numbered(target, 1))
     for number, name in ((2, "first"), (3, "se\"cond'"), (4, "third")):
         answer = client.done("BeginTransaction", {"savepoint": name, "transaction_id": identifier})
@@ -313,7 +341,9 @@ def managed(client: Client) -> list[str]:
     return sorted(each["name"] for each in client.done("GetState")["state"]["resources"])
 
 
-def test_savepoints_have_nothing_of_their_own(client: Client) -> None:
+def test_savepoints_have_nothing_of_their_own(target: Target, client: Client) -> None:
+    if not target.savepoints:
+        pytest.skip("no savepoints")
     assert client.refused("BeginTransaction", {"savepoint": "early"}).code == "no_transaction"
     begin(client)
     error = client.refused("BeginTransaction", {"savepoint": "x", "read_only": True})
@@ -426,12 +456,16 @@ def test_a_client_that_is_killed_leaves_nothing(target: Target, settings: Settin
     try:
         assert victim.stdout is not None
         assert victim.stdout.readline() == "working\n"
-        client = connect(settings)
-        assert tables(client) == []
+        if target.processes:
+            assert tables(connect(settings)) == []
+        else:
+            error = Client(load(target.provider)).refused_settings({**settings, "busy_timeout": 0.2})
+            assert str(victim.pid) in error.message, "it says who has it"
     finally:
         victim.send_signal(signal.SIGKILL)
         victim.communicate()
     assert target.dump(settings) == empty
+    client = connect(settings)
     client.apply(numbered(target, 3), lock_timeout_seconds=5)
     assert tables(client) == ["t3"]
 

@@ -137,6 +137,8 @@ def test_rows_in_the_way_are_counted_and_refused(
     target: Target, settings: Settings, client: Client, name: str
 ) -> None:
     case = CASES[name]
+    if "where" in case.resource["config"] and not target.partial_indexes:
+        pytest.skip("an index has every row")
     target.execute(settings, ROWS)
     before = target.dump(settings)
     plan = client.plan(case.resource, detail=True)

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tests.targets import mysql, postgres
+from tests.targets.duckdb import DUCKDB
 from tests.targets.sqlite import SQLITE
 from tests.targets.target import PLANTED, Failing, Sample, Settings, Target
 
-TARGETS: Mapping[str, Target] = {"sqlite": SQLITE, **postgres.TARGETS, **mysql.TARGETS}
+TARGETS: Mapping[str, Target] = {"duckdb": DUCKDB, "sqlite": SQLITE, **postgres.TARGETS, **mysql.TARGETS}
 """Every target by its name: the provider's, with a version where there are several of one provider."""
 
 RUNS: Mapping[str, Target] = {

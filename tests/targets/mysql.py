@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pymysql.constants import CLIENT
+from pymysql.cursors import DictCursor
 
 from tests.client import wanted
 from tests.servers import mysql
@@ -97,6 +98,19 @@ def _dump(product: str) -> Callable[[Settings], list[str]]:
         return [line.replace(own, _DATABASE) for line in lines]
 
     return dump
+
+
+def _rows(settings: Settings, table: str) -> list[dict[str, Any]]:
+    connection = mysql.connect(settings["url"])
+    with contextlib.closing(connection), connection.cursor(DictCursor) as cursor:
+        cursor.execute(f"SELECT * FROM {table}")
+        return list(cursor.fetchall())
+
+
+_LIBRARY = """
+CREATE TRIGGER author_changed AFTER UPDATE ON author FOR EACH ROW UPDATE alteration SET number = number + 1;
+ALTER TABLE author COMMENT 'Who writes', MODIFY born integer DEFAULT 1900 COMMENT 'Year';
+"""
 
 
 def _cut(settings: Settings) -> None:
@@ -329,6 +343,9 @@ def _target(product: str) -> Target:
         fresh=_fresh(product),
         execute=_execute,
         dump=_dump(product),
+        rows=_rows,
+        library=_LIBRARY,
+        shorter="price",
         samples=samples,
         column=_column("note", "text"),
         renamed={
@@ -362,6 +379,7 @@ def _target(product: str) -> Target:
         ),
         slow=_slow,
         transactional=False,
+        partial_indexes=False,
         isolation=("repeatable read", "read committed", "read uncommitted", "serializable"),
         apart=(wanted("table", "apart", _plain_table("apart")["config"]), {}),
         cut=_cut,

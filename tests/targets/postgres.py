@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
+from psycopg.rows import dict_row
 
 from tests.client import wanted
 from tests.servers import postgres
@@ -60,6 +61,24 @@ def _dump(version: int) -> Callable[[Settings], list[str]]:
         return [*lines, *map(str, roles)]
 
     return dump
+
+
+def _rows(settings: Settings, table: str) -> list[dict[str, Any]]:
+    with psycopg.connect(settings["url"], row_factory=dict_row) as connection:
+        return connection.execute(f"SELECT * FROM {table}".encode()).fetchall()
+
+
+_LIBRARY = """
+CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN UPDATE alteration SET number = number + 1; RETURN NULL; END $$;
+CREATE TRIGGER author_changed AFTER UPDATE ON author FOR EACH STATEMENT EXECUTE FUNCTION note_change();
+COMMENT ON TABLE author IS 'Who writes';
+COMMENT ON COLUMN author.born IS 'Year';
+GRANT SELECT ON author TO public;
+GRANT UPDATE (born) ON author TO public;
+ALTER TABLE author ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everybody ON author FOR SELECT USING (true);
+"""
 
 
 def _column(name: str, type_: str, **more: Any) -> dict[str, Any]:
@@ -437,6 +456,9 @@ def _target(version: int) -> Target:
         fresh=_fresh(version),
         execute=_execute,
         dump=_dump(version),
+        rows=_rows,
+        library=_LIBRARY,
+        shorter="price",
         samples=(
             _AUTHOR,
             _BOOK,

@@ -43,6 +43,12 @@ def _sqlite_dump(settings: Settings) -> list[str]:
     return [*dumps.schema(path, ordered=True), *held]
 
 
+def _sqlite_rows(settings: Settings, table: str) -> list[dict[str, Any]]:
+    with closing(sqlite3.connect(settings["path"])) as database:
+        database.row_factory = sqlite3.Row
+        return [dict(row) for row in database.execute(f"SELECT * FROM {table}")]
+
+
 def _column(name: str, type_: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "type": type_, **more}
 
@@ -196,6 +202,11 @@ SQLITE = Target(
     fresh=_sqlite_fresh,
     execute=_sqlite_execute,
     dump=_sqlite_dump,
+    rows=_sqlite_rows,
+    library="""
+CREATE TRIGGER author_changed AFTER UPDATE ON author BEGIN UPDATE alteration SET number = number + 1; END;
+""",
+    shorter="title",
     samples=(_AUTHOR, _BOOK, _NAMES, _CATALOGUE, _AUDIT, _ARCHIVE),
     column=_column("note", "TEXT"),
     renamed={

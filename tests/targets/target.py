@@ -16,6 +16,9 @@ from kolumn.rpc.client import Launch, RemoteProvider, visible
 
 Settings = Mapping[str, Any]
 
+PLANTED = "Pl4nted-hunter2-zebra"
+"""A secret that must not come out anywhere."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
@@ -37,6 +40,8 @@ class Sample:
     """Whether its name may be any text."""
     listed: bool = True
     """Whether it is among everything that is discovered, and not only where its type is asked for."""
+    apart: bool = False
+    """Whether it cannot be made inside a transaction."""
     called: str = ""
     """What the database calls it, where that is not `name`."""
 
@@ -44,6 +49,11 @@ class Sample:
     def identity(self) -> str:
         """The object's own name in the database."""
         return self.called or self.name
+
+    def planted(self, attribute: str) -> Any:
+        """Return a value of a sensitive attribute that has `PLANTED` wherever the sample has a value."""
+        given = self.config.get(attribute)
+        return dict.fromkeys(given, PLANTED) if isinstance(given, Mapping) else PLANTED
 
     @property
     def changes(self) -> bool:
@@ -74,6 +84,12 @@ class Target:
     """Runs a script in the database by other means than Kolumn."""
     dump: Callable[[Settings], list[str]]
     """Everything in the database, rows as well, by other means than Kolumn."""
+    rows: Callable[[Settings, str], list[dict[str, Any]]]
+    """The rows of a table by column, by other means than Kolumn."""
+    library: str
+    """What else the library of the quarantine's tests has in this database: triggers, comments, privileges."""
+    shorter: str
+    """The column of its table `book` that loses something as an integer."""
     samples: tuple[Sample, ...]
     """At least one of each resource type."""
     column: Mapping[str, Any]
@@ -97,6 +113,12 @@ class Target:
     """Whether changes of structure can be part of a transaction."""
     isolation: tuple[str, ...] = ()
     """The words for the isolation of a transaction, the default first."""
+    savepoints: bool = True
+    """Whether part of a transaction can be rolled back; else a call that fails ends all of it."""
+    partial_indexes: bool = True
+    """Whether an index can leave rows out."""
+    processes: bool = True
+    """Whether several processes can work on the database at a time."""
     apart: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
     """A resource that cannot be made inside a transaction once the samples are there, and the options for it."""
     cut: Callable[[Settings], None] | None = None
@@ -134,7 +156,3 @@ class Target:
     def sample(self, resource_type: str) -> Sample:
         """Return the first sample of a type."""
         return next(each for each in self.samples if each.type == resource_type)
-
-
-PLANTED = "Pl4nted-hunter2-zebra"
-"""A secret that must not come out anywhere."""

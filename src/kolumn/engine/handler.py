@@ -36,6 +36,10 @@ class Handler(Protocol[M]):
     def parts(self) -> bool:
         """Whether the database knows objects of this type as parts of others (see `part_of`)."""
 
+    @property
+    def completed_from(self) -> frozenset[str]:
+        """The resource types whose objects are copied into this one (see `completed`): it changes with them."""
+
     def definition(self) -> ResourceTypeDefinition:
         """Return the type's config and state schema (spec 7.2)."""
 
@@ -136,6 +140,8 @@ class DeclaredHandler(Generic[M]):
     description: str
     renames = False
     """Whether the database can rename objects of this type in place."""
+    completed_from: frozenset[str] = frozenset()
+    """The resource types whose objects are copied into this one (see `completed`)."""
     parts = False
     """Whether the database knows objects of this type as parts of others (see `part_of`)."""
 

@@ -73,6 +73,8 @@ class Connection:
     """Whether changes are made so that others can work on (see `Compiler.compile`)."""
     query_timeout: float | None = None
     """Seconds a call may take when its caller sets no deadline; None without a limit."""
+    rest: Callable[[], None] = lambda: None
+    """Called when a call is over: lets go of what keeps others out, such as a file that one process has at a time."""
 
 
 class BaseProvider(ABC):
@@ -135,6 +137,7 @@ class BaseProvider(ABC):
         except BaseException:
             connection.session.close()
             raise
+        connection.rest()
         with self._lock:
             self._conversation.roll_back()
             before, self._connection = self._connection, connection
@@ -180,7 +183,11 @@ class BaseProvider(ABC):
         context.check()
         DispatchLogger.debug("dispatch", function=function, bytes=len(input))
         with self._lock:
-            response = _guarded(function, call, context, request)
+            try:
+                response = _guarded(function, call, context, request)
+            finally:
+                if connection is not None:
+                    connection.rest()
         DispatchLogger.debug("dispatched", function=function)
         return encode(response)
 

@@ -115,11 +115,21 @@ class ResourceFunctions(FunctionGroup):
                 keep_partial=options.keep_partial,
                 companion=saving or ALONE,
             )
+            self._raise_if_lost(outcome)
             self._tidied(plan, outcome)
             live = self.catalog.scan(Context.background())
             self._record(plan, request, live, outcome)
         applied = self._applied(plan, outcome, live, detail=options.detail)
         return msgspec.structs.replace(applied, backup_path=saving.path if saving is not None else "")
+
+    def _raise_if_lost(self, outcome: Outcome) -> None:
+        """Raise what made the database give up the transaction that was held: nothing is left to tell of."""
+        if (
+            outcome.error is not None
+            and self.conversation.transaction is not None
+            and not self.session.is_held
+        ):
+            raise outcome.error
 
     def _planned(self, context: Context, resources: Sequence[m.PlanResource], options: m.PlanOptions) -> Plan:
         metadata = self.session.metadata

@@ -15,6 +15,7 @@ from urllib.parse import quote as percent
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ConnectionError, KolumnError, OperationError, PermissionError
+from kolumn.engine import file_lock
 from kolumn.engine.metadata import Metadata, Table
 from kolumn.engine.operations import Create, Rename, Statement, Step
 from kolumn.engine.rows import RowStore
@@ -193,7 +194,7 @@ class SQLiteSession:
         path = self._file.with_name(f"{self._file.name}.kolumn-{percent(name, safe='')}.lock")
         if not path.parent.is_dir():
             raise self._no_folder()
-        with locks.hold(context, path, patience):
+        with file_lock.hold(context, path, patience):
             yield
 
     @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""The library: opening a file, transactions, errors, rows in and out."""

@@ -1,0 +1,1 @@
+"""DuckDB's resource types: what each says about itself, one module per kind."""
