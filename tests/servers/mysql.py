@@ -40,6 +40,7 @@ _LEAN: Mapping[str, str] = {
     "innodb-buffer-pool-size": "32M",
     "innodb-flush-log-at-trx-commit": "0",
     "innodb-doublewrite": "OFF",
+    "innodb-flush-method": "nosync",
     "skip-log-bin": "",
     "max-connections": "60",
     "table-open-cache": "400",

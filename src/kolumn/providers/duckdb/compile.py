@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from kolumn.contract.errors import Problem, ValidationError
@@ -69,7 +69,12 @@ class DuckDBCompiler:
         self._schema = schema
 
     def consolidate(
-        self, operations: list[Operation], live: Snapshot, *, online: bool = False
+        self,
+        operations: list[Operation],
+        live: Snapshot,
+        *,
+        online: bool = False,
+        wanted: Callable[[Ref], bool] = lambda _: False,
     ) -> list[Operation]:
         """Merge the changes of a table that ALTER TABLE cannot make, or for which much has to make way, into one."""
         chains: dict[Ref, list[AlterTable]] = defaultdict(list)
