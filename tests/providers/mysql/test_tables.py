@@ -212,3 +212,26 @@ def test_what_a_server_lacks_is_refused(client, kind, config, code):
     error = client.refused("Plan", {"resources": [wanted(kind, config["name"], config)]})
     assert error.problems[0].code == code
     assert "MySQL" in error.message or "MariaDB" in error.message
+
+
+@pytest.mark.xfail(strict=True, reason="known defect: the column is left nullable where NOT NULL is wanted")
+def test_a_column_whose_primary_key_goes_stays_as_it_is_wanted(client, ask):
+    columns = [{"name": "id", "type": "bigint", "not_null": True}, {"name": "name", "type": "varchar(20)"}]
+    keyed = {"name": "users", "columns": columns, "primary_key": ["id"]}
+    client.apply(wanted("table", "users", keyed))
+    without = wanted("table", "users", {"name": "users", "columns": columns})
+    client.apply(without)
+    nullable = (
+        "SELECT is_nullable FROM information_schema.columns WHERE table_name = 'users' AND column_name = 'id'"
+    )
+    assert ask(nullable) == [("NO",)]
+    forget(client)
+    assert client.plan(without)["execution_order"] == []
+    loose = wanted(
+        "table", "users", {"name": "users", "columns": [{"name": "id", "type": "bigint"}, columns[1]]}
+    )
+    client.apply(wanted("table", "users", keyed))
+    client.apply(loose)
+    assert ask(nullable) == [("YES",)]
+    forget(client)
+    assert client.plan(loose)["execution_order"] == []
