@@ -32,6 +32,7 @@ class DuckDBRows:
     """Copies rows of one session's database."""
 
     format = "duckdb text json lines"
+    holds_outside = False
 
     def __init__(self, session: DuckDBSession) -> None:
         self._session = session
