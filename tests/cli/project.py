@@ -9,13 +9,34 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from unittest import mock
+from typing import Any, TextIO
 
 from kolumn.cli.main import main
+
+
+@contextmanager
+def environment_with(variables: Mapping[str, str]) -> Iterator[None]:
+    """Have these variables in this process's environment meanwhile."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def input_of(stream: TextIO) -> Iterator[None]:
+    """Have standard input read from `stream` meanwhile."""
+    before, sys.stdin = sys.stdin, stream
+    try:
+        yield
+    finally:
+        sys.stdin = before
 
 
 @dataclass(frozen=True)
@@ -57,10 +78,10 @@ class ProjectFolder:
         out, err = io.StringIO(), io.StringIO()
         settings = {**self.environment, **(environment or {})}
         with (
-            mock.patch.dict(os.environ, settings),
-            mock.patch.object(sys, "stdout", out),
-            mock.patch.object(sys, "stderr", err),
-            mock.patch.object(sys, "stdin", io.StringIO(stdin)),
+            environment_with(settings),
+            redirect_stdout(out),
+            redirect_stderr(err),
+            input_of(io.StringIO(stdin)),
         ):
             code = main([*words, "-C", str(self.folder)])
         return Ran(code, out.getvalue(), err.getvalue())

@@ -21,7 +21,7 @@ from kolumn.contract.logs import configure_logging
 from kolumn.rpc.client import Launch, Limits, RemoteProvider, visible
 from kolumn.rpc.protocol import MESSAGE_LIMIT
 from tests.command import environment
-from tests.rpc.processes import alive, descendants, until
+from tests.rpc.processes import alive, left_over, providers, until
 from tests.rpc.providers import executable
 
 QUICK = Limits(start=20, unwind=0.5, close=2, leave=1)
@@ -32,6 +32,7 @@ Open = Callable[..., RemoteProvider]
 def remote(tmp_path: Path) -> Iterator[Open]:
     """Return a function that writes an odd provider and gives it as a remote one; no process survives it."""
     opened: list[RemoteProvider] = []
+    before = providers()
 
     def open_one(
         body: str = "", *, before: str = "", limits: Limits = QUICK, name: str = "odd"
@@ -44,7 +45,7 @@ def remote(tmp_path: Path) -> Iterator[Open]:
     yield open_one
     for each in opened:
         each.close()
-    assert until(lambda: descendants(os.getpid()) == []), "a process is left over"
+    assert until(lambda: not left_over(before)), "a process is left over"
 
 
 def call(provider: RemoteProvider, seconds: float | None = None, function: str = "Plan") -> bytes:
@@ -383,3 +384,36 @@ def test_a_transaction_of_a_killed_host_is_rolled_back(tmp_path: Path) -> None:
     assert other.execute("SELECT name FROM sqlite_master WHERE name = 't'").fetchall() == []
     other.close()
     process.stdout.close()
+
+
+_NO_UNIX_SOCKETS = """
+import asyncio, socket
+
+
+class Elsewhere(asyncio.DefaultEventLoopPolicy):
+    def new_event_loop(self):
+        loop = super().new_event_loop()  # on this system it needs one itself
+        del socket.AF_UNIX
+        return loop
+
+
+asyncio.set_event_loop_policy(Elsewhere())
+"""
+
+
+def test_without_unix_sockets_it_listens_on_loopback(remote: Open) -> None:
+    provider = remote(
+        """
+        def call_function(self, context, function, input):
+            import socket
+            return b'{"unix": %d}' % hasattr(socket, "AF_UNIX")
+        """,
+        before=_NO_UNIX_SOCKETS,
+    )
+    assert json.loads(call(provider)) == {"unix": 0}
+    process = Path(f"/proc/{provider.pid}")
+    opened = {str(each.readlink()) for each in (process / "fd").iterdir()}
+    sockets = [line.split() for line in (process / "net" / "tcp").read_text().splitlines()[1:]]
+    own = [fields for fields in sockets if f"socket:[{fields[9]}]" in opened]
+    listening = "0A"
+    assert {fields[1].partition(":")[0] for fields in own if fields[3] == listening} == {"0100007F"}
