@@ -207,7 +207,12 @@ def test_every_column_comes_back(loaded: Loaded) -> None:
     tables = [
         each for each in found if each["type"] == "table" and len(each["config"].get("columns", ())) > 1
     ]
-    columns = [(each, column["name"]) for each in tables for column in each["config"]["columns"]]
+    columns = [
+        (each, column["name"])
+        for each in tables
+        for column in each["config"]["columns"]
+        if "generated" not in column  # it holds nothing of its own to bring back
+    ]
     failed, done = [], 0
     for table, column in sample(columns):
         asked = [wanted("table", table["name"], without(table["config"], column), "update")]
@@ -217,7 +222,10 @@ def test_every_column_comes_back(loaded: Loaded) -> None:
             if each["type"] in ("view", "materialized_view", "trigger", "function", "procedure")
             or (each["type"] == "index" and re.search(rf"\b{column}\b", str(each["config"])))
         ]
-        applied = loaded.client.call("Apply", {"resources": asked})
+        try:
+            applied = loaded.client.call("Apply", {"resources": asked})
+        except KolumnError as error:  # such as a generated column that is computed from it
+            applied = {"success": False, "error": error.message}
         if not applied["success"]:
             if (
                 "foreign key" in applied["error"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 
@@ -17,6 +18,23 @@ def alive(pid: int) -> bool:
 
 def descendants(pid: int) -> list[int]:
     """Return the processes that `pid` started, and they."""
+    parents = _parents()
+    found, new = [], [pid]
+    while new:
+        new = [each for each, parent in parents.items() if parent in new]
+        found += new
+    return found
+
+
+def left_over(before: Container[int] = ()) -> set[int]:
+    """Return the providers that this process started, or that nobody is the parent of; those of other tests aside."""
+    own, parents = descendants(os.getpid()), _parents()
+    found = {pid for pid in providers() if pid in own or parents.get(pid) == 1}
+    return {pid for pid in found if pid not in before}
+
+
+def _parents() -> dict[int, int]:
+    """Return the parent of every process that has not ended."""
     parents: dict[int, int] = {}
     for entry in (each.name for each in Path("/proc").iterdir()):
         if entry.isdecimal():
@@ -26,11 +44,7 @@ def descendants(pid: int) -> list[int]:
                 continue
             if fields[0] != "Z":
                 parents[int(entry)] = int(fields[1])
-    found, new = [], [pid]
-    while new:
-        new = [each for each, parent in parents.items() if parent in new]
-        found += new
-    return found
+    return parents
 
 
 def providers() -> set[int]:

@@ -16,7 +16,7 @@ import pytest
 
 from tests import command
 from tests.command import OVER_RPC
-from tests.rpc.processes import descendants, providers, until
+from tests.rpc.processes import descendants, left_over, providers, until
 from tests.rpc.providers import executable
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "csv-provider"
@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     project.mkdir()
     (project / "main.kl").write_text(CONFIGURATION)
     yield project
-    assert until(lambda: providers() <= before), "a provider is left over"
+    assert until(lambda: not left_over(before)), "a provider is left over"
 
 
 def done(folder: Path, *words: str, **variables: str) -> str:

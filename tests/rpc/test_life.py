@@ -21,7 +21,7 @@ from kolumn.contract.logs import configure_logging
 from kolumn.rpc.client import Launch, Limits, RemoteProvider, visible
 from kolumn.rpc.protocol import MESSAGE_LIMIT
 from tests.command import environment
-from tests.rpc.processes import alive, descendants, until
+from tests.rpc.processes import alive, left_over, providers, until
 from tests.rpc.providers import executable
 
 QUICK = Limits(start=20, unwind=0.5, close=2, leave=1)
@@ -32,6 +32,7 @@ Open = Callable[..., RemoteProvider]
 def remote(tmp_path: Path) -> Iterator[Open]:
     """Return a function that writes an odd provider and gives it as a remote one; no process survives it."""
     opened: list[RemoteProvider] = []
+    before = providers()
 
     def open_one(
         body: str = "", *, before: str = "", limits: Limits = QUICK, name: str = "odd"
@@ -44,7 +45,7 @@ def remote(tmp_path: Path) -> Iterator[Open]:
     yield open_one
     for each in opened:
         each.close()
-    assert until(lambda: descendants(os.getpid()) == []), "a process is left over"
+    assert until(lambda: not left_over(before)), "a process is left over"
 
 
 def call(provider: RemoteProvider, seconds: float | None = None, function: str = "Plan") -> bytes:

@@ -10,6 +10,7 @@ from kolumn.engine.operations import Statement
 from tests.client import wanted
 from tests.conformance.test_validation import ID, column, table
 from tests.providers.postgres.databases import database
+from tests.providers.postgres.sessions import heard
 from tests.servers import postgres
 
 
@@ -34,6 +35,20 @@ def test_steps_with_short_locks_run_inside_as_well(server: postgres.Server) -> N
             base.one("SELECT count(*) FROM pg_tables WHERE (schemaname, tablename) = ('kolumn', 'journal')")
             == 0
         )
+
+
+def test_the_server_has_nothing_to_warn_of(server: postgres.Server) -> None:
+    seen: list[str] = []
+    with database(server) as base, base.kolumn() as client:
+        with heard(lambda *record: seen.append(record[2])):
+            for end in ("CommitTransaction", "RollbackTransaction"):
+                client.done("BeginTransaction")
+                client.apply(table(end, ID))
+                client.done(end)
+        assert "the server warns" not in seen
+        assert base.one(
+            "SELECT string_agg(relname, ',') FROM pg_class WHERE relname ~ 'Transaction$' AND relkind = 'r'"
+        ) == ("CommitTransaction")
 
 
 def test_isolation_is_what_was_asked_for(server: postgres.Server) -> None:

@@ -312,10 +312,15 @@ class _Planning:
             for each in self._quarantine.standing_on(column, self._live):
                 if each != table and each in self._live:
                     how: How = "part" if self._quarantine.survives(each) else "dropped"
-                    if how == "dropped" and each in self._dropped and each not in self._created:
-                        self._covered.add(each)
                     to = (name_of(table), name_of(column)) if how == "part" else ()
                     kept.append(self._note(each, how, self._live.get(each), to=to))
+                    if how == "dropped" and each in self._dropped and each not in self._created:
+                        self._covered.add(each)
+                        kept += [
+                            self._note(part, "dropped", self._live.get(part))
+                            for part in self._quarantine.attached(each, self._live)
+                            if part in self._dropped and part not in self._created and not self._is_told(part)
+                        ]
         self._entries[at] = (Entry(id=found, kept=tuple(kept)),)
         before = self._instead.setdefault(id(operation), [_harmless(operation)])
         place = next(index for index, each in enumerate(before) if not isinstance(each, KeepValues))

@@ -103,6 +103,7 @@ class HeldTransaction:
     def end(self) -> None:
         """Roll back what is not committed, close the connection and release the locks."""
         with self._guard:
-            Work(self.connection, self._count).tidy(Statement("ROLLBACK"))
+            if self.is_open:
+                Work(self.connection, self._count).tidy(Statement("ROLLBACK"))
             self.connection.close()
             self.locks.release()
