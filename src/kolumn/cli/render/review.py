@@ -41,12 +41,12 @@ _LISTED = 30
 def review_text(review: Review, style: Style, *, sql: bool = False) -> str:
     """Return the whole plan: each change, the warnings, the outputs, the summary."""
     locks = {step.lock for change in review.changes for step in change.steps if step.lock}
-    several = len(locks) > 1
+    several = len(locks) > 1 or len({change.provider for change in review.changes if change.steps}) > 1
     plain, detailed = _split(review.changes)
     blocks = ["\n".join(_change(change, style, sql, locks=several)) for change in detailed]
     if plain:
         blocks.insert(0, "\n".join(_adopted(plain, style)))
-    if len(locks) == 1:
+    if locks and not several:
         blocks.append(f"Lock: {locks.pop()}.")
     if warnings := [*_unsaid(review)]:
         blocks.append("\n".join([style.warning("Warnings:"), *(f"  ! {warning}" for warning in warnings)]))
