@@ -274,7 +274,7 @@ _ATTACHED = _sample(
     apart=True,
 )
 
-_SLOW_ROWS = 4_000_000
+_SLOW_ROWS = 200_000
 
 
 def _slow(settings: Settings, execute: Callable[[Settings, str], None]) -> Mapping[str, Any]:
@@ -289,7 +289,7 @@ def _slow(settings: Settings, execute: Callable[[Settings, str], None]) -> Mappi
         "config": {
             "name": "heavy_texts",
             "table": "heavy",
-            "columns": [{"expression": "abs(id) || repeat('x', 20)"}],
+            "columns": [{"expression": "levenshtein(repeat(CAST(id AS VARCHAR), 40), repeat('4', 200))"}],
         },
     }
 

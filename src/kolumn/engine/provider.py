@@ -73,7 +73,7 @@ class Connection:
     """Whether changes are made so that others can work on (see `Compiler.compile`)."""
     query_timeout: float | None = None
     """Seconds a call may take when its caller sets no deadline; None without a limit."""
-    rest: Callable[[], None] = lambda: None
+    release: Callable[[], None] = lambda: None
     """Called when a call is over: lets go of what keeps others out, such as a file that one process has at a time."""
 
 
@@ -137,7 +137,7 @@ class BaseProvider(ABC):
         except BaseException:
             connection.session.close()
             raise
-        connection.rest()
+        connection.release()
         with self._lock:
             self._conversation.roll_back()
             before, self._connection = self._connection, connection
@@ -187,7 +187,7 @@ class BaseProvider(ABC):
                 response = _guarded(function, call, context, request)
             finally:
                 if connection is not None:
-                    connection.rest()
+                    connection.release()
         DispatchLogger.debug("dispatched", function=function)
         return encode(response)
 

@@ -14,15 +14,23 @@ from kolumn.engine.quarantine.operations import MoveAside, MoveBack, PutBackValu
 from kolumn.engine.quarantine.place import Place
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.duckdb import render
-from kolumn.providers.duckdb.language.tokens import QUOTED, WORD, fold, full_name, quote, tokenize, unquote
+from kolumn.providers.duckdb.connection.file import LOCK
+from kolumn.providers.duckdb.language.tokens import (
+    QUOTED,
+    WORD,
+    fold,
+    folded,
+    full_name,
+    quote,
+    tokenize,
+    unquote,
+)
 from kolumn.providers.duckdb.model import DuckDBTable
 from kolumn.providers.duckdb.rebuild import STASH, Around, refill, stash, stored
 from kolumn.providers.duckdb.resources import mentions
 from kolumn.providers.duckdb.triggers import again
 from kolumn.sql.model import Check
 from kolumn.sql.quarantine import NUMBER, SQLQuarantine
-
-_LOCK = "none: others read on; what they change in the same table at the same time fails, here or there"
 
 
 class DuckDBQuarantine(SQLQuarantine):
@@ -71,14 +79,14 @@ class DuckDBQuarantine(SQLQuarantine):
         return full_name(schema, name)
 
     def lock(self, operation: Operation) -> str:
-        """Return that DuckDB takes no lock."""
-        return _LOCK
+        """Return what a change keeps others from."""
+        return LOCK
 
     def exists(self, place: Place) -> Statement:
         """Return the query of the catalogue."""
         return Statement(
-            "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ? "
-            "AND table_name = ?",
+            "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() "
+            f"AND {folded('schema_name')} = {folded('?')} AND table_name = ?",
             (place.schema, place.name),
         )
 

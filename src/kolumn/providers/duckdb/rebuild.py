@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.duckdb import render
-from kolumn.providers.duckdb.connection.session import LEVELS
+from kolumn.providers.duckdb.connection.work import LEVELS
 from kolumn.providers.duckdb.language.dialect import key_columns
 from kolumn.providers.duckdb.language.tokens import fold, quote
 from kolumn.providers.duckdb.model import DuckDBIndex, DuckDBTable

@@ -16,7 +16,7 @@ from kolumn.contract.context import Context
 from kolumn.contract.errors import OperationError
 from kolumn.engine.operations import Statement
 from kolumn.engine.rows import Copied, RowSet
-from kolumn.providers.duckdb.language.tokens import full_name, literal, quote
+from kolumn.providers.duckdb.language.tokens import fold, folded, full_name, literal, quote
 from kolumn.providers.duckdb.language.types import parse_type
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ class DuckDBRows:
         found = self._ask(
             context,
             "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
-            f"AND schema_name = {literal(rows.schema or 'main')} AND lower(table_name) = lower({literal(rows.name)}) "
-            "AND NOT is_generated ORDER BY column_index",
+            f"AND {folded('schema_name')} = {literal(fold(rows.schema or 'main'))} "
+            f"AND {folded('table_name')} = {literal(fold(rows.name))} AND NOT is_generated ORDER BY column_index",
         )
         return {str(name): str(type_) for name, type_ in found}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
+from string import ascii_lowercase, ascii_uppercase
 from typing import NamedTuple
 
 from kolumn.providers.duckdb.language.keywords import RESERVED
@@ -70,6 +71,11 @@ def tokenize(text: str) -> list[Token]:
 def fold(identifier: str) -> str:
     """Return the form in which DuckDB compares identifiers: ASCII letters in lower case, others kept."""
     return identifier.lower() if identifier.isascii() else identifier.translate(_ASCII_LOWER)
+
+
+def folded(text: str) -> str:
+    """Return the SQL that folds a text in SQL as `fold` does; DuckDB's lower() changes other letters as well."""
+    return f"translate({text}, '{ascii_uppercase}', '{ascii_lowercase}')"
 
 
 def unquote(text: str) -> str:
