@@ -310,7 +310,7 @@ class _Planning:
         if change.how == "column":
             column = Ref("column", change.name, table.schema, table.name)
             for each in self._quarantine.standing_on(column, self._live):
-                if each != table and each in self._live:
+                if each != table and each in self._live and not self._is_told(each):
                     how: How = "part" if self._quarantine.survives(each) else "dropped"
                     to = (name_of(table), name_of(column)) if how == "part" else ()
                     kept.append(self._note(each, how, self._live.get(each), to=to))
