@@ -228,7 +228,9 @@ def _tables(mariadb: bool) -> Iterator[Tampering]:
             "stock",
             (f"{alter} ALTER CHECK stock_n NOT ENFORCED", "checks.stock_n.enforced"),
         )
-        yield from of("table", "parts", ("ALTER TABLE parts MODIFY p point NOT NULL SRID 4326", "columns.p.srid"))
+        yield from of(
+            "table", "parts", ("ALTER TABLE parts MODIFY p point NOT NULL SRID 4326", "columns.p.srid")
+        )
 
 
 def _indexes(mariadb: bool) -> Iterator[Tampering]:
@@ -246,9 +248,7 @@ def _indexes(mariadb: bool) -> Iterator[Tampering]:
         (head, "-"),
         ("ALTER TABLE book RENAME INDEX book_title TO renamed", "-"),
     )
-    yield from of(
-        "index", "words", ("ALTER TABLE parts DROP INDEX words, ADD INDEX words (t)", "kind")
-    )
+    yield from of("index", "words", ("ALTER TABLE parts DROP INDEX words, ADD INDEX words (t)", "kind"))
     yield from of(
         "index",
         "by_hash",
@@ -369,7 +369,7 @@ def _events() -> Iterator[Tampering]:
         (f"{alter} DISABLE", "status"),
         (f"{alter} DO DO 2", "body"),
         (f"{alter} COMMENT 'x'", "comment"),
-        (f"ALTER DEFINER = kolumn_test_ann@localhost EVENT cleaning DO DO 1", "definer"),
+        ("ALTER DEFINER = kolumn_test_ann@localhost EVENT cleaning DO DO 1", "definer"),
         (f"SET sql_mode = 'ANSI_QUOTES'; {alter} DO DO 1; SET sql_mode = DEFAULT", "sql_mode"),
         ("DROP EVENT cleaning", "-"),
     )
