@@ -307,8 +307,8 @@ def test_without_safe_destroy_nothing_is_kept(
 def test_values_that_a_smaller_type_does_not_hold_come_back(
     target: Target, settings: Settings, careful: Client, library: list[str]
 ) -> None:
-    column = target.shorter
-    target.execute(settings, "DROP VIEW titles; DROP VIEW catalogue; UPDATE book SET title = '0' || id;")
+    column, joined = target.shorter, target.joined.format("'0'", "id")
+    target.execute(settings, f"DROP VIEW titles; DROP VIEW catalogue; UPDATE book SET title = {joined};")
     before = read(target, settings, "book")
     config = config_of(careful, "table", "book")
     smaller = changed(config, column, "integer")

@@ -22,13 +22,14 @@ def _rows(client: Client, *resources: object) -> dict[str, set[int | None]]:
 
 
 def test_rows_of_tables_old_and_new(target: Target, settings: Settings, client: Client) -> None:
-    client.apply(_table("full", "create"), _table("empty", "create"))
+    client.apply(_table("filled", "create"), _table("empty", "create"))
     values = ", ".join(f"({at}, {at})" for at in range(40))
-    target.execute(settings, f'INSERT INTO "full" VALUES {values}')
-    target.execute(settings, "ANALYZE")
+    target.execute(settings, f"INSERT INTO filled VALUES {values}")
+    for name in ("filled", "empty"):
+        target.execute(settings, target.analyze.format(name))
     found = _rows(
         client,
-        _table("renamed", "create", MORE, renamed_from="full"),
+        _table("renamed", "create", MORE, renamed_from="filled"),
         _table("empty", "update", MORE),
         _table("new", "create"),
         wanted("index", "i", {"name": "i", "table": "new", "columns": ["n"]}, "create"),
@@ -50,7 +51,7 @@ def test_the_rows_of_a_plan_are_no_part_of_its_fingerprint(
     asked = [_table("t", "update", MORE)]
     before = client.plan(*asked, detail=True)
     target.execute(settings, "INSERT INTO t VALUES (1, 1)")
-    target.execute(settings, "ANALYZE")
+    target.execute(settings, target.analyze.format("t"))
     after = client.plan(*asked, detail=True)
     assert before["fingerprint"] == after["fingerprint"]
     assert [step.get("rows") for step in before["steps"]] != [step.get("rows") for step in after["steps"]]

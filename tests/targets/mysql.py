@@ -286,7 +286,7 @@ _GRANT = _sample(
         "account": "kolumn_test_reader",
         "on": "table",
         "object": "book",
-        "privileges": ["select", "insert"],
+        "privileges": ["insert", "select"],
         "columns": [{"names": ["price"], "privileges": ["update"]}],
     },
     needs=(*_BOOKS, _ROLE_PARENT, _ROLE),
@@ -347,7 +347,7 @@ def _target(product: str) -> Target:
         library=_LIBRARY,
         shorter="price",
         samples=samples,
-        column=_column("note", "text"),
+        column=_column("note", "varchar(200)"),
         renamed={
             "name": "author",
             "columns": [
@@ -379,6 +379,9 @@ def _target(product: str) -> Target:
         ),
         slow=_slow,
         transactional=False,
+        joined="concat({}, {})",
+        analyze="ANALYZE TABLE {}",
+        lacking=frozenset() if mariadb else frozenset({"sequence"}),
         partial_indexes=False,
         isolation=("repeatable read", "read committed", "read uncommitted", "serializable"),
         apart=(wanted("table", "apart", _plain_table("apart")["config"]), {}),

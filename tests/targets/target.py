@@ -115,6 +115,10 @@ class Target:
     """The words for the isolation of a transaction, the default first."""
     savepoints: bool = True
     """Whether part of a transaction can be rolled back; else a call that fails ends all of it."""
+    joined: str = "{} || {}"
+    """The expression that puts two texts together."""
+    analyze: str = "ANALYZE {}"
+    """The statement that counts a table's rows for the optimiser."""
     partial_indexes: bool = True
     """Whether an index can leave rows out."""
     processes: bool = True
@@ -129,6 +133,8 @@ class Target:
     """Attributes whose texts the database spells in its own way."""
     hostile: int | None = None
     """How many hostile texts each place gets outside a soak run; None for all."""
+    lacking: frozenset[str] = frozenset()
+    """Resource types that the provider has, and this server does not."""
     missing_types: frozenset[str] = frozenset()
     """Resource types its category must have and it does not have yet. Shrinks likewise."""
     secrets: Mapping[str, Any] = field(default_factory=dict)

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
+
 from kolumn.contract import extensions as x
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError, StateError, ValidationError
@@ -15,12 +17,17 @@ from kolumn.contract.logs import HandlerLogger
 from kolumn.contract.masking import mask
 from kolumn.engine.audit.trail import Entry
 from kolumn.engine.function_group import FunctionGroup
-from kolumn.engine.migration.record import now, required
+from kolumn.engine.migration.record import required
 from kolumn.engine.migration.scripts import Scripts, step_of, without_own_transaction
 from kolumn.engine.operations import Statement, Step
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _WORDS = re.compile(r"[a-z]+")
+_OF_ROWS = frozenset(
+    {"select", "insert", "update", "delete", "replace", "with", "values", "merge", "set", "do", "savepoint",
+     "release", "rollback to"}
+)  # fmt: skip
+"""How statements begin that leave a transaction open also where changes of structure commit by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +38,8 @@ class ScriptFunctions(FunctionGroup):
 
     def run_script(self, context: Context, request: x.RunScriptRequest) -> x.RunScriptResponse:
         """Run a script and note it: both or neither, where it is a transaction.
+
+        Where changes of structure commit by themselves, a script that has some is none, whatever it says.
 
         A script outside of a transaction is noted statement by statement, so that one that was interrupted goes on
         where it stopped. Raises StateError where the database remembers another script of this version,
@@ -57,8 +66,8 @@ class ScriptFunctions(FunctionGroup):
                 return x.RunScriptResponse(
                     success=True, version=request.version, statements=tuple(map(mask, statements))
                 )
-            step = step_of(request, statements)
-            if request.transactional:
+            step = step_of(request, statements, together=self._is_together(request, statements))
+            if step.transactional:
                 self._together(context, request, step)
             else:
                 self._one_by_one(context, request, step, record)
@@ -69,6 +78,12 @@ class ScriptFunctions(FunctionGroup):
             executed=len(statements),
             duration=time.perf_counter_ns() - started,
         )
+
+    def _is_together(self, request: x.RunScriptRequest, statements: Sequence[str]) -> bool:
+        """Whether one transaction holds the whole script."""
+        if not request.transactional or self.session.capabilities.transactional_ddl:
+            return request.transactional
+        return all(_beginning(each) in _OF_ROWS for each in statements)
 
     def _together(self, context: Context, request: x.RunScriptRequest, step: Step) -> None:
         done = 0
@@ -121,17 +136,8 @@ class ScriptFunctions(FunctionGroup):
         if request.direction == "down":
             scripts.remove(context, request.version)
             return
-        scripts.put(
-            context,
-            x.ScriptRecord(
-                version=request.version,
-                name=request.name,
-                checksum=request.checksum,
-                status="applied",
-                applied_at=now(),
-                executed=executed,
-            ),
-        )
+        applied = msgspec.structs.replace(scripts.running(request, executed), status="applied")
+        scripts.put(context, applied)
 
 
 def _entry(

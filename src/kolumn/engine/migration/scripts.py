@@ -101,14 +101,14 @@ class RunScript(Operation):
         return {}
 
 
-def step_of(request: x.RunScriptRequest, statements: Sequence[str]) -> Step:
-    """Return a script as a step, for the session to arrange what it needs."""
+def step_of(request: x.RunScriptRequest, statements: Sequence[str], *, together: bool) -> Step:
+    """Return a script as a step, for the session to arrange what it needs; `together` in one transaction."""
     operation = RunScript(subject=Ref("script", f"{request.version}.{request.direction}"))
     return Step(
         operation=operation,
         description=operation.describe(),
         statements=tuple(map(Statement, statements)),
-        transactional=request.transactional,
+        transactional=together,
         needs=frozenset(request.needs),
     )
 

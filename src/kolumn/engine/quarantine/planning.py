@@ -310,7 +310,7 @@ class _Planning:
         if change.how == "column":
             column = Ref("column", change.name, table.schema, table.name)
             for each in self._quarantine.standing_on(column, self._live):
-                if each != table and each in self._live:
+                if each != table and each in self._live and not self._is_told(each):
                     how: How = "part" if self._quarantine.survives(each) else "dropped"
                     to = (name_of(table), name_of(column)) if how == "part" else ()
                     kept.append(self._note(each, how, self._live.get(each), to=to))
@@ -319,7 +319,7 @@ class _Planning:
                         kept += [
                             self._note(part, "dropped", self._live.get(part))
                             for part in self._quarantine.attached(each, self._live)
-                            if part in self._dropped and part not in self._created and not self._is_told(part)
+                            if part in self._live and part not in self._created and not self._is_told(part)
                         ]
         self._entries[at] = (Entry(id=found, kept=tuple(kept)),)
         before = self._instead.setdefault(id(operation), [_harmless(operation)])

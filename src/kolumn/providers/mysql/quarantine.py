@@ -109,13 +109,13 @@ class MySQLQuarantine(SQLQuarantine):
 
     def row_id(self) -> Sequence[str]:
         """Return a constant: rows alike in all other columns are taken for one another, which they are."""
-        return ("1",)
+        return ("NULL",)
 
     def told_apart(self, others: Sequence[str]) -> Sequence[tuple[str, str]]:
         """Return a digest of the row: not all types can be compared, and NULL is a value like others."""
         if not others:
             return []
-        texts = ", ".join(f"COALESCE(HEX({quote(each)}), '-')" for each in others)
+        texts = ", ".join(f"COALESCE({self.as_text(quote(each))}, '-')" for each in others)
         return [(ROW, f"SHA2(CONCAT_WS(',', {texts}), 256)")]
 
     def same(self, one: str, other: str) -> str:
@@ -127,8 +127,8 @@ class MySQLQuarantine(SQLQuarantine):
         return f"NOT ({one} <=> {other})"
 
     def as_text(self, value: str) -> str:
-        """Return a value as a text that can be compared, whatever its type."""
-        return f"HEX({value})"
+        """Return a value as a text that can be compared, whatever its type; HEX alone would round numbers."""
+        return f"HEX(CONCAT({value}))"
 
     def _texts(self, operation: Operation, live: Snapshot) -> Iterator[str]:
         if isinstance(operation, LeaveChanged):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError
 from kolumn.engine.metadata import Metadata
+from kolumn.engine.migration.scripts import RunScript
 from kolumn.engine.operations import Statement, Step
 from kolumn.engine.rows import RowStore
 from kolumn.engine.session import Capabilities, Identity
@@ -61,6 +62,8 @@ class MySQLSession:
         self._connections = Connections(settings)
         self._thread = threading.local()
         self._held: _Held | None = None
+        self._scripted: Work | None = None
+        """The connection of the script that is run: what it sets for its session is for all of it, and no other."""
         self.rows: RowStore | None = MySQLRows(self)
         self.metadata: Metadata | None = mysql_metadata(self, settings.metadata)
         self.queries_sent = 0
@@ -104,6 +107,7 @@ class MySQLSession:
     def close(self) -> None:
         """Close every connection and clear the password; safe to call again."""
         self.roll_back()
+        self._end_script()
         self._connections.close()
 
     def query(self, context: Context, statement: Statement) -> list[Row]:
@@ -161,7 +165,7 @@ class MySQLSession:
                 yield
             return
         transactional = all(step.transactional for step in steps)
-        with self._connections.borrow(context) as work:
+        with self._lent(context, steps) as work:
             if transactional:
                 work.control(context, "START TRANSACTION")
                 work.in_transaction = True
@@ -180,6 +184,23 @@ class MySQLSession:
                 work.unlock_tables()
                 if work.in_transaction:
                     work.roll_back()
+
+    @contextlib.contextmanager
+    def _lent(self, context: Context, steps: Sequence[Step]) -> Iterator[Work]:
+        """Lend a connection for steps: a script has one to itself, until the lock it runs under is let go."""
+        if not any(isinstance(step.operation, RunScript) for step in steps):
+            with self._connections.borrow(context) as work:
+                yield work
+            return
+        if self._scripted is None or not self._scripted.is_usable:
+            self._end_script()
+            self._scripted = self._connections.open(context)
+        yield self._scripted
+
+    def _end_script(self) -> None:
+        script, self._scripted = self._scripted, None
+        if script is not None:
+            script.close()
 
     @property
     def is_held(self) -> bool:
@@ -262,7 +283,10 @@ class MySQLSession:
             yield
             return
         with self._locked(context, name):
-            yield
+            try:
+                yield
+            finally:
+                self._end_script()
 
     @contextlib.contextmanager
     def _locked(self, context: Context, name: str) -> Iterator[None]:

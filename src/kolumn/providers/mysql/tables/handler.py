@@ -242,8 +242,12 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
         return self._with_checks(replaced(wanted, changes), wanted, rehearsed, found, live)
 
     def _as_live(self, wanted: Any, live: Any) -> Any:
-        """Return a live column with the constraints, the name and the hints of the wanted one."""
-        named = replaced(live, {"name": wanted.name, "renamed_from": wanted.renamed_from})
+        """Return a live column with the constraints, the name and the hints of the wanted one.
+
+        A live one that is in the key need not say that it is NOT NULL; the wanted one may be in none.
+        """
+        kept = {"name": wanted.name, "renamed_from": wanted.renamed_from, "not_null": wanted.not_null}
+        named = replaced(live, kept)
         return named.with_constraints_of(wanted)
 
     def _with_checks(

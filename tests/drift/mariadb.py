@@ -1,0 +1,18 @@
+"""What can be done to a MariaDB database by hand: what can be done to MySQL, and what only MariaDB has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.drift import mysql
+from tests.drift.mysql import BEFORE, BOUND, MARIADB_RESOURCES, NOT_CHANGED
+from tests.drift.tampering import Tampering
+
+__all__ = ["BEFORE", "BOUND", "NOT_CHANGED", "RESOURCES", "tamperings"]
+
+RESOURCES = MARIADB_RESOURCES
+
+
+def tamperings() -> Iterator[Tampering]:
+    """Yield every way, type by type."""
+    return mysql.tamperings(mariadb=True)
