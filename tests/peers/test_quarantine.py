@@ -20,8 +20,11 @@ from kolumn.contract.errors import KolumnError
 from kolumn.host.providers import load
 from tests import command, dumps
 from tests.client import Client, wanted
+from tests.peers import test_duckdb
 from tests.peers import test_postgres_databases as databases
 from tests.servers import postgres
+from tests.targets import Settings
+from tests.targets.duckdb import DUCKDB
 
 SAMPLE = 12
 """How many objects, and how many columns, of each database are taken outside of a soak run."""
@@ -70,12 +73,22 @@ class Loaded:
 
 
 @pytest.fixture(
-    scope="module", params=["sqlite-chinook", "sqlite-sakila", "postgres-chinook", "postgres-pagila"]
+    scope="module",
+    params=["duckdb-chinook", "sqlite-chinook", "sqlite-sakila", "postgres-chinook", "postgres-pagila"],
 )
 def loaded(
     request: pytest.FixtureRequest, peers: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Loaded]:
     provider, _, name = request.param.partition("-")
+    if provider == "duckdb":
+        with DUCKDB.fresh(tmp_path_factory.mktemp("database") / name) as settings:
+            test_duckdb.load(
+                (peers / "databases/sqlite/chinook.sql").read_text(encoding="utf-8-sig"),
+                Path(settings["path"]),
+            )
+            with closing_client({**settings, "safe_destroy": True}, "duckdb") as client:
+                yield Loaded(client, lambda: look_duckdb(settings))
+        return
     script = (peers / "databases" / provider / f"{name}.sql").read_text(encoding="utf-8-sig")
     if provider == "sqlite":
         path = tmp_path_factory.mktemp("database") / f"{name}.db"
@@ -123,6 +136,13 @@ def look_sqlite(path: Path) -> Any:
             if not table.startswith(("sqlite_", "kolumn_"))
         }
     return sorted(dumps.schema(path)), rows
+
+
+def look_duckdb(settings: Settings) -> Any:
+    facts = DUCKDB.dump(settings)
+    rows = dict(each.removeprefix("rows ").split(": ", 1) for each in facts if each.startswith("rows "))
+    columns = re.compile(r"^(column \('\w+', '\w+', )\d+, ")
+    return sorted(columns.sub(r"\1", each) for each in facts if not each.startswith("rows ")), rows
 
 
 def look_postgres(server: postgres.Server, url: str) -> Any:

@@ -13,7 +13,8 @@ import duckdb
 from tests.client import wanted
 from tests.targets.target import PLANTED, Failing, Sample, Settings, Target
 
-_BOOKS_FILE = Path(__file__).parent / "files" / "books.csv"
+FILES = Path(__file__).parent / "files"
+"""What stages read."""
 
 
 @contextmanager
@@ -247,10 +248,10 @@ _ALIAS = _sample(
 _SCHEMA = _sample("schema", {"name": "archive"}, {})
 _STAGE = _sample(
     "stage",
-    {"name": "incoming", "format": "csv", "paths": [str(_BOOKS_FILE)]},
+    {"name": "incoming", "format": "csv", "paths": [str(FILES / "books.csv")]},
     {
         "format": "csv",
-        "paths": [str(_BOOKS_FILE)],
+        "paths": [str(FILES / "books.csv")],
         "options": {"header": True, "delim": ","},
         "comment": "From the till",
     },

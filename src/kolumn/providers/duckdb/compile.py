@@ -36,7 +36,7 @@ from kolumn.providers.duckdb.model import (
 )
 from kolumn.providers.duckdb.model import Sequence as NumberSequence
 from kolumn.providers.duckdb.questions import DuckDBQuestions
-from kolumn.providers.duckdb.rebuild import STASH, Around, own_key, rebuild
+from kolumn.providers.duckdb.rebuild import STASH, Around, own_keys, rebuild
 from kolumn.providers.duckdb.resources import mentions
 from kolumn.providers.duckdb.triggers import again
 from kolumn.sql.losses import losses
@@ -256,7 +256,7 @@ class DuckDBCompiler:
         yield from around.away()
         for each in before.triggers:
             yield f"DROP TRIGGER {quote(each.name)} ON {render.address(before)}"
-        if own_key(before, self._normalizer) is not None:
+        if own_keys(before, self._normalizer):
             yield from rebuild(before, after, {}, self._normalizer)
         else:
             yield f"ALTER TABLE {render.address(before)} RENAME TO {quote(after.name)}"

@@ -17,7 +17,7 @@ from kolumn.providers.duckdb.settings import DuckDBSettings
 if TYPE_CHECKING:
     import duckdb
 
-LOCK = "the file: no other process can open it until this is done"
+LOCK = "exclusive: no other process can open the file until this is done"
 """What a change keeps others from, in the words of a plan."""
 
 _POLL_SECONDS = 0.05

@@ -263,13 +263,14 @@ class DuckDBSession:
                 self.roll_back()  # nothing is left to roll back
 
     def roll_back(self) -> None:
-        """Roll back the transaction that is held, if there is one."""
+        """Roll back the transaction that is held, if there is one, and close the file: this may be between calls."""
         with self._lock:
             held, self._held = self._held, None
             if held is None:
                 return
             if self._work is not None:
                 self._work.roll_back()
+            self._disconnect()
             held.locks.release()
 
     def set_savepoint(self, context: Context, name: str) -> None:
