@@ -201,23 +201,19 @@ class _Clauses:
             yield "ADD SYSTEM VERSIONING" if after.system_versioned else "DROP SYSTEM VERSIONING"
 
     def _charset(self, after: MySQLTable) -> Iterator[str]:
-        """Yield the new character set, for the table and for columns that have the table's."""
+        """Yield the new character set of the table, and have columns changed that have the table's."""
         words = " ".join(
             [
                 *([f"CHARACTER SET {after.character_set}"] if after.character_set else []),
                 *([f"COLLATE {after.collation}"] if after.collation else []),
             ]
         ) or self._default_charset(after)
-        texts = [each for each in after.columns if (kind := type_of(each.type)) and kind.name in TEXTS]
-        own = [each for each in texts if each.collation or each.character_set]
-        if texts and not own:
-            yield f"CONVERT TO {words}" if words.startswith("CHARACTER") else f"CONVERT TO {_whole(words)}"
-            return
         yield f"DEFAULT {words if words.startswith('CHARACTER') else _whole(words)}"
-        for column in texts:
-            if column not in own and fold(column.name) not in self._columns:
-                text = render.column_sql(column, after, self._server, charset=words)
-                self._columns[fold(column.name)] = f"MODIFY COLUMN {text}"
+        # CONVERT TO would make longer texts of texts: the columns say themselves what they are.
+        for column in after.columns:
+            kind = type_of(column.type)
+            if kind is not None and kind.name in TEXTS and not column.collation and not column.character_set:
+                self._modify(column)
 
     def _default_charset(self, after: MySQLTable) -> str:
         """Return the database's character set, which a table has that names none."""
