@@ -137,4 +137,4 @@ FROM information_schema.triggers WHERE {in_databases:trigger_schema}
         )
         if model.follows:
             text += f" FOLLOWS {quote(model.follows)}"
-        yield from self.stored(model, f"{text} {self.body(model)}")
+        yield from self.stored(model, f"{text} {self.body(model)}", server)
