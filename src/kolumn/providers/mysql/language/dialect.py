@@ -146,6 +146,10 @@ class MySQLDialect(Dialect):
 
     def __init__(self) -> None:
         self.default_schema = ""
+        self.account = ""
+        """Who is connected: the definer of what names none."""
+        self.sql_mode = ""
+        """The server's own: what routines, triggers and events have where none is said."""
         """The database that names without a schema mean, folded; known once there is a connection."""
 
     def normal_schema(self, name: str) -> str:

@@ -157,19 +157,19 @@ FROM information_schema.triggers WHERE {in_databases:trigger_schema}
             header = model.header if _says(model.header, model, follows=not last) else ""
             if last and not header and _says(model.header, model, follows=True):
                 header = model.header
-            yield from self._create(model, header or _plain(model))
+            yield from self._create(model, header or _plain(model), server)
         else:
             yield from super().statements(operation, live, server)
 
     def definition_sql(self, model: InlineTrigger, server: Server) -> Iterator[str | Statement]:
         """Yield CREATE TRIGGER."""
         assert isinstance(model, MySQLTrigger)
-        yield from self._create(model, _plain(model))
+        yield from self._create(model, _plain(model), server)
 
-    def _create(self, model: MySQLTrigger, header: str) -> Iterator[str | Statement]:
+    def _create(self, model: MySQLTrigger, header: str, server: Server) -> Iterator[str | Statement]:
         between = "" if header[-1].isspace() else " "
         yield from self.stored(
-            model, f"CREATE {self.definer(model)}TRIGGER {header}{between}{self.body(model)}"
+            model, f"CREATE {self.definer(model)}TRIGGER {header}{between}{self.body(model)}", server
         )
 
     def _table(self, model: InlineTrigger) -> Ref:

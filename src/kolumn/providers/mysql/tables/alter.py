@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import replaced
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.mysql.connection.server import Server
@@ -92,6 +93,15 @@ class _Clauses:
                     if isinstance(each, Check) and not self._server.is_mariadb:
                         self._drop(each, change.after)
                 self._columns[fold(column.name)] = f"DROP COLUMN {quote(column.name)}"
+            case AlterColumn(old=old, new=new) if (
+                old.generated and new.generated and old.stored != new.stored
+            ):
+                # No server can change it in place; the values are computed anew.
+                self._refuse_indexed(change, new.name)
+                place = self._place(new.name, change.after)
+                self._columns[fold(new.name)] = (
+                    f"DROP COLUMN {quote(old.name)}, ADD COLUMN {self._defined(new)}{place}"  # type: ignore[arg-type]
+                )
             case AlterColumn(new=new):
                 assert isinstance(new, MySQLColumn)
                 self._modify(new)
@@ -110,6 +120,30 @@ class _Clauses:
                     self._modify(now)
             case _:
                 self._options += self._table(change)
+
+    def _refuse_indexed(self, change: AlterColumn, column: str) -> None:
+        """Raise ValidationError for a column that cannot be made anew, as an index would go with it."""
+        keys = [*change.before.constraints(), *implied.indexes_of(change.subject, self._live)]
+        parts = {
+            fold(part.column)
+            for each in keys
+            for part in getattr(each, "columns", ())
+            if hasattr(part, "column")
+        }
+        if fold(column) in parts:
+            message = f"column {column} cannot become stored or virtual while it is in an index or key"
+            hint = "Remove it from them first, in a plan of its own."
+            raise ValidationError.of(
+                [
+                    Problem(
+                        message,
+                        code="unsupported_change",
+                        resource=str(change.subject),
+                        path="stored",
+                        hint=hint,
+                    )
+                ]
+            )
 
     def _find(self, name: str) -> MySQLColumn | None:
         return next((each for each in self._after.columns if fold(each.name) == fold(name)), None)
