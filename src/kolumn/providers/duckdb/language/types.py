@@ -22,7 +22,7 @@ _TIMES = {
     "TIMESTAMP_S": 0, "TIMESTAMP_MS": 3, "TIMESTAMP": 6, "TIMESTAMP WITH TIME ZONE": 6, "TIMESTAMP_NS": 9,
 }  # fmt: skip
 _ZONED = "TIMESTAMP WITH TIME ZONE"
-NESTED = frozenset({"LIST", "ARRAY", "STRUCT", "MAP", "UNION"})
+_NESTED = frozenset({"LIST", "ARRAY", "STRUCT", "MAP", "UNION"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,6 @@ class Type:
         name = ".".join(map(quote, self.path)) if self.path else self.name
         return f"{name}({','.join(self.arguments)})" if self.arguments else name
 
-    @property
-    def is_nested(self) -> bool:
-        """Whether it is made of other types."""
-        return self.name in NESTED
-
 
 @lru_cache(maxsize=16384)
 def parse_type(text: str) -> Type:
@@ -81,7 +76,7 @@ def _read(node: dict[str, Any]) -> Type:
     upper = name.upper()
     children = node.get("children", ())
     arguments = tuple(str(each["literal"]["text"]) for each in children if "literal" in each)
-    if upper in NESTED or upper == "ENUM":
+    if upper in _NESTED or upper == "ENUM":
         fields = tuple(
             Field(str(each.get("alias", "")), _read(each)) for each in children if "literal" not in each
         )
