@@ -165,7 +165,7 @@ def test_a_state_from_before_it_remembered_what_was_live(
 
 
 def tamperings(target: Target) -> tuple[Any, list[Tampering]]:
-    module = importlib.import_module(f"tests.drift.{target.provider}")
+    module = importlib.import_module(f"tests.drift.{target.tampered or target.provider}")
     name = next(name for name, each in RUNS.items() if each is target)
     version = int(name.removesuffix("-rpc").partition("-")[2] or 99)
     return module, [each for each in module.tamperings() if each.since <= version]
@@ -198,7 +198,7 @@ def test_whatever_is_tampered_with_is_found_and_nothing_else(
 
 
 def test_every_attribute_of_every_type_is_tampered_with(target: Target) -> None:
-    module = importlib.import_module(f"tests.drift.{target.provider}")
+    module = importlib.import_module(f"tests.drift.{target.tampered or target.provider}")
     ways = list(module.tamperings())
     tried = {f"{type_}.{path.split('.')[0]}" for way in ways for type_, _, path in way.found if path}
     samples = {

@@ -79,7 +79,8 @@ def test_a_script_is_ended_in_time(target: Target, settings: Settings, client: C
     summed = " + ".join(f"n{at}.i" for at in range(10))
     started = time.monotonic()
     error = client.refused(
-        "RunMigrationScript", script("1", f"INSERT INTO n SELECT max({summed}) FROM {crossed}", timeout_seconds=1)
+        "RunMigrationScript",
+        script("1", f"INSERT INTO n SELECT max({summed}) FROM {crossed}", timeout_seconds=1),
     )
     assert error.code == "deadline_exceeded"
     assert time.monotonic() - started < 20
@@ -106,7 +107,9 @@ def test_a_killed_script_is_finished_by_the_next(
         time.sleep(chance.uniform(0, longest * 1.2))
         process.kill()
         process.communicate()
-        answer = client.call("RunMigrationScript", up) if not _stuck(target, client, up) else {"success": True}
+        answer = (
+            client.call("RunMigrationScript", up) if not _stuck(target, client, up) else {"success": True}
+        )
         assert answer["success"] is True, f"seed {seed}, round {number}"
         dump = "\n".join(held(target, settings))
         assert all(f"t{number}_{at}" in dump for at in range(25)), f"seed {seed}, round {number}"

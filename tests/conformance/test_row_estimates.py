@@ -22,15 +22,15 @@ def _rows(client: Client, *resources: object) -> dict[str, set[int | None]]:
 
 
 def test_rows_of_tables_old_and_new(target: Target, settings: Settings, client: Client) -> None:
-    client.apply(_table("filled", "create"), _table("empty", "create"))
+    client.apply(_table("filled", "create"), _table("vacant", "create"))
     values = ", ".join(f"({at}, {at})" for at in range(40))
     target.execute(settings, f"INSERT INTO filled VALUES {values}")
-    for name in ("filled", "empty"):
+    for name in ("filled", "vacant"):
         target.execute(settings, target.analyze.format(name))
     found = _rows(
         client,
         _table("renamed", "create", MORE, renamed_from="filled"),
-        _table("empty", "update", MORE),
+        _table("vacant", "update", MORE),
         _table("new", "create"),
         wanted("index", "i", {"name": "i", "table": "new", "columns": ["n"]}, "create"),
         wanted("index", "j", {"name": "j", "table": "renamed", "columns": ["n"]}, "create"),
@@ -38,7 +38,7 @@ def test_rows_of_tables_old_and_new(target: Target, settings: Settings, client: 
     assert found == {
         "table renamed": {40},
         "index j": {40},
-        "table empty": {0},
+        "table vacant": {0},
         "table new": {0},
         "index i": {0},
     }

@@ -214,7 +214,9 @@ def test_names_that_change_in_the_same_plan(target: Target, settings: Settings, 
 def test_a_parent_that_the_plan_makes_has_no_rows(target: Target, settings: Settings, client: Client) -> None:
     target.execute(settings, ROWS)
     regions = table("regions", column("code", "varchar(9)", primary_key=True))
-    orders = table("orders", ID, column("customer"), column("region", "varchar(9)", references="regions(code)"))
+    orders = table(
+        "orders", ID, column("customer"), column("region", "varchar(9)", references="regions(code)")
+    )
     plan = client.plan(regions, orders, detail=True)
     assert [risk["message"] for risk in may_fail(plan)] == [
         "4 rows of orders have a region that regions(code) lacks (id 1, 2, 3, ...)"

@@ -401,6 +401,7 @@ def _target(product: str) -> Target:
             "url": f"mysql://someone:{PLANTED}@127.0.0.1:1/nowhere",
             "application_name": "kolumn",
         },
+        tampered=product,
         verified="real servers, MySQL 9.7 and MariaDB 10.11",
     )
 

@@ -139,6 +139,8 @@ class Target:
     """Resource types its category must have and it does not have yet. Shrinks likewise."""
     secrets: Mapping[str, Any] = field(default_factory=dict)
     """Settings with `PLANTED` in them, each by itself added to those of `fresh`; taken or refused."""
+    tampered: str = ""
+    """The module of `tests.drift` that tampers with it; empty for the one called as the provider is."""
     verified: str = "real server"
     """How the provider is verified, for PROVIDER_STATUS.md."""
     remote: bool = False

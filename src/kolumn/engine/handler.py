@@ -85,6 +85,9 @@ class Handler(Protocol[M]):
         None where nothing does: e.g. the table that a grant is on is not there.
         """
 
+    def explicit(self, model: M) -> M:
+        """Return a live model with all said that silence would leave alone, so that it can be brought back."""
+
     def concealed(self, model: M) -> Mapping[str, str]:
         """Return what a live model holds that nobody may read, by attribute, e.g. the verifier of a password.
 
@@ -253,6 +256,10 @@ class DeclaredHandler(Generic[M]):
     def implied(self, model: M, live: Snapshot) -> M | None:
         """Return nothing: what the database does not list is not there."""
         return None
+
+    def explicit(self, model: M) -> M:
+        """Return the model itself: it says all there is."""
+        return model
 
     def concealed(self, model: M) -> Mapping[str, str]:
         """Return nothing: all that is live may be read."""

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kolumn.providers.duckdb.language.dialect import DuckDBDialect, expression_fault, query_fault, type_fault
+from kolumn.providers.duckdb.language.dialect import DuckDBDialect
+from kolumn.providers.duckdb.language.fragments import expression_fault, query_fault, type_fault
 from kolumn.providers.duckdb.language.types import conversion_risks, expanded, normal_type, parse_type
 from kolumn.providers.duckdb.render import stage_query
 from kolumn.providers.duckdb.resources.view import read_stage

@@ -112,7 +112,8 @@ def restored(item: Item) -> Any:
     if known is None:
         return item.wanted
     try:
-        return with_kept(item.wanted, item.handler.parse(known, item.request.name))
+        was = item.handler.explicit(item.handler.parse(known, item.request.name))
+        return with_kept(item.wanted, was)
     except ValidationError:  # a value is sealed; what is asked for has it
         return item.wanted
 

@@ -22,13 +22,7 @@ from kolumn.providers.duckdb.connection.metadata import ATTACHED
 from kolumn.providers.duckdb.language import parser
 from kolumn.providers.duckdb.language.dialect import DuckDBDialect
 from kolumn.providers.duckdb.language.parser import Unparsable
-from kolumn.providers.duckdb.language.tokens import (
-    fold,
-    folded,
-    full_name,
-    literal,
-    quote,
-)
+from kolumn.providers.duckdb.language.tokens import fold, folded, full_name, literal, quote
 from kolumn.providers.duckdb.model import (
     AttachedDatabase,
     DuckDBColumn,

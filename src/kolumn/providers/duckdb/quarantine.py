@@ -15,22 +15,14 @@ from kolumn.engine.quarantine.place import Place
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.duckdb import render
 from kolumn.providers.duckdb.connection.file import LOCK
-from kolumn.providers.duckdb.language.tokens import (
-    QUOTED,
-    WORD,
-    fold,
-    folded,
-    full_name,
-    quote,
-    tokenize,
-    unquote,
-)
+from kolumn.providers.duckdb.language.tokens import fold, folded, full_name, quote, tokenize, unquote
 from kolumn.providers.duckdb.model import DuckDBTable
 from kolumn.providers.duckdb.rebuild import STASH, Around, own_keys, refill, stash, stored
 from kolumn.providers.duckdb.resources import mentions
 from kolumn.providers.duckdb.triggers import again
 from kolumn.sql.model import Check
 from kolumn.sql.quarantine import NUMBER, SQLQuarantine
+from kolumn.sql.tokens import QUOTED, WORD
 
 
 class DuckDBQuarantine(SQLQuarantine):

@@ -48,6 +48,7 @@ class MySQLProvider(BaseProvider):
             session.close()
             raise
         self._dialect.default_schema = fold(server.database)
+        self._dialect.account, self._dialect.sql_mode = server.account, server.sql_mode
         return Connection(
             session=session,
             catalog=MySQLCatalog(session, self._types),

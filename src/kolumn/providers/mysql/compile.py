@@ -130,7 +130,8 @@ class MySQLCompiler:
         """
         self._refuse(operation)
         handler = self._handlers[operation.subject.type]
-        how = algorithm_of(operation, self._server)
+        table = live.get(Ref("table", operation.subject.parent, operation.subject.schema))
+        how = algorithm_of(operation, self._server, getattr(table, "engine", ""))
         statements = self._statements(handler, operation, live, how, online=online)
         if not statements:
             return []

@@ -12,10 +12,11 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, TypeVar
 
+from kolumn.engine.declaration import replaced
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement
 from kolumn.engine.resource import Model, Ref, Snapshot
 from kolumn.providers.mysql.connection.server import Server
-from kolumn.providers.mysql.language.accounts import account_fault, account_normal
+from kolumn.providers.mysql.language.accounts import account_fault, account_normal, parse_account
 from kolumn.providers.mysql.language.dialect import MySQLDialect, calls
 from kolumn.providers.mysql.language.tokens import qualified
 from kolumn.providers.mysql.reading import Entry, Key, Reading, Row
@@ -26,6 +27,15 @@ from kolumn.sql.operations import AlterObject
 M = TypeVar("M", bound=Model)
 
 ROUTINES = ("function", "procedure")
+
+
+def same_modes(one: str, other: str) -> bool:
+    """Whether two SQL modes are the same, in whatever order."""
+    return _modes(one) == _modes(other)
+
+
+def _modes(text: str) -> frozenset[str]:
+    return frozenset(each for each in text.upper().split(",") if each)
 
 
 class MySQLHandler(SQLHandler[M]):
@@ -115,6 +125,26 @@ class MySQLHandler(SQLHandler[M]):
     def risks(self, operation: Operation, live: Snapshot) -> Iterable[Risk]:
         """Return what the operation endangers besides what it says itself."""
         return ()
+
+    # Who made it, and in which SQL mode: models are silent where these are the session's own
+
+    def explicit(self, model: M) -> M:
+        """Return the model with its definer and SQL mode."""
+        implied = {"definer": str(parse_account(self.dialect.account)), "sql_mode": self.dialect.sql_mode}
+        return replaced(
+            model, {name: text for name, text in implied.items() if getattr(model, name, text) == ""}
+        )
+
+    def normal(self, model: M) -> M:
+        """Return the normal form, silent about what holds anyway."""
+        found = super().normal(model)
+        changes = {}
+        if definer := getattr(found, "definer", ""):
+            is_own = parse_account(definer) == parse_account(self.dialect.account)
+            changes["definer"] = "" if is_own else str(parse_account(definer))
+        if mode := getattr(found, "sql_mode", ""):
+            changes["sql_mode"] = "" if same_modes(mode, self.dialect.sql_mode) else mode
+        return replaced(found, changes) if changes else found
 
     # The server's own wording (see `settling`)
 

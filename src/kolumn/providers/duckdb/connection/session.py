@@ -7,8 +7,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote as percent
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError, PermissionError
@@ -24,7 +22,9 @@ from kolumn.providers.duckdb.connection.metadata import duckdb_metadata
 from kolumn.providers.duckdb.connection.rows import DuckDBRows
 from kolumn.providers.duckdb.connection.views import verify_views, whole_views
 from kolumn.providers.duckdb.connection.work import Row, Work
+from kolumn.providers.duckdb.language.tokens import quote
 from kolumn.providers.duckdb.settings import DuckDBSettings
+from kolumn.sql.session import SQLSession, patience
 
 ISOLATION_LEVELS = ("snapshot",)
 """https://duckdb.org/docs/current/connect/concurrency"""
@@ -43,7 +43,7 @@ class _Held:
     is_lost: bool = False
 
 
-class DuckDBSession:
+class DuckDBSession(SQLSession[_Held]):
     """A connection to one database file, opened when first used.
 
     Reading from a file that is not there reads an empty database and creates nothing. Not for several
@@ -109,25 +109,15 @@ class DuckDBSession:
         """Run one query and return its rows."""
         return self._run(context, self._open(context, write=False), statement)
 
-    def answer(
-        self, context: Context, queries: Sequence[Statement], seconds: float
-    ) -> list[list[tuple[Any, ...]] | KolumnError]:
-        """Return the rows of each query, or what was wrong with it.
+    def ask(self, context: Context, query: Statement) -> list[Row]:
+        """Run a query that may fail.
 
-        A query that fails on a row would end the transaction it runs in, so while one is held each is tried
-        beside it first.
+        One that fails on a row would end the transaction it runs in, so while one is held it is tried beside
+        it first.
         """
-        answers: list[list[tuple[Any, ...]] | KolumnError] = []
-        for query in queries:
-            limited = context.with_timeout(seconds)
-            try:
-                if self._held is not None:
-                    self._holding().try_beside(limited, query)
-                answers.append(self.query(limited, query))
-            except KolumnError as error:
-                context.check()
-                answers.append(error)
-        return answers
+        if self._held is not None:
+            self._holding().try_beside(context, query)
+        return self.query(context, query)
 
     def run(
         self,
@@ -174,28 +164,12 @@ class DuckDBSession:
             raise
 
     @contextlib.contextmanager
-    def lock(self, context: Context, name: str) -> Iterator[None]:
-        """Hold `name` among Kolumn's sessions on this file, waiting for the deadline or busy_timeout.
-
-        Raises StateError naming who holds it. In a transaction that is held and may write, the lock is kept
-        until that ends.
-        """
-        held = self._held
-        if held is not None and not held.read_only:
-            held.locks.hold(name, self._locked_by(context, name))
-            yield
-            return
-        with self._locked_by(context, name):
-            yield
-
-    @contextlib.contextmanager
-    def _locked_by(self, context: Context, name: str) -> Iterator[None]:
-        remaining = context.remaining()
-        patience = self._settings.busy_timeout if remaining is None else remaining
-        path = self.file.with_name(f"{self.file.name}.kolumn-{percent(name, safe='')}.lock")
-        if not path.parent.is_dir():
+    def locked(self, context: Context, name: str) -> Iterator[None]:
+        """Hold `name` among Kolumn's sessions on this file, waiting for the deadline or busy_timeout."""
+        if not self.file.parent.is_dir():
             raise self._file.no_folder()
-        with file_lock.hold(context, path, patience):
+        seconds = patience(context, self._settings.busy_timeout)
+        with file_lock.hold(context, file_lock.beside(self.file, name), seconds):
             yield
 
     @contextlib.contextmanager
@@ -235,22 +209,18 @@ class DuckDBSession:
         self, context: Context, *, isolation: str, read_only: bool = False, locks: Sequence[str] = ()
     ) -> None:
         """Open a transaction that spans calls."""
-        if self._held is not None:
-            raise OperationError("a transaction is open already. Commit it first.", code="nested_transaction")
-        with self._lock:
-            taken = HeldLocks()
+        with self._lock, self.taking(context, locks) as taken:
+            held = _Held(read_only, taken)
             try:
-                for name in locks:
-                    taken.hold(name, self._locked_by(context, name))
                 work = self._open(context, write=not read_only)
                 work.control(context, f"BEGIN TRANSACTION{' READ ONLY' if read_only else ''}")
                 # What is read must be one moment from now on, so it is read from.
                 work.control(context, "SELECT count(*) FROM duckdb_schemas()")
             except BaseException:
-                self._held = _Held(read_only, taken)
+                self._held = held
                 self.roll_back()
                 raise
-            self._held = _Held(read_only, taken)
+            self._held = held
 
     def commit(self, context: Context) -> None:
         """Commit the transaction that is held; one that conflicts with another is rolled back."""
@@ -273,27 +243,17 @@ class DuckDBSession:
             self._disconnect()
             held.locks.release()
 
-    def set_savepoint(self, context: Context, name: str) -> None:
-        """Raise OperationError: DuckDB has no savepoints."""
-        raise _no_savepoints()
+    def control(self, context: Context, text: str) -> None:
+        """Raise OperationError: all there is to say about a transaction are savepoints, which DuckDB lacks."""
+        raise OperationError("DuckDB has no savepoints.", code="no_savepoints")
 
-    def roll_back_to(self, context: Context, name: str) -> None:
-        """Raise OperationError: DuckDB has no savepoints."""
-        raise _no_savepoints()
-
-    def release_savepoint(self, context: Context, name: str) -> None:
-        """Raise OperationError: DuckDB has no savepoints."""
-        raise _no_savepoints()
-
-    def admit(self, steps: Iterable[Step]) -> None:
-        """Raise OperationError while a transaction is held that `steps` cannot run in: files, secrets."""
-        if self._held is not None:
-            holding.admit(steps)
+    def quoted(self, name: str) -> str:
+        """Return a name as SQL."""
+        return quote(name)
 
     def _holding(self) -> Work:
         """Return the connection of the transaction that is held, which must still be there."""
-        if self._held is None:
-            raise OperationError("no transaction is open. Begin one first.", code="no_transaction")
+        self.required()
         if not self.is_held or self._work is None:
             raise holding.lost("DuckDB gives one up when a statement in it fails or is interrupted.")
         return self._work
@@ -337,7 +297,3 @@ class DuckDBSession:
                 self._is_stand_in = not write and not self._file.exists
                 self._work = self._file.stand_in(context) if self._is_stand_in else self._file.open(context)
             return self._work
-
-
-def _no_savepoints() -> OperationError:
-    return OperationError("DuckDB has no savepoints.", code="no_savepoints")

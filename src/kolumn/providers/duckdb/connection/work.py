@@ -15,7 +15,8 @@ from kolumn.contract.errors import OperationError
 from kolumn.contract.secrets import SecureString
 from kolumn.engine.operations import Statement
 from kolumn.providers.duckdb.connection.faults import translate
-from kolumn.providers.duckdb.language.tokens import PARAMETER, STRING, string_value, tokenize
+from kolumn.providers.duckdb.language.tokens import string_value, tokenize
+from kolumn.sql.tokens import PARAMETER, STRING, edited
 
 if TYPE_CHECKING:
     import duckdb
@@ -175,11 +176,8 @@ def _revealed(statement: Statement) -> tuple[str, list[Any], list[str]]:
         return statement.text, list(statement.parameters), []
     values = [each.reveal() if isinstance(each, SecureString) else str(each) for each in statement.parameters]
     places = [token for token in tokenize(statement.text) if token.kind == PARAMETER]
-    text, end = [], 0
-    for token, value in zip(places, values, strict=True):
-        text += [statement.text[end : token.start], value]
-        end = token.end
-    return "".join([*text, statement.text[end:]]), [], list(_parts(values))
+    edits = ((token.start, token.end, value) for token, value in zip(places, values, strict=True))
+    return edited(statement.text, edits), [], list(_parts(values))
 
 
 def _parts(values: Sequence[str]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from kolumn.contract.errors import OperationError
 from kolumn.engine.operations import Statement
 from kolumn.engine.rows import Copied, RowSet
 from kolumn.providers.mysql.language.tokens import qualified, quote
-from kolumn.providers.mysql.language.types import GEOMETRIES, type_of
+from kolumn.providers.mysql.language.types import GEOMETRIES, TEXTS, type_of
 from kolumn.sql.model import Column, Table
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ class MySQLRows:
     def copy_out(self, context: Context, rows: RowSet, write: Callable[[bytes], object]) -> Copied:
         """Hand all rows to `write`, one line for each."""
         table = _table(rows)
-        key = rows.key or _others(table, rows) if rows.lost else ()
+        key = rows.key if rows.lost else ()
         columns = (
-            (*key, *rows.lost)
+            (*(key or _others(table, rows)), *rows.lost)
             if rows.lost
             else tuple(each.name for each in table.columns if not each.generated)
         )
@@ -126,46 +127,22 @@ class MySQLRows:
         table = _table(rows)
         by_name = {each.name: each for each in table.columns}
         written = [_write(by_name[name]) for name in columns]
-        decode = msgspec.json.Decoder(list[str | None]).decode
         added = 0
         with self._session.working(context) as work:
             if not rows.lost:
                 names = ", ".join(map(quote, columns))
                 one = f"({', '.join(written)})"
-                for piece in _pieces(map(decode, _lines(lines))):
+                for piece in _pieces(map(_decode, _lines(lines))):
                     text = f"INSERT INTO {_place(rows)} ({names}) VALUES {', '.join([one] * len(piece))}"
                     work.run(context, Statement(text, tuple(value for row in piece for value in row)))
                     added += len(piece)
             else:
-                added = self._put_back(
-                    context, work, rows, columns, dict(zip(columns, written, strict=True)), lines
-                )
+                values = _Values(rows, columns, dict(zip(columns, written, strict=True)), by_name)
+                fill = values.by_key if rows.key else values.by_all_else
+                added = fill(context, work, lines)
             for value in dict(counters).values():
                 work.run(context, Statement(f"ALTER TABLE {_place(rows)} AUTO_INCREMENT = {int(value)}"))
         return added
-
-    def _put_back(
-        self,
-        context: Context,
-        work: Work,
-        rows: RowSet,
-        columns: Sequence[str],
-        places: Mapping[str, str],
-        lines: Iterable[bytes],
-    ) -> int:
-        """Give lost values back to their rows; rows alike in all else are taken for one another."""
-        lost = [name for name in columns if name in rows.lost]
-        known = [name for name in columns if name not in rows.lost]
-        setting = ", ".join(f"{quote(name)} = {places[name]}" for name in lost)
-        where = " AND ".join(f"{quote(name)} <=> {places[name]}" for name in known)
-        unfilled = "" if rows.key else "".join(f" AND {quote(name)} IS NULL" for name in lost) + " LIMIT 1"
-        statement = f"UPDATE {_place(rows)} SET {setting} WHERE {where}{unfilled}"
-        order = [columns.index(name) for name in (*lost, *known)]
-        decode = msgspec.json.Decoder(list[str | None]).decode
-        return sum(
-            work.change(context, Statement(statement, tuple(row[at] for at in order)))
-            for row in map(decode, _lines(lines))
-        )
 
     def _counters(self, context: Context, rows: RowSet) -> dict[str, int]:
         """Return where the table's counter stands, by the column that it fills."""
@@ -178,6 +155,95 @@ class MySQLRows:
         return {column: int(found[0][0])} if found and found[0][0] is not None else {}
 
 
+class _Values:
+    """Gives values of some columns back to the rows that had them."""
+
+    def __init__(
+        self,
+        rows: RowSet,
+        columns: Sequence[str],
+        written: Mapping[str, str],
+        by_name: Mapping[str, Column],
+    ) -> None:
+        self._place = _place(rows)
+        self._written = written
+        self._by_name = by_name
+        self._lost = [name for name in columns if name in rows.lost]
+        self._known = [name for name in columns if name not in rows.lost]
+        self._at = {name: at for at, name in enumerate(columns)}
+
+    def by_key(self, context: Context, work: Work, lines: Iterable[bytes]) -> int:
+        """Fill the row that has the key of a line; return how many were filled."""
+        setting = ", ".join(f"{quote(name)} = {self._written[name]}" for name in self._lost)
+        where = " AND ".join(f"{quote(name)} <=> {self._written[name]}" for name in self._known)
+        order = [self._at[name] for name in (*self._lost, *self._known)]
+        text = f"UPDATE {self._place} SET {setting} WHERE {where}"
+        return sum(
+            work.change(context, Statement(text, tuple(row[at] for at in order)))
+            for row in map(_decode, _lines(lines))
+        )
+
+    def by_all_else(self, context: Context, work: Work, lines: Iterable[bytes]) -> int:
+        """Fill the rows that are as a line is in all other columns.
+
+        Those that are alike there get the values of as many lines, one each: a counter of the connection tells
+        which of them the server is at.
+        """
+        where = " AND ".join(_is(self._by_name[name]) for name in self._known) or "TRUE"
+        known = [self._at[name] for name in self._known]
+        done = 0
+        for group in self._alike(context, work, lines):
+            setting, parameters = [], []
+            step = "@kolumn_row := @kolumn_row + 1"
+            for name in self._lost:
+                places = ", ".join([self._written[name]] * len(group))
+                setting.append(f"{quote(name)} = ELT({step}, {places})")
+                parameters += [row[self._at[name]] for row in group]
+                step = "@kolumn_row"
+            parameters += [group[0][at] for at in known]
+            work.run(context, Statement("SET @kolumn_row = 0"))
+            text = f"UPDATE {self._place} SET {', '.join(setting)} WHERE {where} LIMIT {len(group)}"
+            done += work.change(context, Statement(text, tuple(parameters)))
+        return done
+
+    def _alike(
+        self, context: Context, work: Work, lines: Iterable[bytes]
+    ) -> Iterator[list[list[str | None]]]:
+        """Yield the lines with the same known values together; the server sorts them."""
+        known = [self._at[name] for name in self._known]
+        work.run(context, Statement(_HELD))
+        try:
+            for piece in _pieces(map(_decode, _lines(lines))):
+                values = []
+                for row in piece:
+                    about = msgspec.json.encode([row[at] for at in known])
+                    values += [hashlib.sha256(about).hexdigest(), msgspec.json.encode(row).decode()]
+                text = f"INSERT INTO kolumn_held (about, line) VALUES {', '.join(['(%s, %s)'] * len(piece))}"
+                work.run(context, Statement(text, tuple(values)))
+            last, group = ("", 0), list[list[str | None]]()
+            while page := work.run(context, Statement(_NEXT, (*last[:1], *last))):
+                for about, number, line in page:
+                    if group and about != last[0]:
+                        yield group
+                        group = []
+                    group.append(_decode(line))
+                    last = (about, number)
+            if group:
+                yield group
+        finally:
+            if work.is_usable:
+                work.run(Context.background(), Statement("DROP TEMPORARY TABLE IF EXISTS kolumn_held"))
+
+
+_decode = msgspec.json.Decoder(list[str | None]).decode
+_HELD = (
+    "CREATE TEMPORARY TABLE kolumn_held (number BIGINT AUTO_INCREMENT PRIMARY KEY, about CHAR(64) NOT NULL, "
+    "line LONGTEXT NOT NULL, KEY (about, number)) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+)
+_NEXT = (
+    "SELECT about, number, line FROM kolumn_held WHERE about > %s OR about = %s AND number > %s "
+    f"ORDER BY about, number LIMIT {_ROWS_AT_ONCE}"
+)
 _TRIGGERS = """
 SELECT trigger_name FROM information_schema.triggers
 WHERE event_object_schema = COALESCE(%s, DATABASE()) AND event_object_table = %s
@@ -213,16 +279,25 @@ def _kind(column: Column) -> str:
 
 
 def _read(column: Column) -> str:
+    """Return the expression that reads a value as the text that is written."""
     kind = _kind(column)
     if kind in _BYTES:
         return f"HEX({quote(column.name)})"
     if kind == "float":  # shown with six digits otherwise
         return f"CAST({quote(column.name)} AS DOUBLE)"
-    return (
-        f"CAST({quote(column.name)} AS CHAR)"
-        if kind in ("json", "uuid", "inet4", "inet6")
-        else quote(column.name)
-    )
+    if kind == "double" or kind in TEXTS:
+        return quote(column.name)
+    return f"CAST({quote(column.name)} AS CHAR)"
+
+
+def _is(column: Column) -> str:
+    """Return the condition that a value is exactly the one that was written, whatever its collation takes for equal."""
+    kind = _kind(column)
+    if kind in _BYTES:
+        return f"HEX({quote(column.name)}) <=> %s"
+    if kind in ("float", "double"):
+        return f"CAST({quote(column.name)} AS DOUBLE) <=> CAST(%s AS DOUBLE)"
+    return f"HEX(CAST({quote(column.name)} AS CHAR)) <=> HEX(%s)"
 
 
 def _write(column: Column) -> str:

@@ -130,10 +130,14 @@ FROM information_schema.events WHERE {in_databases:event_schema}
             changes[name] = f"{text} 00:00:00" if len(text) == 10 else text
         return replaced(super().normal(model), changes)
 
+    def changes_in_place(self, before: Event, after: Event, fields: tuple[str, ...]) -> bool:
+        """Whether ALTER EVENT can: in MariaDB it keeps an end that it is not told."""
+        return super().changes_in_place(before, after, fields) and ("ends" not in fields or bool(after.ends))
+
     def definition_sql(self, model: Event, server: Server) -> Iterator[str | Statement]:
         """Yield CREATE EVENT."""
         text = f"CREATE {self.definer(model)}EVENT {self.address(model)} {self._schedule(model)}"
-        yield from self.stored(model, f"{text} {self._rest(model)}DO {self.body(model)}")
+        yield from self.stored(model, f"{text} {self._rest(model)}DO {self.body(model)}", server)
 
     def alteration_sql(
         self, before: Event, after: Event, fields: tuple[str, ...], server: Server
@@ -145,7 +149,7 @@ FROM information_schema.events WHERE {in_databases:event_schema}
         words.append(self._rest(after, comment="comment" in fields).rstrip())
         if {"body", "sql_mode"} & set(fields):
             words.append(f"DO {self.body(after)}")
-        yield from self.stored(after, " ".join(words))
+        yield from self.stored(after, " ".join(words), server)
 
     def rename_sql(self, before: Event, after: Event, server: Server) -> str:
         """Return ALTER EVENT ... RENAME TO."""

@@ -15,20 +15,12 @@ from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.language import fragments
 from kolumn.providers.mysql.language.accounts import definer_of
 from kolumn.providers.mysql.language.fragments import embedded
-from kolumn.providers.mysql.language.tokens import (
-    Token,
-    fold,
-    literal,
-    normal,
-    qualified,
-    quote,
-    tokenize,
-    unquote,
-)
+from kolumn.providers.mysql.language.tokens import fold, literal, normal, qualified, quote, tokenize, unquote
 from kolumn.providers.mysql.language.types import type_of
 from kolumn.providers.mysql.reading import Entry, Key, Reading, Row
 from kolumn.providers.mysql.resources.stored import StoredHandler, mode_of, verify_sql_mode
 from kolumn.providers.mysql.tables.model import verify_charset
+from kolumn.sql.tokens import Token
 
 
 @dataclass(frozen=True)
@@ -228,7 +220,7 @@ FROM information_schema.parameters WHERE {in_databases:specific_schema}
             words.append(f"COMMENT {literal(model.comment)}")
         words.append("DETERMINISTIC" if model.deterministic else "NOT DETERMINISTIC")
         words += [model.data_access.upper(), f"SQL SECURITY {model.security.upper()}"]
-        yield from self.stored(model, "\n".join([*words, self.body(model)]))
+        yield from self.stored(model, "\n".join([*words, self.body(model)]), server)
 
     def _arguments(self, model: Routine) -> str:
         return ", ".join(self._argument(each) for each in model.arguments)
@@ -256,6 +248,12 @@ FROM information_schema.parameters WHERE {in_databases:specific_schema}
         if "security" in fields:
             words.append(f"SQL SECURITY {after.security.upper()}")
         yield " ".join(words)
+
+    def changes_in_place(self, before: Routine, after: Routine, fields: tuple[str, ...]) -> bool:
+        """Whether ALTER can: MySQL takes an empty comment for none given, and leaves the old one."""
+        return super().changes_in_place(before, after, fields) and (
+            "comment" not in fields or bool(after.comment)
+        )
 
     def rehearsal(
         self, wanted: Routine, live: Routine, scratch: str, tag: str, server: Server

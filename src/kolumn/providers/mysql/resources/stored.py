@@ -13,7 +13,7 @@ from kolumn.contract.errors import Problem
 from kolumn.engine.operations import Statement
 from kolumn.engine.resource import Model, Ref
 from kolumn.providers.mysql.connection.server import Server
-from kolumn.providers.mysql.handler import MySQLHandler
+from kolumn.providers.mysql.handler import MySQLHandler, same_modes
 from kolumn.providers.mysql.language.accounts import account_sql
 from kolumn.providers.mysql.language.fragments import embedded
 
@@ -29,11 +29,7 @@ def verify_sql_mode(text: str) -> Iterator[Problem]:
 
 def mode_of(text: str | None, server: Server) -> str:
     """Return a SQL mode as models spell it: empty for the server's own."""
-    return "" if not text or _modes(text) == _modes(server.sql_mode) else text
-
-
-def _modes(text: str) -> frozenset[str]:
-    return frozenset(each for each in text.upper().split(",") if each)
+    return "" if not text or same_modes(text, server.sql_mode) else text
 
 
 class StoredHandler(MySQLHandler[M]):
@@ -48,13 +44,13 @@ class StoredHandler(MySQLHandler[M]):
         """Return the schema, and what the body may use."""
         return super().uses(model) | self.guesses(model)
 
-    def stored(self, model: Any, text: str) -> Iterator[str | Statement]:
+    def stored(self, model: Any, text: str, server: Server) -> Iterator[str | Statement]:
         """Yield a CREATE statement in the SQL mode that belongs to it."""
         if model.sql_mode:
             yield f"SET SESSION sql_mode = '{model.sql_mode}'"
         yield text
         if model.sql_mode:
-            yield "SET SESSION sql_mode = @@GLOBAL.sql_mode"
+            yield f"SET SESSION sql_mode = '{server.sql_mode}'"
 
     def definer(self, model: Any) -> str:
         """Return the DEFINER clause, empty for who creates it."""

@@ -75,9 +75,14 @@ class Algorithm:
         return f", ALGORITHM={_NAMES[self.kind]}" if self.certain else ""
 
 
-def algorithm_of(operation: Operation, server: Server) -> Algorithm | None:
-    """Return how an operation is carried out, None where it is no ALTER TABLE of rows."""
+def algorithm_of(operation: Operation, server: Server, engine: str = "") -> Algorithm | None:
+    """Return how an operation is carried out, None where it is no ALTER TABLE of rows.
+
+    `engine` is the one of an index's table, empty for the server's default.
+    """
     subject = operation.subject
+    if subject.type == "index" and engine:
+        return Algorithm(COPY, subject.parent, certain=False)
     if subject.type == "index":
         return _of_index(operation, subject.parent)
     if not isinstance(operation, AlterTable):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import replaced
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.mysql.connection.server import Server
@@ -92,6 +93,15 @@ class _Clauses:
                     if isinstance(each, Check) and not self._server.is_mariadb:
                         self._drop(each, change.after)
                 self._columns[fold(column.name)] = f"DROP COLUMN {quote(column.name)}"
+            case AlterColumn(old=old, new=new) if (
+                old.generated and new.generated and old.stored != new.stored
+            ):
+                # No server can change it in place; the values are computed anew.
+                self._refuse_indexed(change, new.name)
+                place = self._place(new.name, change.after)
+                self._columns[fold(new.name)] = (
+                    f"DROP COLUMN {quote(old.name)}, ADD COLUMN {self._defined(new)}{place}"  # type: ignore[arg-type]
+                )
             case AlterColumn(new=new):
                 assert isinstance(new, MySQLColumn)
                 self._modify(new)
@@ -110,6 +120,30 @@ class _Clauses:
                     self._modify(now)
             case _:
                 self._options += self._table(change)
+
+    def _refuse_indexed(self, change: AlterColumn, column: str) -> None:
+        """Raise ValidationError for a column that cannot be made anew, as an index would go with it."""
+        keys = [*change.before.constraints(), *implied.indexes_of(change.subject, self._live)]
+        parts = {
+            fold(part.column)
+            for each in keys
+            for part in getattr(each, "columns", ())
+            if hasattr(part, "column")
+        }
+        if fold(column) in parts:
+            message = f"column {column} cannot become stored or virtual while it is in an index or key"
+            hint = "Remove it from them first, in a plan of its own."
+            raise ValidationError.of(
+                [
+                    Problem(
+                        message,
+                        code="unsupported_change",
+                        resource=str(change.subject),
+                        path="stored",
+                        hint=hint,
+                    )
+                ]
+            )
 
     def _find(self, name: str) -> MySQLColumn | None:
         return next((each for each in self._after.columns if fold(each.name) == fold(name)), None)
@@ -201,23 +235,19 @@ class _Clauses:
             yield "ADD SYSTEM VERSIONING" if after.system_versioned else "DROP SYSTEM VERSIONING"
 
     def _charset(self, after: MySQLTable) -> Iterator[str]:
-        """Yield the new character set, for the table and for columns that have the table's."""
+        """Yield the new character set of the table, and have columns changed that have the table's."""
         words = " ".join(
             [
                 *([f"CHARACTER SET {after.character_set}"] if after.character_set else []),
                 *([f"COLLATE {after.collation}"] if after.collation else []),
             ]
         ) or self._default_charset(after)
-        texts = [each for each in after.columns if (kind := type_of(each.type)) and kind.name in TEXTS]
-        own = [each for each in texts if each.collation or each.character_set]
-        if texts and not own:
-            yield f"CONVERT TO {words}" if words.startswith("CHARACTER") else f"CONVERT TO {_whole(words)}"
-            return
         yield f"DEFAULT {words if words.startswith('CHARACTER') else _whole(words)}"
-        for column in texts:
-            if column not in own and fold(column.name) not in self._columns:
-                text = render.column_sql(column, after, self._server, charset=words)
-                self._columns[fold(column.name)] = f"MODIFY COLUMN {text}"
+        # CONVERT TO would make longer texts of texts: the columns say themselves what they are.
+        for column in after.columns:
+            kind = type_of(column.type)
+            if kind is not None and kind.name in TEXTS and not column.collation and not column.character_set:
+                self._modify(column)
 
     def _default_charset(self, after: MySQLTable) -> str:
         """Return the database's character set, which a table has that names none."""

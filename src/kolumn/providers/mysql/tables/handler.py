@@ -15,7 +15,7 @@ from kolumn.providers.mysql.handler import MySQLHandler
 from kolumn.providers.mysql.language import fragments
 from kolumn.providers.mysql.language.dialect import MySQLDialect
 from kolumn.providers.mysql.language.tokens import fold, normal, qualified, quote, tokenize
-from kolumn.providers.mysql.reading import Entry, Reading
+from kolumn.providers.mysql.reading import Entry, Key, Reading, Row
 from kolumn.providers.mysql.tables import alter, reading, render
 from kolumn.providers.mysql.tables.model import MySQLCheck, MySQLTable
 from kolumn.sql.handlers import TableHandler
@@ -77,6 +77,13 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
     def queries(self, server: Server) -> Mapping[str, str]:
         """Return the queries of tables, which bring their indexes along."""
         return reading.queries(server)
+
+    def shown(self, rows: Mapping[str, list[Row]], server: Server) -> Mapping[Key, str]:
+        """Return SHOW CREATE TABLE of each, for what no catalogue tells (see `shown`)."""
+        return {
+            (self.type, row[0], row[1]): f"SHOW CREATE TABLE {qualified(row[0], row[1])}"
+            for row in rows["tables"]
+        }
 
     def entries(self, reading_: Reading) -> Iterator[Entry]:
         """Yield the tables, and note their indexes."""
