@@ -143,11 +143,15 @@ class MySQLCompiler:
         return statements_of(script)
 
     def compile(self, operation: Operation, live: Snapshot, *, online: bool = False) -> list[Step]:
-        """Return the step of one operation; none where the server has nothing to do.
+        """Return the steps of one operation; none where the server has nothing to do.
 
         `online` tells the server to refuse what would keep others from writing.
         """
         self._refuse(operation)
+        pieces = self._handlers[operation.subject.type].pieces(operation)
+        return [step for piece in pieces for step in self._steps(piece, live, online=online)]
+
+    def _steps(self, operation: Operation, live: Snapshot, *, online: bool) -> list[Step]:
         handler = self._handlers[operation.subject.type]
         how = algorithm_of(operation, live, self._server)
         statements = self._statements(handler, operation, live, how, online=online)
