@@ -222,6 +222,8 @@ class PlanStep(Message, frozen=True, kw_only=True):
     reversible: bool = always(bool)
     transactional: bool = always(bool)
     """Runs inside the one transaction of the apply."""
+    alone: bool = False
+    """Where others share a transaction, it has one of its own or is in none: a migration file by itself."""
     lock: str = ""
     """What it locks and how, in the database's own words; what others may do meanwhile, where that can be told,
     stands in parentheses at the end: `(others read and write)`, `(others read)`, `(nobody else reads or writes)`."""

@@ -67,6 +67,7 @@ class ResourceFunctions(FunctionGroup):
             else []
         )
         warnings = list(plan.warnings)
+        together = bool(plan.steps) and self.session.capabilities.transactional_ddl
         waiting = {at: entry.location for at, entry in plan.quarantined}
         if plan.steps and (journal := journal_of(self.session)):
             warnings += filter(None, [interruption(journal.unfinished(context))])
@@ -77,7 +78,9 @@ class ResourceFunctions(FunctionGroup):
             execution_order=_execution_order(plan),
             resources=tuple(_planned(change) for change in plan.changes),
             warnings=tuple(warnings),
-            steps=tuple(_step(at, plan, each, waiting.get(at, "")) for at, each in enumerate(rows)),
+            steps=tuple(
+                _step(at, plan, each, waiting.get(at, ""), together=together) for at, each in enumerate(rows)
+            ),
             fingerprint=plan.fingerprint if detail else "",
             unmanaged=tuple(map(str, plan.unmanaged)) if detail else (),
         )
@@ -399,7 +402,7 @@ def _planned(change: ResourceChange) -> m.PlannedResource:
     )
 
 
-def _step(at: int, plan: Plan, rows: int | None, location: str) -> m.PlanStep:
+def _step(at: int, plan: Plan, rows: int | None, location: str, *, together: bool) -> m.PlanStep:
     step: Step = plan.steps[at]
     return m.PlanStep(
         order=at + 1,
@@ -410,6 +413,7 @@ def _step(at: int, plan: Plan, rows: int | None, location: str) -> m.PlanStep:
         undo=tuple(mask(statement.text) for statement in step.undo or ()),
         reversible=step.undo is not None,
         transactional=step.transactional,
+        alone=together and (step.alone or not step.transactional),
         lock=step.lock,
         rewrites=step.rewrites or any(risk.kind == "table_rewrite" for risk in step.risks),
         rows=rows,

@@ -122,10 +122,10 @@ def _refuse_unwritable(steps: Iterable[m.PlanStep]) -> None:
 
 
 def _groups(steps: Iterable[m.PlanStep]) -> Iterator[list[m.PlanStep]]:
-    """Yield what can be one transaction; what cannot be in one is a file by itself."""
+    """Yield what can be in one file."""
     group: list[m.PlanStep] = []
     for step in steps:
-        if step.transactional:
+        if not step.alone:
             group.append(step)
             continue
         if group:

@@ -12,6 +12,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from kolumn.contract.context import Context
@@ -113,12 +114,20 @@ class MySQLSession(SQLSession[_Held]):
 
     def query(self, context: Context, statement: Statement) -> list[Row]:
         """Run one query and return its rows."""
-        metadata = (
-            f"{quote(self._settings.metadata)}." in statement.text or "information_schema." in statement.text
-        )
-        with self.beside(context) if metadata else self.working(context) as work:
+        with self._asking(context, statement.text) as work:
             self.queries_sent += 1
             return work.run(context, statement)
+
+    def _asking(self, context: Context, text: str) -> AbstractContextManager[Work]:
+        """Lend what a query is to run on.
+
+        The catalogue is the same to every connection. Read in a transaction it would fix the moment that this
+        sees, and it could not change tables of Kolumn's own that are made afterwards.
+        """
+        if "information_schema." in text:
+            current = self._current()
+            return self.working(context) if current is None else self.apart(context)
+        return self.beside(context) if f"{quote(self._settings.metadata)}." in text else self.working(context)
 
     def run(
         self,
