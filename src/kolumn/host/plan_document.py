@@ -89,6 +89,7 @@ def step_document(step: m.PlanStep) -> dict[str, Any]:
         "undo": list(step.undo),
         "reversible": step.reversible,
         "transactional": step.transactional,
+        "alone": step.alone,
         "lock": step.lock or None,
         "blocks": blocks(step) or None,
         "rewrites": step.rewrites,
