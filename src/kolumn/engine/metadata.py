@@ -65,6 +65,15 @@ class Metadata(Protocol):
     def update(self, context: Context, table: Table, values: Row, where: Sequence[Condition]) -> None:
         """Change the rows that meet all conditions."""
 
+    def updating(
+        self,
+        table: Table,
+        values: Row,
+        where: Sequence[Condition],
+        computed: Mapping[str, str] | None = None,
+    ) -> Statement:
+        """Return the statement that changes rows; `computed` has an expression instead of a value by column."""
+
     def delete(self, context: Context, table: Table, where: Sequence[Condition]) -> None:
         """Remove the rows that meet all conditions."""
 

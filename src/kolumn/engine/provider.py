@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -131,12 +132,13 @@ class BaseProvider(ABC):
         resolved = resolve_environment(config)
         backups, resolved = backup_settings(resolved)
         context.check()
-        connection = self.connect(context, resolved)
-        try:
-            server = connection.session.ping(context)
-        except BaseException:
-            connection.session.close()
-            raise
+        with self._having_its_driver():
+            connection = self.connect(context, resolved)
+            try:
+                server = connection.session.ping(context)
+            except BaseException:
+                connection.session.close()
+                raise
         connection.release()
         with self._lock:
             self._conversation.roll_back()
@@ -184,7 +186,7 @@ class BaseProvider(ABC):
         DispatchLogger.debug("dispatch", function=function, bytes=len(input))
         with self._lock:
             try:
-                response = _guarded(function, call, context, request)
+                response = self._guarded(function, call, context, request)
             finally:
                 if connection is not None:
                     connection.release()
@@ -240,6 +242,37 @@ class BaseProvider(ABC):
 
         return call
 
+    def _guarded(
+        self, function: str, call: Callable[[Context, Any], Message], context: Context, request: Message
+    ) -> Message:
+        """Make the call; whatever goes wrong leaves as one of the five categories (spec 9.2)."""
+        try:
+            with self._having_its_driver():
+                return call(context, request)
+        except KolumnError:
+            raise
+        except RecursionError:
+            raise ValidationError(f"the {function} request is nested too deeply", code="too_deep") from None
+        except Exception as error:
+            DispatchLogger.error("internal error", function=function, error=repr(error))
+            raise OperationError(
+                f"internal error in {function}: {type(error).__name__}: {error}. "
+                "This is a fault of Kolumn; please report it.",
+                code="internal_error",
+            ) from error
+
+    @contextlib.contextmanager
+    def _having_its_driver(self) -> Iterator[None]:
+        """Raise ValidationError where the package is missing that speaks with the database."""
+        try:
+            yield
+        except ImportError as error:
+            raise ValidationError(
+                f"the driver of the {self.name} provider is not installed ({error}). "
+                f"Install it: pip install 'kolumn[{self.name}]'.",
+                code="missing_driver",
+            ) from error
+
     def _get_state(self, context: Context, request: m.StateRequest) -> m.StateResponse:
         return m.StateResponse(success=True, state=self._state.export())
 
@@ -262,22 +295,3 @@ class BaseProvider(ABC):
             go_version=f"python{platform.python_version()}",
             provider_name=self.name,
         )
-
-
-def _guarded(
-    function: str, call: Callable[[Context, Any], Message], context: Context, request: Message
-) -> Message:
-    """Make the call; whatever goes wrong leaves as one of the five categories (spec 9.2)."""
-    try:
-        return call(context, request)
-    except KolumnError:
-        raise
-    except RecursionError:
-        raise ValidationError(f"the {function} request is nested too deeply", code="too_deep") from None
-    except Exception as error:
-        DispatchLogger.error("internal error", function=function, error=repr(error))
-        raise OperationError(
-            f"internal error in {function}: {type(error).__name__}: {error}. "
-            "This is a fault of Kolumn; please report it.",
-            code="internal_error",
-        ) from error

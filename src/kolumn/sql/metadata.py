@@ -90,10 +90,23 @@ class TableMetadata:
 
     def update(self, context: Context, table: Table, values: Row, where: Sequence[Condition]) -> None:
         """Change rows."""
-        setting = ", ".join(f"{column} = {self._parameter}" for column in values)
+        self._session.run(context, [self.updating(table, values, where)])
+
+    def updating(
+        self,
+        table: Table,
+        values: Row,
+        where: Sequence[Condition],
+        computed: Mapping[str, str] | None = None,
+    ) -> Statement:
+        """Return the UPDATE of rows."""
         clause, parameters = self._where(where)
-        text = f"UPDATE {self._place_in(table, values)} SET {setting}{clause}"
-        self._session.run(context, [Statement(text, (*values.values(), *parameters))])
+        given = (*values.values(), *parameters)
+        setting = [f"{column} = {self._parameter}" for column in values]
+        for column, text in (computed or {}).items():
+            setting.append(f"{column} = {self._escape(text) if given else text}")
+        text = f"UPDATE {self._place_in(table, given)} SET {', '.join(setting)}{clause}"
+        return Statement(text, given)
 
     def delete(self, context: Context, table: Table, where: Sequence[Condition]) -> None:
         """Remove rows."""

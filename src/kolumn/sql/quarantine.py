@@ -142,6 +142,10 @@ class SQLQuarantine(ABC):
             named = tuple(name for each in keys for name in self._columns_of(each))
         return self.tables.fold(column) in map(self.tables.fold, named)
 
+    def disturbing(self, table: Ref, live: Snapshot) -> Iterable[Ref]:
+        """Yield nothing: see `undisturbed`."""
+        return ()
+
     def survives(self, ref: Ref) -> bool:
         """Whether an object stays when a column that it refers to is dropped."""
         return ref.type in self.SURVIVING

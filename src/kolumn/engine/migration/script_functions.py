@@ -121,7 +121,10 @@ class ScriptFunctions(FunctionGroup):
         except KolumnError as error:
             if request.direction == "up":
                 with self.session.transaction(Context.background(), ()):
-                    scripts.put(Context.background(), scripts.running(request, done, error.message))
+                    if done:
+                        scripts.put(Context.background(), scripts.running(request, done, error.message))
+                    else:  # nothing of it was done, so that it may be corrected
+                        scripts.remove(Context.background(), request.version)
             self.trail.record(
                 Context.background(), _entry(request, step.statements[began:done], started, error)
             )

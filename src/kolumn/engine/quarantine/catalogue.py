@@ -182,6 +182,17 @@ def insertion(metadata: Metadata, entry: Entry, count: str) -> Statement:
     return metadata.insertion(TABLE, entry.row(), {"row_count": count} if count else {})
 
 
+def counted(metadata: Metadata, entry: Entry, count: str) -> Statement:
+    """Return what notes of an entry on the list how many rows it has; `count` is a scalar expression."""
+    return metadata.updating(TABLE, {}, [Condition("id", "=", entry.id)], {"row_count": count})
+
+
+def rewritten(metadata: Metadata, entry: Entry) -> Statement:
+    """Return what notes an entry on the list anew, with what comes back with it from now on."""
+    row = entry.row()
+    return metadata.updating(TABLE, {"document": row["document"]}, [Condition("id", "=", entry.id)])
+
+
 def deletion(metadata: Metadata, entry: Entry) -> Statement:
     """Return what takes an entry off the list."""
     return metadata.deletion(TABLE, [Condition("id", "=", entry.id)])

@@ -65,6 +65,11 @@ class QuarantineFunctions(FunctionGroup):
             counts = self._unmatched(context, noted, live)
             notes = [_off_list(metadata, each) for each in entries]
             plan = _with_steps(plan, [*notes, *(_noted_again(metadata, each) for each in restored.changed)])
+            if restored.disturbed:
+                with self.session.transaction(context, ()):
+                    self.session.run(
+                        context, [catalogue.rewritten(metadata, each) for each in restored.disturbed]
+                    )
             outcome = applier.run(context, self.session, plan, self._recorder("RestoreQuarantine"))
             if outcome.error is not None:
                 raise outcome.error
@@ -177,7 +182,7 @@ def _noted_again(metadata: Metadata, entry: Entry) -> Step:
     return Step(
         operation=operation,
         description=f"note what comes back with {operation.name}",
-        statements=(catalogue.deletion(metadata, entry), catalogue.insertion(metadata, entry, "")),
+        statements=(catalogue.rewritten(metadata, entry),),
         undo=(),
     )
 

@@ -55,6 +55,9 @@ class Quarantine(Protocol):
     def standing_on(self, ref: Ref, live: Snapshot) -> Iterable[Ref]:
         """Yield the objects that cannot stay as they are without an object, or without a column of a table."""
 
+    def disturbing(self, table: Ref, live: Snapshot) -> Iterable[Ref]:
+        """Yield what must be away while values are put back into a table, e.g. triggers that cannot be turned off."""
+
     def survives(self, ref: Ref) -> bool:
         """Whether an object stays, with less in it, when a column that it refers to is dropped."""
 

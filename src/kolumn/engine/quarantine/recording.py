@@ -12,7 +12,7 @@ from kolumn.contract.times import Timestamp
 from kolumn.engine.metadata import Metadata
 from kolumn.engine.operations import Step
 from kolumn.engine.plan import Plan
-from kolumn.engine.quarantine.catalogue import Entry, deletion, insertion
+from kolumn.engine.quarantine.catalogue import Entry, counted, deletion, insertion
 from kolumn.engine.quarantine.place import Quarantine
 
 
@@ -32,13 +32,15 @@ def recorded(
         entry = msgspec.structs.replace(bare, at=moment(now), by=_whoever(), retained_until=moment(until))
         entries.append((at, entry))
         step = steps[at]
-        gone = deletion(metadata, entry)
-        noted = insertion(metadata, entry, _count(entry, quarantine))
+        count = _count(entry, quarantine)
         if at_once:
-            undo = None if step.undo is None else (gone, *step.undo)
+            undo = None if step.undo is None else (deletion(metadata, entry), *step.undo)
+            noted = insertion(metadata, entry, count)
             steps[at] = msgspec.structs.replace(step, statements=(*step.statements, noted), undo=undo)
-        else:
-            steps[at] = msgspec.structs.replace(step, statements=(*step.statements, gone, noted))
+        elif count:
+            steps[at] = msgspec.structs.replace(
+                step, statements=(*step.statements, counted(metadata, entry, count))
+            )
     if not at_once:
         steps[0] = _noted_first(steps[0], metadata, [entry for _, entry in entries])
     return msgspec.structs.replace(plan, steps=tuple(steps), quarantined=tuple(entries))
@@ -46,8 +48,10 @@ def recorded(
 
 def _noted_first(step: Step, metadata: Metadata, entries: list[Entry]) -> Step:
     notes = [insertion(metadata, each, "") for each in entries]
-    undo = None if step.undo is None else (*step.undo, *(deletion(metadata, each) for each in entries))
-    return msgspec.structs.replace(step, statements=(*notes, *step.statements), undo=undo)
+    off = tuple(deletion(metadata, each) for each in entries)
+    undo = None if step.undo is None else (*step.undo, *off)
+    cleanup = (*step.cleanup, *off)
+    return msgspec.structs.replace(step, statements=(*notes, *step.statements), undo=undo, cleanup=cleanup)
 
 
 def moment(time: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,8 @@ class Restoration:
     """What cannot come back yet, in words."""
     changed: tuple[Entry, ...] = ()
     """Other entries, with what comes back with them from now on."""
+    disturbed: tuple[Entry, ...] = ()
+    """Entries that are restored, with what is away meanwhile: noted before, so that it comes back in any case."""
 
 
 def restoration(
@@ -60,6 +63,7 @@ class _Restoring:
     waits: Callable[[Place], bool]
     others: dict[str, Entry]
     changed: dict[str, Entry] = field(default_factory=dict)
+    disturbed: dict[str, Entry] = field(default_factory=dict)
     first: list[Operation] = field(default_factory=list)
     overlay: dict[Ref, Any] = field(default_factory=dict)
     wanted: dict[Ref, Any] = field(default_factory=dict)
@@ -95,6 +99,7 @@ class _Restoring:
             wanted=self.wanted,
             notes=tuple(self.notes),
             changed=tuple(self.changed.values()),
+            disturbed=tuple(self.disturbed.values()),
         )
 
     def _model(self, kept: Kept, config: Mapping[str, Any]) -> Any:
@@ -216,10 +221,27 @@ class _Restoring:
             self.first += self.registry.get(ref.type).diff(start, loose)
         self.overlay[ref] = loose
         self.wanted[ref] = final
+        self._make_way(entry, ref)
         self.first.append(PutBackValues(subject=ref, at=kept.place, changed=kept.how == "values", **about))
         for each in entry.kept[1:]:
             if each.how == "dropped" and each.object not in self.live:
                 self.wanted[each.object] = self._model(each, each.config)
+
+    def _make_way(self, entry: Entry, table: Ref) -> None:
+        """Have away for a while what would take notice of the values that are put back."""
+        for ref in self.quarantine.disturbing(table, self.live):
+            if ref in self.wanted:
+                continue
+            handler, model = self.registry.get(ref.type), self.live.get(ref)
+            self.first += [
+                dataclasses.replace(each, releases=each.releases | {table})
+                for each in handler.diff(model, None)
+            ]
+            self.overlay[ref], self.wanted[ref] = None, model
+            known = self.disturbed.get(entry.id, entry)
+            kept = Kept(ref=name_of(ref), how="dropped", config=dict(handler.config(model)))
+            others = [each for each in known.kept if each.ref != kept.ref]
+            self.disturbed[entry.id] = msgspec.structs.replace(known, kept=(*others, kept))
 
     def _lacking(self, entry: Entry, words: str, hint: str, code: str) -> None:
         self.problems.append(

@@ -110,6 +110,10 @@ class MySQLHandler(SQLHandler[M]):
             case _:
                 raise AssertionError(operation)
 
+    def pieces(self, operation: Operation) -> Iterable[Operation]:
+        """Return the operation as several of which each is one statement, as each commits by itself."""
+        return (operation,)
+
     def drop_sql(self, model: M, server: Server) -> str:
         """Return the statement that drops the object, and nothing else."""
         return f"DROP {self.KEYWORD} {self.address(model)}"

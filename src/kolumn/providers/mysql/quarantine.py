@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
-import msgspec
-
 from kolumn.engine.declaration import replaced
 from kolumn.engine.operations import Operation, Statement, Step
-from kolumn.engine.quarantine.operations import LeaveChanged, MoveAside, MoveBack, NoteValues, PutBackValues
+from kolumn.engine.quarantine.operations import (
+    KeepValues,
+    LeaveChanged,
+    MoveAside,
+    MoveBack,
+    NoteValues,
+    PutBackValues,
+)
 from kolumn.engine.quarantine.place import Place
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.mysql.connection.server import Server
@@ -25,6 +30,7 @@ from kolumn.sql.quarantine import AFTER, ROW, SQLQuarantine
 
 _AT = "kolumn_at"
 """A column that numbers the rows of a table without a key while values find their rows."""
+_NUMBERED = "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE"
 
 
 class MySQLQuarantine(SQLQuarantine):
@@ -56,10 +62,59 @@ class MySQLQuarantine(SQLQuarantine):
     # Statements
 
     def compile(self, operation: Operation, live: Snapshot) -> list[Step]:
-        """Return the step, which is no part of a transaction: all of them make or move tables."""
+        """Return a step for each statement, as each commits by itself, with what takes that one back."""
         return [
-            msgspec.structs.replace(each, transactional=False) for each in super().compile(operation, live)
+            Step(
+                operation=operation,
+                description=operation.describe(),
+                statements=(Statement(text),),
+                undo=None if undo is None else tuple(map(Statement, undo)),
+                lock=self.lock(operation),
+                transactional=False,
+            )
+            for text, undo in self._pairs(operation, live)
         ]
+
+    def _pairs(self, operation: Operation, live: Snapshot) -> Iterator[tuple[str, Sequence[str] | None]]:
+        """Yield the statements, each with those that take it back; None where nothing does."""
+        texts = list(self._texts(operation, live))
+        match operation:
+            case MoveAside(at=at, model=model, was=was) | MoveBack(at=at, model=model, was=was):
+                back = MoveBack if isinstance(operation, MoveAside) else MoveAside
+                inverse = back(subject=operation.subject, model=model, at=at, was=was)
+                for text, undo in zip(texts, reversed(list(self._texts(inverse, live))), strict=True):
+                    yield text, (undo,)
+            case KeepValues(at=at):
+                yield texts[0], tuple(self.removed(at))
+                yield texts[1], (f"DROP TABLE IF EXISTS {self.at(at)}",)
+            case NoteValues(at=at):
+                yield texts[0], (f"ALTER TABLE {self.at(at)} DROP COLUMN {AFTER}",)
+                yield texts[1], ()
+            case LeaveChanged():
+                yield texts[0], ()
+            case PutBackValues(subject=table):
+                for text in texts[:-1]:
+                    yield text, self._taken_back(text, table)
+                yield texts[-1], None
+            case _:
+                for text in texts:
+                    yield text, None
+
+    def _taken_back(self, text: str, table: Ref) -> Sequence[str]:
+        """Return what takes back a statement that puts values back: they still wait, and their column goes."""
+        added, gone = f"ADD COLUMN {_AT} {_NUMBERED}", f"DROP COLUMN {_AT}"
+        if text.endswith(added):
+            return (f"ALTER TABLE {self.table_sql(table)} {gone}",)
+        if text.endswith(gone):
+            return (f"ALTER TABLE {self.table_sql(table)} {added}",)
+        return ()
+
+    def disturbing(self, table: Ref, live: Snapshot) -> Iterator[Ref]:
+        """Yield the triggers on changes of rows: the server cannot turn them off."""
+        for ref in live.attached(table):
+            events = getattr(live.get(ref), "events", ())
+            if ref.type == "trigger" and any(each.strip().lower() == "update" for each in events):
+                yield ref
 
     def quoted(self, name: str) -> str:
         """Return the quoted name."""
@@ -95,17 +150,6 @@ class MySQLQuarantine(SQLQuarantine):
     def removed(self, place: Place) -> Iterator[str]:
         """Yield the end of the database, in which is nothing else."""
         yield f"DROP DATABASE IF EXISTS {quote(place.schema)}"
-
-    def undisturbed(self, table: Ref, live: Snapshot, texts: Iterable[str]) -> Iterator[str]:
-        """Yield the statements while the table has no triggers: the server cannot turn them off."""
-        refs = [each for each in live.attached(table) if each.type == "trigger"]
-        handler = self._handlers["trigger"]
-        assert isinstance(handler, MySQLHandler)
-        for ref in reversed(refs):
-            yield handler.drop_sql(live.get(ref), self._server)
-        yield from texts
-        for ref in refs:
-            yield from map(str, handler.definition_sql(live.get(ref), self._server))
 
     def row_id(self) -> Sequence[str]:
         """Return a constant: rows alike in all other columns are taken for one another, which they are."""
@@ -155,7 +199,7 @@ class MySQLQuarantine(SQLQuarantine):
             yield f"UPDATE {table} u JOIN {place} k ON {match} SET u.{column} = k.{column}"
             return
         rows, match = self._rows(operation, [f"{_AT} AS {_AT}"])
-        yield f"ALTER TABLE {table} ADD COLUMN {_AT} BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE"
+        yield f"ALTER TABLE {table} ADD COLUMN {_AT} {_NUMBERED}"
         yield (
             f"UPDATE {table} u JOIN {rows} ON u.{_AT} = t.{_AT} JOIN {place} k ON {match} "
             f"SET u.{column} = k.{column}"

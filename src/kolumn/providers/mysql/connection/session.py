@@ -134,9 +134,23 @@ class MySQLSession(SQLSession[_Held]):
                 if work.holds_table and notes in statement.text:
                     with self.beside(context) as other:
                         other.run(context, statement)
+                elif work.in_transaction and statement.text.startswith("CREATE "):
+                    self._create_apart(context, work, statement)
                 else:
                     work.run(context, statement)
+                    work.has_changed = True
                 finished()
+
+    def _create_apart(self, context: Context, work: Work, statement: Statement) -> None:
+        """Create a table of Kolumn's own, which would commit the transaction, on another connection.
+
+        A transaction that has changed nothing begins anew: it would not see the table.
+        """
+        with self.apart(context) as other:
+            other.run(context, statement)
+        if not work.has_changed and self._held is None:
+            work.control(context, "COMMIT")
+            work.control(context, "START TRANSACTION")
 
     @contextlib.contextmanager
     def transaction(self, context: Context, steps: Iterable[Step]) -> Iterator[None]:
@@ -156,7 +170,7 @@ class MySQLSession(SQLSession[_Held]):
         with self._lent(context, steps) as work:
             if transactional:
                 work.control(context, "START TRANSACTION")
-                work.in_transaction = True
+                work.in_transaction, work.has_changed = True, False
             try:
                 with self._pinned(work):
                     yield

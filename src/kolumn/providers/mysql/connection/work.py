@@ -32,6 +32,8 @@ class Work:
         self.is_usable = True
         """False once the connection broke, or is in a state nobody knows."""
         self.in_transaction = False
+        self.has_changed = False
+        """Whether the transaction has changed something."""
         self.holds_table = False
         """Whether it can use one table only."""
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.contract.secrets import SecureString
-from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of, replaced
+from kolumn.engine.declaration import NOT_EMPTY, attribute, declared_fields, one_of, replaced
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.mysql.connection import passwords
@@ -24,6 +25,7 @@ from kolumn.providers.mysql.handler import MySQLHandler
 from kolumn.providers.mysql.language.accounts import ANY_HOST, Account, account_sql, parse_account
 from kolumn.providers.mysql.language.tokens import literal
 from kolumn.providers.mysql.reading import Entry, Reading
+from kolumn.sql.operations import AlterObject
 
 SYSTEM_ACCOUNTS = frozenset({"mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys"})
 _LIMITS = ("max_queries_per_hour", "max_updates_per_hour", "max_connections_per_hour", "max_user_connections")
@@ -218,6 +220,41 @@ FROM mysql.user
                 raise _refused("a role of MariaDB has no host", operation.model)
         yield from super().statements(operation, live, server)
 
+    def pieces(self, operation: Operation) -> Iterator[Operation]:
+        """Yield the account first, then each role that it gets or loses, then those that are active at once."""
+        match operation:
+            case Create(model=model) if model.member_of:
+                bare = _without_roles(model, model)
+                yield dataclasses.replace(operation, model=bare)
+                yield from self._stages(operation.subject, bare, model)
+            case AlterObject(before=before, after=after):
+                yield from self._stages(operation.subject, before, after)
+            case _:
+                yield operation
+
+    def _stages(self, subject: Ref, before: Any, after: Any) -> Iterator[Operation]:
+        stages = [before, _without_roles(after, before)]
+        held = {str(parse_account(each.name)): each for each in before.member_of}
+        wanted = {str(parse_account(each.name)): each for each in after.member_of}
+        for role, each in list(held.items()):
+            if role not in wanted or (each.admin and not wanted[role].admin):
+                del held[role]
+                stages.append(replaced(stages[-1], {"member_of": tuple(held.values())}))
+        for role, each in wanted.items():
+            if role not in held or each.admin != held[role].admin:
+                held[role] = each
+                stages.append(replaced(stages[-1], {"member_of": tuple(held.values())}))
+        stages.append(after)
+        for one, other in itertools.pairwise(stages):
+            old, new = self.normal(one), self.normal(other)
+            fields = tuple(
+                each.name
+                for each in declared_fields(self.MODEL)
+                if not each.about.hint and getattr(old, each.name) != getattr(new, each.name)
+            )
+            if fields:
+                yield AlterObject(subject=subject, before=one, after=other, fields=fields)
+
     def rename_sql(self, before: P, after: P, server: Server) -> str:
         """Return RENAME USER."""
         return f"RENAME USER {self.address(before)} TO {self.address(after)}"
@@ -240,6 +277,15 @@ FROM mysql.user
     def who(self, model: P, server: Server) -> str:
         """Return the account as GRANT names it."""
         return self.address(model)
+
+
+def _without_roles(model: Any, other: Any) -> Any:
+    """Return an account with the roles of another one; none where both are the same."""
+    held = () if model is other else other.member_of
+    changes: dict[str, Any] = {"member_of": held}
+    if isinstance(model, User):
+        changes["default_roles"] = () if model is other else other.default_roles
+    return replaced(model, changes)
 
 
 def role_sql(role: str, server: Server) -> str:

@@ -289,6 +289,37 @@ class GrantHandler(MySQLHandler[Grant]):
             case _:
                 raise AssertionError(operation)
 
+    def pieces(self, operation: Operation) -> Iterator[Operation]:
+        """Yield what is taken away first, then what is given."""
+        match operation:
+            case Drop(model=model) if model.grant_option:
+                bare = replaced(model, {"grant_option": False})
+                yield self._change(operation.subject, model, bare)
+                yield dataclasses.replace(operation, model=bare)
+            case AlterObject(before=before, after=after):
+                bare = replaced(before, {"grant_option": before.grant_option and after.grant_option})
+                mine, theirs = before.held_on_columns(), after.held_on_columns()
+                left = {each: mine[each] & theirs.get(each, frozenset()) for each in mine}
+                columns = tuple(
+                    ColumnPrivileges(names=tuple(sorted(names)), privileges=(privilege,))
+                    for privilege, names in sorted(left.items())
+                    if names
+                )
+                kept = tuple(sorted(before.held() & after.held()))
+                fewer = replaced(bare, {"privileges": kept, "columns": columns})
+                for one, other in ((before, bare), (bare, fewer), (fewer, after)):
+                    yield self._change(operation.subject, one, other)
+            case _:
+                yield operation
+
+    def _change(self, subject: Ref, before: Grant, after: Grant) -> AlterObject:
+        fields = tuple(
+            each
+            for each in sorted(self.IN_PLACE)
+            if getattr(self.normal(before), each) != getattr(self.normal(after), each)
+        )
+        return AlterObject(subject=subject, before=before, after=after, fields=fields)
+
     def _changes(self, before: Grant | None, after: Grant | None, server: Server) -> Iterator[str]:
         model = after or before
         assert model is not None

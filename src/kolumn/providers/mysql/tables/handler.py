@@ -17,7 +17,8 @@ from kolumn.providers.mysql.language.dialect import MySQLDialect
 from kolumn.providers.mysql.language.tokens import fold, normal, qualified, quote, tokenize
 from kolumn.providers.mysql.reading import Entry, Key, Reading, Row
 from kolumn.providers.mysql.tables import alter, reading, render
-from kolumn.providers.mysql.tables.model import MySQLCheck, MySQLTable
+from kolumn.providers.mysql.tables.model import MySQLCheck, MySQLIndex, MySQLKeyPart, MySQLTable
+from kolumn.providers.mysql.tables.together import CreateWithIndexes, numbered_by_index
 from kolumn.sql.handlers import TableHandler
 from kolumn.sql.model import Constraint, ForeignKey, PrimaryKey, Table, Unique
 from kolumn.sql.normal import Grammar, Normalizer
@@ -180,11 +181,13 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
 
     def statements(self, operation: Operation, live: Snapshot, server: Server) -> Iterator[str | Statement]:
         """Yield the statements of one operation."""
-        if isinstance(operation, AlterTable):
+        if isinstance(operation, CreateWithIndexes):
+            assert isinstance(operation.model, MySQLTable)
+            verify(operation.model, server)
+            yield render.create_table(operation.model, server, operation.indexes)
+        elif isinstance(operation, AlterTable):
             verify(operation.after, server)
-            found = alter.alteration(operation, live, server)
-            if found:
-                yield found
+            yield from alter.alteration(operation, live, server)
         else:
             yield from super().statements(operation, live, server)
 
@@ -225,7 +228,11 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
                 "auto_increment_start": None,
             },
         )
-        return made, [render.create_table(made, server)]
+        keys = [
+            MySQLIndex(name="kolumn", table=made.name, columns=(MySQLKeyPart(column=name),))
+            for name in numbered_by_index(made)
+        ]
+        return made, [render.create_table(made, server, keys)]
 
     def worded(self, wanted: Table, rehearsed: Table, found: Table, live: Table) -> Table:
         """Return the wanted table with the live wording of what the server takes for the same."""
