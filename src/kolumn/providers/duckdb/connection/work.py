@@ -35,8 +35,9 @@ _WITH_TIME_ZONE = "WITH TIME ZONE"
 class Work:
     """A connection that runs one statement at a time."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
         self._connection = connection
+        self.read_only = read_only
 
     def run(self, context: Context, statement: Statement) -> list[Row]:
         """Run one statement and return its rows; times with a time zone come as texts."""
