@@ -286,6 +286,28 @@ def test_state_knows_what_is_in_quarantine(target: Target, settings: Settings, c
     assert careful.plan(wanted(sample.type, sample.name, sample.config))["execution_order"] == []
 
 
+def test_what_nobody_may_read_is_put_right_by_the_next_plan(target: Target, careful: Client) -> None:
+    """A password or a token cannot be set aside: what comes back without it is not taken for what was asked for."""
+    secret = {
+        (kind.name, name)
+        for kind in careful.provider.schema().resource_types
+        for name, attribute in kind.config_schema.attributes.items()
+        if attribute.sensitive
+    }
+    samples = [each for each in target.samples if any((each.type, name) in secret for name in each.config)]
+    for sample in samples:
+        resources = [wanted(each.type, each.name, each.config) for each in (*sample.needs, sample)]
+        careful.apply(*resources)
+        careful.apply(wanted(sample.type, sample.name, {}, "delete"))
+        (entry,) = entries(careful)
+        careful.done(
+            "RestoreQuarantine", {"ids": [entry["id"]], "configured": [f"{sample.type} {sample.name}"]}
+        )
+        assert careful.plan(*resources)["execution_order"] == [f"{sample.type} {sample.name}"]
+        careful.apply(*resources)
+        assert careful.plan(*resources)["execution_order"] == []
+
+
 def test_what_configuration_still_needs_is_not_taken_along(
     target: Target, settings: Settings, careful: Client, library: list[str]
 ) -> None:

@@ -16,13 +16,18 @@ from tests.client import Client, wanted
 from tests.targets import Settings
 from tests.targets.duckdb import DUCKDB, opened
 
-_HOLDER = "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('open', flush=True); time.sleep(float(sys.argv[2]))"
+_HOLDER = (
+    "import duckdb, sys, time; c = duckdb.connect(sys.argv[1], read_only=sys.argv[3:] == ['reading']); "
+    "print('open', flush=True); time.sleep(float(sys.argv[2]))"
+)
 
 
 @contextmanager
-def held_elsewhere(settings: Settings, seconds: float) -> Iterator[subprocess.Popen[str]]:
+def held_elsewhere(settings: Settings, seconds: float, *how: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-c", _HOLDER, settings["path"], str(seconds)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _HOLDER, settings["path"], str(seconds), *how],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "open\n"
@@ -70,6 +75,19 @@ def test_between_calls_the_file_is_free(settings: Settings, client: Client) -> N
         error = client.refused("DiscoverResources", {"resource_type": "table"})
         assert error.code == "database_locked"
     assert len(client.done("DiscoverResources", {"resource_type": "table"})["resources"]) == 1
+
+
+def test_others_that_only_read_keep_nobody_from_planning(settings: Settings) -> None:
+    table = wanted("table", "t", {"name": "t", "columns": [{"name": "id", "type": "INTEGER"}]})
+    with held_elsewhere(settings, 60, "reading") as process:
+        client = Client(load("duckdb")).configure({**settings, "busy_timeout": 0.3})
+        assert client.plan(table)["execution_order"] == ["table t"]
+        error = client.refused("Apply", {"resources": [table]})
+        assert error.code == "database_locked"
+        assert f"process {process.pid}" in error.message
+    client.apply(table)
+    assert client.plan(table)["execution_order"] == []
+    client.provider.close()
 
 
 def test_a_file_that_is_not_there_is_made_by_the_first_change_only(settings: Settings) -> None:

@@ -299,6 +299,7 @@ class StateStore:
     ) -> list[Ref]:
         """Manage again what came back from quarantine; `names` says what state called it.
 
+        It is compared in full by the next plan: what nobody may read, such as a password, has not come back.
         Entries that nobody keeps are forgotten. Returns what is managed again.
         """
         now = Timestamp.utc_now()
@@ -312,7 +313,8 @@ class StateStore:
                 if not keep(key):
                     del self._instances[key]
                     continue
-                metadata = {k: v for k, v in instance.metadata.items() if k != "quarantine_location"}
+                outdated = ("quarantine_location", "config_digest")
+                metadata = {k: v for k, v in instance.metadata.items() if k not in outdated}
                 self._instances[key] = msgspec.structs.replace(
                     instance,
                     status="active",

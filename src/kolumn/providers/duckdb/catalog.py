@@ -196,18 +196,19 @@ class DuckDBCatalog:
             found.add(_ref("type", schema, name), (text, comment), build)
 
     def _databases(self, context: Context, read: Mapping[str, list[tuple[Any, ...]]], found: _Found) -> None:
-        noted: dict[str, str] = {}
+        noted: dict[str, tuple[str, bool]] = {}
         if read["databases"] and self._session.query(context, table_exists(self._session.schema, ATTACHED)):
-            rows = self._ask(context, f"SELECT name, path FROM {full_name(self._session.schema, ATTACHED)}")
-            noted = {fold(name): path for name, path in rows}
+            place = full_name(self._session.schema, ATTACHED)
+            rows = self._ask(context, f"SELECT name, path, read_only FROM {place}")
+            noted = {fold(name): (path, bool(read_only)) for name, path, read_only in rows}
         folder = self._session.file.parent
         for name, path, read_only in read["databases"]:
             ref = Ref("attached_database", fold(name))
             if ref.name in self._session.lent:
                 continue
-            shown = noted.get(ref.name) or _relative(Path(path or ""), folder)
-            model = AttachedDatabase(name=name, path=shown, read_only=bool(read_only))
-            found.put(ref, (shown, read_only), model)
+            # A file that is attached to one that is only read just now can only be read as well.
+            about = noted.get(ref.name, (_relative(Path(path or ""), folder), bool(read_only)))
+            found.put(ref, about, AttachedDatabase(name=name, path=about[0], read_only=about[1]))
 
     def _secrets(self, read: Mapping[str, list[tuple[Any, ...]]], found: _Found) -> None:
         for name, kind, provider, scope, shown, folder in read["secrets"]:

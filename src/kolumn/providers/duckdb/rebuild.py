@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.duckdb import render
-from kolumn.providers.duckdb.connection.work import LEVELS
+from kolumn.providers.duckdb.connection.work import REPEATED
 from kolumn.providers.duckdb.language.dialect import key_columns
 from kolumn.providers.duckdb.language.tokens import fold, literal, quote
 from kolumn.providers.duckdb.model import DuckDBIndex, DuckDBTable
@@ -134,7 +134,7 @@ def stash(
     yield f"CREATE TEMP TABLE {name} AS SELECT {', '.join(listed)} FROM {source or f'{place} AS t'}"
     if keys:
         ready = " AND ".join(f"({_is_ready(name, *each)})" for each in keys)
-        yield f"{LEVELS}UPDATE {name} AS s SET {_LEVEL} = $1 WHERE s.{_LEVEL} IS NULL AND {ready}"
+        yield f"UPDATE {REPEATED} {name} AS s SET {_LEVEL} = $1 WHERE s.{_LEVEL} IS NULL AND {ready}"
     yield f"DROP TABLE {place}"
 
 
@@ -149,16 +149,16 @@ def _is_ready(name: str, mine: Sequence[str], theirs: Sequence[str]) -> str:
 def refill(table: DuckDBTable, name: str, columns: Mapping[str, str], keys: Keys) -> Iterator[str]:
     """Yield what fills a table from a stash, made with `keys`, and drops that; `columns`: by column, its value."""
     targets = ", ".join(map(quote, columns))
-    text = f"INSERT INTO {render.address(table)} ({targets}) SELECT {', '.join(columns.values())} FROM {name}"
+    text = f"INTO {render.address(table)} ({targets}) SELECT {', '.join(columns.values())} FROM {name}"
     if keys:
-        yield f"{LEVELS}{text} WHERE {_LEVEL} = $1"
+        yield f"INSERT {REPEATED} {text} WHERE {_LEVEL} = $1"
         words = f"rows of table {table.name} refer to themselves, in a circle, or to none that is there"
         yield (
             f"SELECT error({literal(words)}) "
             f"WHERE (SELECT count(*) FROM {name}) <> (SELECT count(*) FROM {render.address(table)})"
         )
     else:
-        yield text
+        yield f"INSERT {text}"
     yield f"DROP TABLE {name}"
 
 

@@ -61,6 +61,11 @@ def is_locked(error: BaseException) -> bool:
     return _LOCKED.search(str(error)) is not None
 
 
+def is_open_here(error: BaseException) -> bool:
+    """Whether `error` says that something in this process has the file open with other options."""
+    return "different configuration" in str(error)
+
+
 def locked(error: BaseException, file: Path, seconds: float) -> OperationError:
     """Return that another process has `file`, or one that is attached to it, open: who, and what to do."""
     found = holder(error)
@@ -101,7 +106,7 @@ def translate(
             "not_a_database",
             "The file is something else: check the path.",
         )
-    elif "different configuration" in lowered:
+    elif is_open_here(error):
         category, code, hint = (
             ConnectionError,
             "cannot_open",

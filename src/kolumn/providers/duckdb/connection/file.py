@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ConnectionError, PermissionError
-from kolumn.providers.duckdb.connection.faults import is_locked, locked, translate
+from kolumn.providers.duckdb.connection.faults import is_locked, is_open_here, locked, translate
 from kolumn.providers.duckdb.connection.metadata import ATTACHED, table_exists
 from kolumn.providers.duckdb.connection.work import Work
 from kolumn.providers.duckdb.language.tokens import fold, full_name, literal, quote
@@ -35,24 +35,33 @@ class DatabaseFile:
         """Whether the file is there."""
         return self.path.exists()
 
-    def open(self, context: Context) -> Work:
+    def open(self, context: Context, *, write: bool) -> Work:
         """Open the file, which is made if it is not there; wait for other processes at most busy_timeout seconds.
 
-        Raises ConnectionError, OperationError (`database_locked`) naming who has it open, PermissionError.
+        To read, it is opened so that other processes can read it as well. Raises ConnectionError, OperationError
+        (`database_locked`) naming who has it open, PermissionError.
         """
         import duckdb
 
         if not self.path.parent.is_dir():
             raise self.no_folder()
         until = time.monotonic() + self._settings.busy_timeout
+        read_only = self._settings.read_only or not write
         while True:
             try:
-                return self._connected(str(self.path), read_only=self._settings.read_only)
+                return self._connected(str(self.path), read_only=read_only)
             except duckdb.Error as error:
-                if not is_locked(error):
-                    raise translate(error, context) from None
-                if time.monotonic() >= until:
+                here = is_open_here(error)
+                if here and read_only and not self._settings.read_only:
+                    read_only = (
+                        False  # somebody in this process writes: who would read with them opens it alike
+                    )
+                    continue
+                late = time.monotonic() >= until
+                if late and is_locked(error):
                     raise locked(error, self.path, self._settings.busy_timeout) from None
+                if late or not (here or is_locked(error)):
+                    raise translate(error, context) from None
             context.wait(_POLL_SECONDS)
 
     def stand_in(self, context: Context) -> Work:
@@ -88,7 +97,7 @@ class DatabaseFile:
         except BaseException:
             connection.close()
             raise
-        return Work(connection)
+        return Work(connection, read_only=read_only)
 
     def _noted(self, connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[Path, bool]]:
         """Return the files that resources attach: by folded name, the path and whether it can only be read."""

@@ -97,7 +97,7 @@ class DuckDBRows:
             return
         tests = ", ".join(
             f"count(*) FILTER (WHERE {quote(name)} IS DISTINCT FROM "
-            f"TRY_CAST(CAST({quote(name)} AS VARCHAR) AS {types[name]}))"
+            f"{_value(f'CAST({quote(name)} AS VARCHAR)', types[name], 'TRY_CAST')})"
             for name in doubtful
         )
         (counts,) = self._ask(context, f"SELECT {tests} FROM {_full(rows)}")
@@ -120,7 +120,7 @@ class DuckDBRows:
         return {str(name): str(type_) for name, type_ in found}
 
     def _insert(self, context: Context, table: str, types: Mapping[str, str], lines: Iterable[bytes]) -> int:
-        values = ", ".join(f"CAST(r[{at}] AS {type_})" for at, type_ in enumerate(types.values(), 1))
+        values = ", ".join(_value(f"r[{at}]", type_) for at, type_ in enumerate(types.values(), 1))
         text = (
             f"INSERT INTO {table} ({', '.join(map(quote, types))}) "
             f"SELECT {values} FROM (SELECT unnest(CAST(? AS VARCHAR[][])) AS r)"
@@ -181,6 +181,11 @@ def _alike(rows: RowSet, key: Sequence[str], setting: str, names: Mapping[str, s
         f"JOIN (SELECT {held}, row_number() OVER ({held_partition}) AS n FROM {_HELD}) AS s ON s.n = o.n{same} "
         "WHERE t.rowid = o.r"
     )
+
+
+def _value(text: str, type_: str, cast: str = "CAST") -> str:
+    """Return what a text means as a value; no text is NULL, where the cast of it may be a union with NULL in it."""
+    return f"CASE WHEN {text} IS NOT NULL THEN {cast}({text} AS {type_}) END"
 
 
 def _full(rows: RowSet) -> str:

@@ -165,11 +165,16 @@ class DuckDBSession(SQLSession[_Held]):
 
     @contextlib.contextmanager
     def locked(self, context: Context, name: str) -> Iterator[None]:
-        """Hold `name` among Kolumn's sessions on this file, waiting for the deadline or busy_timeout."""
+        """Hold `name` among Kolumn's sessions on this file, waiting for the deadline or busy_timeout.
+
+        From then on the file is open for changes, so that nobody changes what is read before them.
+        """
         if not self.file.parent.is_dir():
             raise self._file.no_folder()
         seconds = patience(context, self._settings.busy_timeout)
         with file_lock.hold(context, file_lock.beside(self.file, name), seconds):
+            if self._held is None and self._file.exists and not self._settings.read_only:
+                self._open(context, write=True)
             yield
 
     @contextlib.contextmanager
@@ -212,7 +217,8 @@ class DuckDBSession(SQLSession[_Held]):
         with self._lock, self.taking(context, locks) as taken:
             held = _Held(read_only, taken)
             try:
-                work = self._open(context, write=not read_only)
+                shared = read_only and (self._settings.read_only or not self._file.exists)
+                work = self._open(context, write=not shared)
                 work.control(context, f"BEGIN TRANSACTION{' READ ONLY' if read_only else ''}")
                 # What is read must be one moment from now on, so it is read from.
                 work.control(context, "SELECT count(*) FROM duckdb_schemas()")
@@ -289,11 +295,18 @@ class DuckDBSession(SQLSession[_Held]):
         with self._lock:
             if self._held is not None:
                 return self._holding()
-            if self._work is not None and self._is_stand_in and (write or self._file.exists):
-                self._disconnect()
             if write:
                 self._file.verify_writable()
+            work = self._work
+            if work is not None and (
+                (self._is_stand_in and (write or self._file.exists)) or (write and work.read_only)
+            ):
+                self._disconnect()
             if self._work is None:
                 self._is_stand_in = not write and not self._file.exists
-                self._work = self._file.stand_in(context) if self._is_stand_in else self._file.open(context)
+                self._work = (
+                    self._file.stand_in(context)
+                    if self._is_stand_in
+                    else self._file.open(context, write=write)
+                )
             return self._work

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 Row = tuple[Any, ...]
 
-LEVELS = "/* for each level */ "
-"""How a statement begins that is run with 0, 1, 2, ... for its one parameter, until it changes no row."""
+REPEATED = "/* run with $1 = 0, 1, 2, ... until it changes no row */"
+"""What stands behind the first word of an INSERT or UPDATE that is run so, for rows that refer to each other."""
 
 _POLL_SECONDS = 0.05
 _ROWS_AT_ONCE = 2048
@@ -35,13 +35,14 @@ _WITH_TIME_ZONE = "WITH TIME ZONE"
 class Work:
     """A connection that runs one statement at a time."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
         self._connection = connection
+        self.read_only = read_only
 
     def run(self, context: Context, statement: Statement) -> list[Row]:
         """Run one statement and return its rows; times with a time zone come as texts."""
-        if statement.text.startswith(LEVELS):
-            return self._run_levels(context, statement)
+        if statement.text.startswith((f"INSERT {REPEATED}", f"UPDATE {REPEATED}")):
+            return self._run_repeatedly(context, statement)
         return self._run(self._connection, context, statement)
 
     def try_beside(self, context: Context, query: Statement) -> None:
@@ -122,7 +123,7 @@ class Work:
                 context.check()
                 raise OperationError(f"DuckDB says: {error}.", code="sql_error") from None
 
-    def _run_levels(self, context: Context, statement: Statement) -> list[Row]:
+    def _run_repeatedly(self, context: Context, statement: Statement) -> list[Row]:
         level = 0
         while True:
             rows = self._run(self._connection, context, Statement(statement.text, (level,)))
