@@ -110,7 +110,7 @@ def _rows(settings: Settings, table: str) -> list[dict[str, Any]]:
 
 _LIBRARY = """
 ALTER TABLE author COMMENT 'Who writes', MODIFY born integer DEFAULT 1900 COMMENT 'Year';
-CREATE TRIGGER author_changed AFTER UPDATE ON author FOR EACH ROW UPDATE alteration SET number = number + 1
+CREATE TRIGGER `author_changed` AFTER UPDATE ON `author` FOR EACH ROW UPDATE alteration SET number = number + 1
 """
 """No semicolon at the end: the servers keep one as part of a trigger that comes with others in one packet."""
 

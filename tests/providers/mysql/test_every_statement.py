@@ -85,8 +85,8 @@ INSERT INTO visit VALUES ('a', 'x', 1), ('a', 'x', 2), ('b', NULL, NULL);
 INSERT INTO changes VALUES (0);
 """
 _TRIGGERS = (
-    "CREATE TRIGGER book_changed AFTER UPDATE ON book FOR EACH ROW UPDATE changes SET number = number + 1",
-    "CREATE TRIGGER visit_changed BEFORE UPDATE ON visit FOR EACH ROW SET new.note = 'touched'",
+    "CREATE TRIGGER `book_changed` AFTER UPDATE ON `book` FOR EACH ROW UPDATE changes SET number = number + 1",
+    "CREATE TRIGGER `visit_changed` BEFORE UPDATE ON `visit` FOR EACH ROW SET new.note = 'touched'",
 )
 
 
