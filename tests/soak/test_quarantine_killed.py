@@ -20,7 +20,7 @@ from kolumn.contract.errors import KolumnError
 from kolumn.host.providers import load
 from tests import command
 from tests.client import Client
-from tests.conformance.test_quarantine import LIBRARY, TRIGGERS, look
+from tests.conformance.test_quarantine import LIBRARY, look
 from tests.targets import TARGETS
 
 KILLS = 200 if command.SOAK else 6
@@ -50,12 +50,12 @@ while True:
 STEPWISE: Mapping[str, Mapping[str, Any]] = {"sqlite-step": {"apply_mode": "step"}}
 
 
-@pytest.mark.parametrize("name", ["sqlite", "sqlite-step", "postgres"])
+@pytest.mark.parametrize("name", ["sqlite", "sqlite-step", "postgres", "mysql", "mariadb"])
 def test_nothing_is_lost(name: str, tmp_path: Path) -> None:
     target = TARGETS[name.partition("-")[0]]
     moments = random.Random(name)
     with target.fresh(tmp_path / "database") as settings:
-        target.execute(settings, LIBRARY + TRIGGERS[target.provider])
+        target.execute(settings, LIBRARY + target.library)
         before = look(target, settings)
         careful = {**settings, "safe_destroy": True, **STEPWISE.get(name, {})}
         asked = json.dumps({"provider": target.provider, "settings": careful})
