@@ -27,6 +27,8 @@ DOCUMENTS = (
     "docs/commands.md",
     "docs/drift.md",
     "docs/policies.md",
+    "docs/duckdb.md",
+    "docs/mysql.md",
     "docs/postgres.md",
     "docs/sqlite.md",
     "docs/audit.md",

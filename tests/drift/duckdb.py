@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tests.client import wanted
 from tests.drift.tampering import Tampering, of
+from tests.targets.duckdb import FILES
 
 BEFORE = "CREATE TABLE outside (id INTEGER PRIMARY KEY, kind VARCHAR UNIQUE, UNIQUE (id, kind));"
 
@@ -194,11 +195,32 @@ def tamperings() -> Iterator[Tampering]:
         "money",
         ("DROP TYPE money; CREATE TYPE money AS DECIMAL(12,2)", "definition"),
     )
+    head = "CREATE OR REPLACE VIEW incoming AS SELECT * FROM"
+    books = f"'{FILES / 'books.csv'}'"
     yield from of(
         "stage",
         "incoming",
         ("COMMENT ON VIEW incoming IS 'x'", "comment"),
+        (f"{head} read_csv([{books}, {books}])", "paths"),
+        (f"{head} read_csv('{FILES}/*.csv')", "paths"),
+        (f"{head} read_csv({books}, header := false)", "options"),
+        (f"{head} read_csv({books}, columns := {{'id': 'INTEGER', 'title': 'VARCHAR'}})", "options"),
+        (f"{head} read_json('{FILES / 'books.json'}')", "format paths"),
         ("DROP VIEW incoming", "-"),
+    )
+    head = "CREATE OR REPLACE PERSISTENT SECRET shop (TYPE http, SCOPE"
+    scope = "['https://shop.example']"
+    yield from of(
+        "secret",
+        "shop",
+        # That values are others is told by the digest of the secret's file, which has the scope in it.
+        (
+            f"{head} ['https://shop.example', 'https://other.example'], BEARER_TOKEN 'first-token')",
+            "scope values",
+        ),
+        (f"{head} {scope}, BEARER_TOKEN 'other-token')", "values"),
+        (f"{head} {scope}, BEARER_TOKEN 'first-token', HTTP_PROXY 'proxy.example')", "values"),
+        ("DROP PERSISTENT SECRET shop", "-"),
     )
 
 
@@ -212,14 +234,12 @@ NOT_CHANGED = frozenset(
         "*.renamed_from",
         # taken from configuration for databases that have them, and never more than the default here
         "index.where",
-        # belongs to the user, not to the file: changed by the samples' colleague
+        # what DuckDB has without an extension is of one type, with one provider
         "secret.type", "secret.provider",
         # belongs to the connection
         "attached_database.path", "attached_database.read_only",
         # forgotten by DuckDB once a number was taken
         "sequence.start",
-        # the files are part of the sample; another format or place is another stage
-        "stage.format", "stage.paths",
     }
 )  # fmt: skip
 """Attributes no tampering is about, by type, and why."""

@@ -33,8 +33,11 @@ COMMENT ON TABLE report.played IS 'What was heard';
 """
 
 
-def load(script: str, file: Path) -> None:
-    """Make the database of a SQLite script in DuckDB, rows as well, what is referred to first."""
+def load(script: str, file: Path, *, most: int | None = None) -> None:
+    """Make the database of a SQLite script in DuckDB, with at most `most` rows of each table.
+
+    Without some of its rows it is without the foreign key of a table to itself as well: EXPORT DATABASE refuses that.
+    """
     with closing(sqlite3.connect(":memory:")) as source, duckdb.connect(str(file)) as database:
         source.executescript(f"BEGIN;{script}COMMIT;")
         tables = dict(source.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").fetchall())
@@ -47,15 +50,17 @@ def load(script: str, file: Path) -> None:
                 & set(waiting) - {each}
             )
             waiting.remove(name)
-            if name == "Employee":  # EXPORT DATABASE refuses a table that refers to itself
-                tables[name] = re.sub(
-                    r",\s*FOREIGN KEY \(\[ReportsTo\]\)[^,]*?NO ACTION ON UPDATE NO ACTION", "", tables[name]
-                )
-            sql = re.sub(r"\[([^]]*)\]", r'"\1"', tables[name]).replace("NVARCHAR", "VARCHAR")
-            database.execute(sql)
-            rows = source.execute(f'SELECT * FROM "{name}" ORDER BY 1').fetchall()
-            if rows:
-                some = rows[:400]
+            sql, at_once = tables[name], 400
+            if name == "Employee":
+                at_once = 1  # each row after the one it refers to
+                if most is not None:
+                    sql = re.sub(
+                        r",\s*FOREIGN KEY \(\[ReportsTo\]\)[^,]*?NO ACTION ON UPDATE NO ACTION", "", sql
+                    )
+            database.execute(re.sub(r"\[([^]]*)\]", r'"\1"', sql).replace("NVARCHAR", "VARCHAR"))
+            rows = source.execute(f'SELECT * FROM "{name}" ORDER BY 1').fetchall()[:most]
+            for start in range(0, len(rows), at_once):
+                some = rows[start : start + at_once]
                 values = ", ".join([f"({', '.join('?' * len(some[0]))})"] * len(some))
                 database.execute(
                     f'INSERT INTO "{name}" VALUES {values}', [value for row in some for value in row]
@@ -84,6 +89,7 @@ def shop(peers: Path, tmp_path: Path) -> Path:
     load(
         re.sub(r"(?m)^INSERT INTO \[(PlaylistTrack|InvoiceLine)\].*?;$", "", script, flags=re.DOTALL),
         tmp_path / "shop.duckdb",
+        most=400,
     )
     return tmp_path
 

@@ -13,7 +13,8 @@ import duckdb
 from tests.client import wanted
 from tests.targets.target import PLANTED, Failing, Sample, Settings, Target
 
-_BOOKS_FILE = Path(__file__).parent / "files" / "books.csv"
+FILES = Path(__file__).parent / "files"
+"""What stages read."""
 
 
 @contextmanager
@@ -247,10 +248,10 @@ _ALIAS = _sample(
 _SCHEMA = _sample("schema", {"name": "archive"}, {})
 _STAGE = _sample(
     "stage",
-    {"name": "incoming", "format": "csv", "paths": [str(_BOOKS_FILE)]},
+    {"name": "incoming", "format": "csv", "paths": [str(FILES / "books.csv")]},
     {
         "format": "csv",
-        "paths": [str(_BOOKS_FILE)],
+        "paths": [str(FILES / "books.csv")],
         "options": {"header": True, "delim": ","},
         "comment": "From the till",
     },
@@ -274,7 +275,7 @@ _ATTACHED = _sample(
     apart=True,
 )
 
-_SLOW_ROWS = 4_000_000
+_SLOW_ROWS = 200_000
 
 
 def _slow(settings: Settings, execute: Callable[[Settings, str], None]) -> Mapping[str, Any]:
@@ -289,7 +290,7 @@ def _slow(settings: Settings, execute: Callable[[Settings, str], None]) -> Mappi
         "config": {
             "name": "heavy_texts",
             "table": "heavy",
-            "columns": [{"expression": "abs(id) || repeat('x', 20)"}],
+            "columns": [{"expression": "levenshtein(repeat(CAST(id AS VARCHAR), 40), repeat('4', 200))"}],
         },
     }
 

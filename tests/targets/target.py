@@ -153,6 +153,11 @@ class Target:
         """The environment variable that names another server."""
         return f"KOLUMN_TEST_{self.provider.upper()}_URL"
 
+    @property
+    def shared(self) -> bool:
+        """Whether two providers can have transactions open at a time."""
+        return self.processes or not self.remote
+
     def open(self) -> Provider:
         """Return a provider that is not configured, in a process of its own if `remote`."""
         if not self.remote:

@@ -47,14 +47,22 @@ class UsageError(Exception):
     """A command line that cannot be understood."""
 
 
+def _spare_the_last_collection() -> None:
+    """Let the interpreter's last collection pass over everything, for speed.
+
+    Not where a provider was loaded into this process: drivers complain of what is never collected.
+    """
+    if "kolumn.engine" not in sys.modules:
+        gc.freeze()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `kolumn` with `argv` (default: the process's arguments) and return its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
-        # The process is this command, and what it makes lives about as long: collecting would only cost time,
-        # and so would the interpreter's last collection, which passes over what is frozen.
+        # The process is this command, and what it makes lives about as long: collecting would only cost time.
         gc.disable()
-        atexit.register(gc.freeze)
+        atexit.register(_spare_the_last_collection)
     try:
         code = _run(given)
         sys.stdout.flush()

@@ -6,49 +6,17 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
-from kolumn.config.syntax import (
-    Access,
-    Binary,
-    Call,
-    Conditional,
-    Embedded,
-    Expression,
-    For,
-    Index,
-    ObjectOf,
-    Splat,
-    Template,
-    TemplateFor,
-    TemplateIf,
-    Traversal,
-    TupleOf,
-    Unary,
-    Value,
-)
+from kolumn.config import syntax
+from kolumn.config.syntax import Expression, Index, Value
 
 NODE: Final = "\0node"
 """The key that tells a node from a map of the language; no file can have it."""
 _PARTS: Final = "parts"
 """Stands for the parts of a node, to tell them from a list of the language."""
 _TYPES: Final[Mapping[str, type[Any]]] = {
-    each.__name__: each
-    for each in (
-        Access,
-        Binary,
-        Call,
-        Conditional,
-        Embedded,
-        For,
-        Index,
-        ObjectOf,
-        Splat,
-        Template,
-        TemplateFor,
-        TemplateIf,
-        Traversal,
-        TupleOf,
-        Unary,
-    )
+    name: each
+    for name, each in vars(syntax).items()
+    if isinstance(each, type) and issubclass(each, Expression | Index) and each is not Expression
 }
 
 

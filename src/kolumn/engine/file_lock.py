@@ -11,11 +11,17 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote as percent
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import OperationError, PermissionError, StateError
 
 _POLL_SECONDS = 0.05
+
+
+def beside(file: Path, name: str) -> Path:
+    """Return where the lock `name` of a database file is."""
+    return file.with_name(f"{file.name}.kolumn-{percent(name, safe='')}.lock")
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from kolumn.contract import risks
 from kolumn.contract.masking import REDACTED
 from kolumn.engine.changes import attribute_changes
 from kolumn.engine.declaration import sensitive_fields
@@ -93,12 +94,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def warnings(self) -> tuple[str, ...]:
         """The notes, and the risks of the steps in words."""
-        risks = (
-            f"{step.subject}: {risk.message} ({_RISK_WORDS.get(risk.kind, risk.kind)})"
+        of_steps = (
+            f"{step.subject}: {risk.message} ({risks.in_words(risk.kind)})"
             for step in self.steps
             for risk in step.risks
         )
-        return (*self.notes, *risks)
+        return (*self.notes, *of_steps)
 
     quarantined: tuple[tuple[int, Entry], ...] = ()
     """What is set aside, each with the position of the step that does it."""
@@ -111,13 +112,3 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                 if kept.how in ("moved", "along", "dropped"):
                     found[kept.object] = str(kept.place) if kept.place is not None else entry.location
         return found
-
-
-_RISK_WORDS = {
-    "data_loss": "loses data",
-    "table_rewrite": "rewrites the table",
-    "long_lock": "locks for long",
-    "irreversible": "cannot be undone",
-    "conversion": "changes values",
-    "may_fail": "may fail",
-}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -73,7 +74,7 @@ class Connection:
     """Whether changes are made so that others can work on (see `Compiler.compile`)."""
     query_timeout: float | None = None
     """Seconds a call may take when its caller sets no deadline; None without a limit."""
-    rest: Callable[[], None] = lambda: None
+    release: Callable[[], None] = lambda: None
     """Called when a call is over: lets go of what keeps others out, such as a file that one process has at a time."""
 
 
@@ -131,13 +132,14 @@ class BaseProvider(ABC):
         resolved = resolve_environment(config)
         backups, resolved = backup_settings(resolved)
         context.check()
-        connection = self.connect(context, resolved)
-        try:
-            server = connection.session.ping(context)
-        except BaseException:
-            connection.session.close()
-            raise
-        connection.rest()
+        with self._having_its_driver():
+            connection = self.connect(context, resolved)
+            try:
+                server = connection.session.ping(context)
+            except BaseException:
+                connection.session.close()
+                raise
+        connection.release()
         with self._lock:
             self._conversation.roll_back()
             before, self._connection = self._connection, connection
@@ -184,10 +186,10 @@ class BaseProvider(ABC):
         DispatchLogger.debug("dispatch", function=function, bytes=len(input))
         with self._lock:
             try:
-                response = _guarded(function, call, context, request)
+                response = self._guarded(function, call, context, request)
             finally:
                 if connection is not None:
-                    connection.rest()
+                    connection.release()
         DispatchLogger.debug("dispatched", function=function)
         return encode(response)
 
@@ -240,6 +242,37 @@ class BaseProvider(ABC):
 
         return call
 
+    def _guarded(
+        self, function: str, call: Callable[[Context, Any], Message], context: Context, request: Message
+    ) -> Message:
+        """Make the call; whatever goes wrong leaves as one of the five categories (spec 9.2)."""
+        try:
+            with self._having_its_driver():
+                return call(context, request)
+        except KolumnError:
+            raise
+        except RecursionError:
+            raise ValidationError(f"the {function} request is nested too deeply", code="too_deep") from None
+        except Exception as error:
+            DispatchLogger.error("internal error", function=function, error=repr(error))
+            raise OperationError(
+                f"internal error in {function}: {type(error).__name__}: {error}. "
+                "This is a fault of Kolumn; please report it.",
+                code="internal_error",
+            ) from error
+
+    @contextlib.contextmanager
+    def _having_its_driver(self) -> Iterator[None]:
+        """Raise ValidationError where the package is missing that speaks with the database."""
+        try:
+            yield
+        except ImportError as error:
+            raise ValidationError(
+                f"the driver of the {self.name} provider is not installed ({error}). "
+                f"Install it: pip install 'kolumn[{self.name}]'.",
+                code="missing_driver",
+            ) from error
+
     def _get_state(self, context: Context, request: m.StateRequest) -> m.StateResponse:
         return m.StateResponse(success=True, state=self._state.export())
 
@@ -262,22 +295,3 @@ class BaseProvider(ABC):
             go_version=f"python{platform.python_version()}",
             provider_name=self.name,
         )
-
-
-def _guarded(
-    function: str, call: Callable[[Context, Any], Message], context: Context, request: Message
-) -> Message:
-    """Make the call; whatever goes wrong leaves as one of the five categories (spec 9.2)."""
-    try:
-        return call(context, request)
-    except KolumnError:
-        raise
-    except RecursionError:
-        raise ValidationError(f"the {function} request is nested too deeply", code="too_deep") from None
-    except Exception as error:
-        DispatchLogger.error("internal error", function=function, error=repr(error))
-        raise OperationError(
-            f"internal error in {function}: {type(error).__name__}: {error}. "
-            "This is a fault of Kolumn; please report it.",
-            code="internal_error",
-        ) from error

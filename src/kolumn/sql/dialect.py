@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from kolumn.engine.operations import Risk
+from kolumn.sql.fragments import Fragments
 from kolumn.sql.model import Column, Constraint, Table
 
 
@@ -25,6 +26,8 @@ class Dialect(Protocol):
     """
 
     name: str
+    fragments: Fragments
+    """What can tell whether a text is exactly one piece of the language."""
 
     inline_foreign_keys: bool = False
     """Whether a foreign key can only be made with its table, before what it refers to exists."""
@@ -85,23 +88,29 @@ class Dialect(Protocol):
 
     def check_identifier(self, name: str) -> str | None:
         """Return why the database cannot have an object of this name, None if it can."""
-        ...
+        if "\0" in name:
+            return "it has a NUL character"
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            return "it is no valid Unicode text"
+        return None
 
     def check_type(self, text: str) -> str | None:
         """Return why `text` is not exactly one column type, None if it is."""
-        ...
+        return self.fragments.type_fault(text) or None
 
     def check_expression(self, text: str) -> str | None:
         """Return why `text` is not exactly one expression, None if it is."""
-        ...
+        return self.fragments.expression_fault(text) or None
 
     def check_query(self, text: str) -> str | None:
         """Return why `text` is not exactly one query, None if it is."""
-        ...
+        return self.fragments.query_fault(text) or None
 
     def check_body(self, text: str) -> str | None:
         """Return why `text` cannot be the whole of a trigger's body, None if it can."""
-        ...
+        return self.fragments.body_fault(text) or None
 
     def is_constant(self, word: str) -> bool:
         """Whether a lone word can be a default: a keyword or constant such as CURRENT_TIMESTAMP.

@@ -35,6 +35,10 @@ def altering_column(table: Table, old: Column, new: Column) -> Iterator[Risk]:
     """Yield that rows already there may have no value; types are the dialect's to judge."""
     if new.not_null and not old.not_null:
         yield Risk("may_fail", f"fails if a row of table {table.name} has NULL in column {new.name}")
+    if new.generated and not old.generated:
+        yield Risk(
+            "data_loss", f"computes column {new.name} of table {table.name} in place of all its values"
+        )
 
 
 def adding_constraint(table: Table, constraint: Constraint) -> Iterator[Risk]:

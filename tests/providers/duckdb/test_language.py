@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kolumn.providers.duckdb.language.dialect import DuckDBDialect, expression_fault, query_fault, type_fault
+from kolumn.providers.duckdb.language.dialect import DuckDBDialect
+from kolumn.providers.duckdb.language.fragments import expression_fault, query_fault, type_fault
 from kolumn.providers.duckdb.language.types import conversion_risks, expanded, normal_type, parse_type
 from kolumn.providers.duckdb.render import stage_query
 from kolumn.providers.duckdb.resources.view import read_stage
@@ -68,7 +69,11 @@ def test_a_type_is_the_one_the_catalogue_tells(text: str) -> None:
         ("BIGINT", "INTEGER", {"may_fail"}),
         ("DECIMAL(6,2)", "INTEGER", {"conversion"}),
         ("DECIMAL(12,2)", "INTEGER", {"conversion", "may_fail"}),
-        ("VARCHAR", "INTEGER", {"may_fail"}),
+        ("VARCHAR", "INTEGER", {"conversion", "may_fail"}),
+        ("DOUBLE", "FLOAT", {"conversion", "may_fail"}),
+        ("TIMESTAMP", "TIMESTAMPTZ", {"conversion"}),
+        ("DECIMAL(4,0)", "BIGNUM", {"may_fail"}),
+        ("VARCHAR", "ENUM('a')", {"may_fail"}),
         ("INTEGER", "VARCHAR", set()),
         ("STRUCT(a INTEGER, b INTEGER)", "STRUCT(A BIGINT)", {"data_loss"}),
         ("STRUCT(a INTEGER)", "STRUCT(a INTEGER, b INTEGER)", set()),
@@ -76,12 +81,85 @@ def test_a_type_is_the_one_the_catalogue_tells(text: str) -> None:
         ("ENUM('a', 'b')", "ENUM('a')", {"may_fail"}),
         ("ENUM('a')", "ENUM('b', 'a')", set()),
         ("INTEGER[]", "INTEGER[3]", {"may_fail"}),
-        ("MAP(VARCHAR, DOUBLE)", "MAP(VARCHAR, FLOAT)", {"conversion"}),
+        ("MAP(VARCHAR, DOUBLE)", "MAP(VARCHAR, FLOAT)", {"conversion", "may_fail"}),
         ("TIMESTAMP", "DATE", {"conversion", "may_fail"}),
     ],
 )
 def test_what_a_change_of_type_endangers(before: str, after: str, kinds: set[str]) -> None:
     assert {each.kind for each in conversion_risks("t.c", before, after)} == kinds
+
+
+SAMPLES = {
+    "BOOLEAN": ["true"],
+    "TINYINT": ["-128"],
+    "INTEGER": ["2147483647", "-5", "0"],
+    "UINTEGER": ["4294967295"],
+    "BIGINT": ["9007199254740993"],
+    "HUGEINT": ["170141183460469231731687303715884105727"],
+    "BIGNUM": ["123456789012345678901234567890123456789012345"],
+    "FLOAT": ["1.5", "0.1", "'nan'"],
+    "DOUBLE": ["1e300", "123456789.123456789", "'inf'"],
+    "DECIMAL(10,2)": ["1.25", "99999999.99"],
+    "DECIMAL(4,0)": ["1234"],
+    "VARCHAR": [
+        "'abc'",
+        "'1.5'",
+        "'007'",
+        "'2024-01-01 10:11:12.123456789'",
+        "'12:13:14+02'",
+        "'t'",
+        "'[1, 2]'",
+    ],
+    "BLOB": [r"'\xAA'::BLOB"],
+    "BIT": ["'10101'"],
+    "DATE": ["'2024-02-29'", "'infinity'", "'0001-01-01'"],
+    "TIME": ["'12:13:14.123456'"],
+    "TIMETZ": ["'12:13:14.123456+02'"],
+    "TIMESTAMP": ["'2024-02-29 12:13:14.123456'", "'2024-03-31 02:30:00'"],
+    "TIMESTAMPTZ": ["'2024-10-27 00:30:00+00'"],
+    "TIMESTAMP_S": ["'2024-02-29 12:13:14'"],
+    "TIMESTAMP_NS": ["'2024-02-29 12:13:14.123456789'"],
+    "INTERVAL": ["'1 month 40 days 25:00:00'"],
+    "UUID": ["'5f8c7a52-0ba1-4d8e-a0cf-0c1b8dfe2a11'"],
+    "ENUM('happy', 'sad')": ["'happy'"],
+    "INTEGER[]": ["[1, 2]"],
+    "INTEGER[2]": ["[1, 2]"],
+    "STRUCT(a INTEGER)": ["{'a': 1}"],
+    "STRUCT(b VARCHAR, a DOUBLE)": ["{'b': 'x', 'a': 1.5}"],
+    "MAP(VARCHAR, INTEGER)": ["MAP {'a': 1}"],
+    "UNION(n INTEGER, t VARCHAR)": ["union_value(t := '1')"],
+    "JSON": ["'1.50'"],
+}
+ONE_WAY = {("HUGEINT", "BIGNUM"), ("TIMESTAMP_S", "TIMESTAMP_NS")}
+"""DuckDB cannot convert these back, but nothing is lost."""
+
+
+@pytest.mark.parametrize("before", SAMPLES)
+def test_what_is_not_called_dangerous_loses_nothing(before: str) -> None:
+    with duckdb.connect() as database:
+        database.execute("SET TimeZone = 'Europe/Vienna'")
+
+        def cast(value: str, *types: str) -> str:
+            for each in types:
+                value = f"TRY_CAST({value} AS {each})"
+            return value
+
+        def answer(condition: str) -> bool:
+            try:
+                ((found,),) = database.execute(f"SELECT {condition}").fetchall()
+            except duckdb.Error:  # there is no such conversion
+                return False
+            return bool(found)
+
+        for after in SAMPLES.keys() - {before}:
+            kinds = {each.kind for each in conversion_risks("t.c", before, after)}
+            for value in SAMPLES[before]:
+                there, back = cast(value, before, after), cast(value, before, after, before)
+                fits = answer(f"{there} IS NOT NULL")
+                assert fits or "may_fail" in kinds, (before, after, value)
+                same = f"CAST({back} AS VARCHAR) = CAST({cast(value, before)} AS VARCHAR)"
+                if fits and not kinds & {"conversion", "data_loss"} and (before, after) not in ONE_WAY:
+                    assert answer(same), (before, after, value)
 
 
 def test_names_of_types_are_what_they_stand_for() -> None:

@@ -107,6 +107,46 @@ def test_a_table_that_refers_to_itself_comes_back_row_by_row(settings: Settings,
     assert rows == [(1, None, 9), (2, 1, 5), (3, 2, 1), (4, 2, 2), (5, None, 3)]
 
 
+def test_a_table_that_refers_to_itself_twice(settings: Settings, client: Client) -> None:
+    """Keys are added to rows that are there in no order, then the table is made anew."""
+    DUCKDB.execute(
+        settings,
+        "CREATE TABLE person (id INTEGER PRIMARY KEY, mother INTEGER, father INTEGER, name VARCHAR);"
+        "INSERT INTO person VALUES (1, 2, 3, 'a'), (2, 4, NULL, 'b'), (3, NULL, 5, 'c'), (4, NULL, 5, 'd'), (5, NULL, NULL, 'e');",
+    )
+    with opened(settings) as database:
+        before = database.execute("FROM person ORDER BY id").fetchall()
+    config = config_of(client, "person")
+    keys = [{"columns": [each], "references": "person(id)"} for each in ("mother", "father")]
+    client.apply(wanted("table", "person", {**config, "foreign_keys": keys}, "update"))
+    config = config_of(client, "person")
+    client.apply(wanted("table", "person", {**config, "checks": ["name <> ''"]}, "update"))
+    with opened(settings) as database:
+        assert database.execute("FROM person ORDER BY id").fetchall() == before
+        facts = database.execute(
+            "SELECT DISTINCT constraint_type, constraint_column_names FROM duckdb_constraints()"
+            "WHERE table_name = 'person' ORDER BY ALL"
+        ).fetchall()
+    found = [names for kind, names in facts if kind == "FOREIGN KEY"]
+    assert found == [["father"], ["mother"]]
+    assert ("CHECK", ["name"]) in facts
+
+
+def test_rows_that_refer_to_each_other_in_a_circle_are_refused(settings: Settings, client: Client) -> None:
+    DUCKDB.execute(
+        settings,
+        "CREATE TABLE knot (id INTEGER PRIMARY KEY, next INTEGER); INSERT INTO knot VALUES (1, 2), (2, 1);",
+    )
+    before = DUCKDB.dump(settings)
+    config = config_of(client, "knot")
+    key = [{"columns": ["next"], "references": "knot(id)"}]
+    answer = client.call(
+        "Apply", {"resources": [wanted("table", "knot", {**config, "foreign_keys": key}, "update")]}
+    )
+    assert "rows of table knot refer to themselves, in a circle" in answer["error"]
+    assert DUCKDB.dump(settings) == before
+
+
 def test_the_plan_says_which_rows_are_copied(settings: Settings, client: Client) -> None:
     DUCKDB.execute(settings, FAMILY)
     resource = wanted("table", "country", {"name": "country", "columns": CHANGES["a check"]}, "update")
@@ -158,6 +198,30 @@ def test_a_changed_sequence_goes_on(settings: Settings, client: Client) -> None:
     DUCKDB.execute(settings, "INSERT INTO item (name) VALUES ('d');")
     with opened(settings) as database:
         assert database.execute("SELECT id FROM item ORDER BY 1").fetchall() == [(1,), (2,), (3,), (4,)]
+
+
+@pytest.mark.parametrize(
+    ("config", "used", "following"),
+    [
+        ({"increment": 5}, 7, 12),
+        ({"max_value": 3_000_000_000}, 2_000_000_000, 2_000_000_001),
+        ({"max_value": 5}, 7, None),
+        ({"max_value": 5, "cycle": True}, 7, 1),
+        ({"min_value": 10}, 7, 10),
+        ({"increment": -1, "min_value": -9, "max_value": 9}, 7, 6),
+    ],
+)
+def test_a_changed_sequence_gives_no_number_again(
+    settings: Settings, client: Client, config: dict[str, Any], used: int, following: int | None
+) -> None:
+    DUCKDB.execute(settings, f"CREATE SEQUENCE numbers; SELECT setval('numbers', {used});")
+    client.apply(wanted("sequence", "numbers", {"name": "numbers", **config}, "update"))
+    with opened(settings) as database:
+        if following is None:
+            with pytest.raises(Exception, match="maximum"):
+                database.execute("SELECT nextval('numbers')")
+        else:
+            assert database.execute("SELECT nextval('numbers')").fetchone() == (following,)
 
 
 def test_a_type_changes_the_columns_declared_with_its_name(settings: Settings, client: Client) -> None:

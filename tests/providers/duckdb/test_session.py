@@ -45,6 +45,16 @@ def test_who_has_the_file_is_said_and_what_to_do(settings: Settings) -> None:
     assert holder["pid"] == process.pid
 
 
+def test_of_several_files_the_one_that_is_open_elsewhere_is_named(settings: Settings, client: Client) -> None:
+    client.apply(wanted("attached_database", "other", {"name": "other", "path": "other.duckdb"}))
+    client.provider.close()
+    other = settings["path"].rpartition("/")[0] + "/other.duckdb"
+    with held_elsewhere({**settings, "path": other}, 60) as process:
+        error = Client(load("duckdb")).refused_settings({**settings, "busy_timeout": 0.3})
+    assert error.code == "database_locked"
+    assert f"the database {other} is open in process {process.pid}" in error.message
+
+
 def test_a_file_that_is_closed_in_time_is_waited_for(settings: Settings) -> None:
     with held_elsewhere(settings, 1.5):
         started = time.monotonic()
@@ -75,6 +85,29 @@ def test_a_file_that_is_not_there_is_made_by_the_first_change_only(settings: Set
         assert database.execute(
             "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'"
         ).fetchall() == [("t",)]
+
+
+def test_rows_in_the_way_are_shown_whatever_type_their_key_has(settings: Settings, client: Client) -> None:
+    types = {
+        "TIMESTAMPTZ": "2024-05-06 07:08:09+00",
+        "TIMESTAMPTZ[]": "['2024-05-06 07:08:09+00']",
+        "TIMETZ": "12:34:56+02",
+        "INTERVAL": "3 days",
+        "UUID": "5f8c7a52-0ba1-4d8e-a0cf-0c1b8dfe2a11",
+        "STRUCT(a INTEGER)": "{'a': 1}",
+    }
+    for at, (type_, value) in enumerate(types.items()):
+        script = f"CREATE TABLE t{at} (k {type_}, n INTEGER); INSERT INTO t{at} SELECT '{quoted(value)}', -1 FROM range(2);"
+        DUCKDB.execute(settings, script)
+        columns = [{"name": "k", "type": type_, "unique": True}, {"name": "n", "type": "INTEGER"}]
+        plan = client.plan(wanted("table", f"t{at}", {"name": f"t{at}", "columns": columns}), detail=True)
+        (step,) = plan["steps"]
+        (risk,) = [each for each in step["risks"] if each["kind"] == "may_fail"]
+        assert risk["rows"]["count"] == 2, risk
+
+
+def quoted(text: str) -> str:
+    return text.replace("'", "''")
 
 
 def test_nothing_is_fetched_from_the_network_unless_allowed(settings: Settings, client: Client) -> None:

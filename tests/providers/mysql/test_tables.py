@@ -214,7 +214,6 @@ def test_what_a_server_lacks_is_refused(client, kind, config, code):
     assert "MySQL" in error.message or "MariaDB" in error.message
 
 
-@pytest.mark.xfail(strict=True, reason="known defect: the column is left nullable where NOT NULL is wanted")
 def test_a_column_whose_primary_key_goes_stays_as_it_is_wanted(client, ask):
     columns = [{"name": "id", "type": "bigint", "not_null": True}, {"name": "name", "type": "varchar(20)"}]
     keyed = {"name": "users", "columns": columns, "primary_key": ["id"]}

@@ -118,6 +118,28 @@ def test_a_value_of_an_enum(shop: Shop) -> None:
     assert shop.look() == before
 
 
+def test_what_partitions_and_views_have_over_a_column(shop: Shop) -> None:
+    shop.sql(
+        "DROP PUBLICATION told; ALTER TABLE event_old ADD CONSTRAINT told CHECK (what <> ''), ADD UNIQUE (what, at);"
+        " CREATE MATERIALIZED VIEW whats AS SELECT DISTINCT what FROM event;"
+        " CREATE UNIQUE INDEX whats_once ON whats (what)"
+    )
+    before = shop.look()
+    found = shop.client.done("DiscoverResources", {"resource_types": ["table"]})["resources"]
+    event = next(each["config"] for each in found if each["name"] == "event")
+    event["columns"] = [each for each in event["columns"] if each["name"] != "what"]
+    shop.client.apply(
+        wanted("table", "event", event, "update"),
+        wanted("index", "event_what", {}, "delete"),
+        wanted("materialized_view", "whats", {}, "delete"),
+    )
+    assert shop.look() != before
+    shop.restore_all()
+    lines, *rows = shop.look()
+    assert (set(lines), rows[0]) == (set(before[0]), before[1])
+    assert [sorted(map(str, row)) for row in rows[1]] == [sorted(map(str, row)) for row in before[2]]
+
+
 def test_a_type_that_what_waits_has_columns_of(shop: Shop) -> None:
     before = shop.look()
     shop.client.apply(

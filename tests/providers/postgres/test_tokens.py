@@ -12,13 +12,6 @@ from hypothesis import strategies as st
 
 from kolumn.providers.postgres.language import keywords
 from kolumn.providers.postgres.language.tokens import (
-    ILLEGAL,
-    OPERATOR,
-    PARAMETER,
-    QUOTED,
-    STRING,
-    UNFINISHED,
-    WORD,
     clip,
     dollar,
     identifier,
@@ -28,6 +21,7 @@ from kolumn.providers.postgres.language.tokens import (
     tokenize,
     value,
 )
+from kolumn.sql.tokens import ILLEGAL, OPERATOR, PARAMETER, QUOTED, STRING, UNFINISHED, WORD
 from tests.providers.postgres.sandbox import Sandbox, opened
 from tests.servers.postgres import Server
 

@@ -13,9 +13,10 @@ from hypothesis import given
 from kolumn.engine import parsing
 from kolumn.providers.sqlite import ddl, render
 from kolumn.providers.sqlite.model import SQLiteIndex, SQLiteTable
-from kolumn.providers.sqlite.tokens import fold, tokenize, unquote, without_outer_parentheses
+from kolumn.providers.sqlite.tokens import fold, tokenize, unquote
 from kolumn.sql.model import ForeignKey, PrimaryKey, Unique
 from kolumn.sql.reference import parse_reference
+from kolumn.sql.tokens import without_outer_parentheses
 from tests.strategies.sqlite_schemas import schemas
 
 SHARED = "shared/peers/databases/sqlite"

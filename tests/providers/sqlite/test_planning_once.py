@@ -13,7 +13,7 @@ from kolumn.contract.context import Context
 from kolumn.contract.errors import StateError
 from kolumn.engine.operations import Operation
 from kolumn.engine.provider import Connection
-from kolumn.engine.resource import Snapshot
+from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.sqlite import SQLiteProvider
 from kolumn.providers.sqlite.compile import SQLiteCompiler
 from kolumn.providers.sqlite.dialect import SQLiteDialect
@@ -28,10 +28,15 @@ class Counting(SQLiteCompiler):
         self.plans = 0
 
     def consolidate(
-        self, operations: list[Operation], live: Snapshot, *, online: bool = False
+        self,
+        operations: list[Operation],
+        live: Snapshot,
+        *,
+        online: bool = False,
+        wanted: Callable[[Ref], bool] = lambda _: False,
     ) -> list[Operation]:
         self.plans += 1
-        return super().consolidate(operations, live, online=online)
+        return super().consolidate(operations, live, online=online, wanted=wanted)
 
 
 class CountedProvider(SQLiteProvider):

@@ -8,6 +8,7 @@ from typing import Any
 from kolumn.cli.render.style import Style
 from kolumn.cli.render.values import entry_text, entry_words, path_words, value_text
 from kolumn.contract import messages as m
+from kolumn.contract import risks
 from kolumn.host.results import Action, Change, Difference, OutputChange, Review
 
 SIGNS: Mapping[Action, str] = {
@@ -35,25 +36,17 @@ _COLOURS: Mapping[Action, str] = {
 }
 _LISTED = 30
 """How many adopted resources are listed one by one."""
-_RISKS = {
-    "data_loss": "loses data",
-    "table_rewrite": "rewrites the table",
-    "long_lock": "locks for long",
-    "irreversible": "cannot be undone",
-    "conversion": "changes values",
-    "may_fail": "may fail",
-}
 
 
 def review_text(review: Review, style: Style, *, sql: bool = False) -> str:
     """Return the whole plan: each change, the warnings, the outputs, the summary."""
     locks = {step.lock for change in review.changes for step in change.steps if step.lock}
-    several = len(locks) > 1
+    several = len(locks) > 1 or len({change.provider for change in review.changes if change.steps}) > 1
     plain, detailed = _split(review.changes)
     blocks = ["\n".join(_change(change, style, sql, locks=several)) for change in detailed]
     if plain:
         blocks.insert(0, "\n".join(_adopted(plain, style)))
-    if len(locks) == 1:
+    if locks and not several:
         blocks.append(f"Lock: {locks.pop()}.")
     if warnings := [*_unsaid(review)]:
         blocks.append("\n".join([style.warning("Warnings:"), *(f"  ! {warning}" for warning in warnings)]))
@@ -188,7 +181,7 @@ def _entries(before: Any, after: Any) -> tuple[str, list[Mapping[str, Any]]] | N
 def _notes(steps: Iterable[m.PlanStep], style: Style, *, locks: bool) -> Iterator[str]:
     said: set[str] = set()
     for step in steps:
-        notes = [f"! {risk.message} ({_RISKS.get(risk.kind, risk.kind)})" for risk in step.risks]
+        notes = [f"! {risk.message} ({risks.in_words(risk.kind)})" for risk in step.risks]
         if step.rewrites and not any(risk.kind == "table_rewrite" for risk in step.risks):
             notes.append("! rewrites the whole table")
         if step.quarantine_location:
@@ -223,10 +216,10 @@ def _output(output: OutputChange, style: Style) -> str:
 
 def _unsaid(review: Review) -> Iterator[str]:
     """Yield the warnings that no change says itself."""
-    risks = {risk.message for change in review.changes for step in change.steps for risk in step.risks}
+    told = {risk.message for change in review.changes for step in change.steps for risk in step.risks}
     adopted = any(change.adopted or change.action == "adopt" for change in review.changes)
     for warning in review.warnings:
-        if any(message and f"{message} (" in warning for message in risks):
+        if any(message and f"{message} (" in warning for message in told):
             continue
         if adopted and warning.endswith("exists already and is adopted"):
             continue

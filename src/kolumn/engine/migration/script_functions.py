@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
+
 from kolumn.contract import extensions as x
 from kolumn.contract.context import Context
 from kolumn.contract.errors import KolumnError, OperationError, StateError, ValidationError
@@ -15,7 +17,7 @@ from kolumn.contract.logs import HandlerLogger
 from kolumn.contract.masking import mask
 from kolumn.engine.audit.trail import Entry
 from kolumn.engine.function_group import FunctionGroup
-from kolumn.engine.migration.record import now, required
+from kolumn.engine.migration.record import required
 from kolumn.engine.migration.scripts import Scripts, step_of, without_own_transaction
 from kolumn.engine.operations import Statement, Step
 
@@ -137,17 +139,8 @@ class ScriptFunctions(FunctionGroup):
         if request.direction == "down":
             scripts.remove(context, request.version)
             return
-        scripts.put(
-            context,
-            x.ScriptRecord(
-                version=request.version,
-                name=request.name,
-                checksum=request.checksum,
-                status="applied",
-                applied_at=now(),
-                executed=executed,
-            ),
-        )
+        applied = msgspec.structs.replace(scripts.running(request, executed), status="applied")
+        scripts.put(context, applied)
 
 
 def _entry(

@@ -14,7 +14,7 @@ from kolumn.engine.operations import Drop, Operation, Risk, Step
 from kolumn.engine.plan import Plan, ResourceKey
 from kolumn.engine.planning import graph
 from kolumn.engine.planning.items import Item, former_names, unmanaged
-from kolumn.engine.planning.results import changes, notes
+from kolumn.engine.planning.results import Turn, changes, notes
 from kolumn.engine.quarantine.catalogue import Entry
 from kolumn.engine.quarantine.operations import QUARANTINE
 from kolumn.engine.quarantine.place import Quarantine
@@ -72,12 +72,12 @@ class Arrangement:
             steps += compiled
             step_owners += [keys[at]] * len(compiled)
             state = state.with_changes(self._effect(operations[at], state, users))
-        first: dict[ResourceKey, tuple[int, bool]] = {}
+        first: dict[ResourceKey, Turn] = {}
         for place, at in enumerate(order):
-            first.setdefault(keys[at], (place, True))
+            first.setdefault(keys[at], Turn(place, True))
             for ref in getattr(operations[at], "along", ()):
                 if ref in owners:
-                    first.setdefault(owners[ref], (first[keys[at]][0], False))  # before what it goes with
+                    first.setdefault(owners[ref], Turn(first[keys[at]].place, False))
         return Plan(
             changes=changes(items, first),
             steps=tuple(steps),

@@ -44,7 +44,15 @@ class Matching:
             items.append(Item(resource, key, handler, self._state.get(key)))
         return items, problems
 
-    def is_unchanged(self, item: Item, live: Snapshot) -> bool:
+    def find_unchanged(self, items: Sequence[Item], live: Snapshot) -> None:
+        """Find the items that need no further look, as nothing they follow from has changed."""
+        for item in items:
+            item.unchanged = self._is_unchanged(item, live)
+        changing = {item.key.type for item in items if not item.unchanged}
+        for item in items:
+            item.unchanged = item.unchanged and changing.isdisjoint(item.handler.completed_from)
+
+    def _is_unchanged(self, item: Item, live: Snapshot) -> bool:
         """Whether the same configuration was applied before and the catalogue still says the same."""
         managed = item.managed
         if item.request.action == "delete" or managed is None or not managed.digest:

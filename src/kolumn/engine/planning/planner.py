@@ -148,11 +148,7 @@ class Planner:
         used: Callable[[], frozenset[str]] | None,
     ) -> Plan:
         items, problems = self._matching.items(question.resources)
-        for item in items:
-            item.unchanged = self._matching.is_unchanged(item, live)
-        changing = {item.key.type for item in items if not item.unchanged}
-        for item in items:
-            item.unchanged = item.unchanged and changing.isdisjoint(item.handler.completed_from)
+        self._matching.find_unchanged(items, live)
         if not question.prune and not problems and all(item.unchanged for item in items):
             return nothing_to_do(items)
         claims = self._matching.resolve(items, live, problems, restore=question.restore)

@@ -10,6 +10,13 @@ from kolumn.engine.planning.items import Item
 from kolumn.engine.resource import Ref
 
 
+class Turn(NamedTuple):
+    """When a resource's change begins; what only goes along with another one is told before that."""
+
+    place: int
+    is_own: bool
+
+
 def nothing_to_do(items: Sequence[Item]) -> Plan:
     """Return the plan of a database that is as it should be."""
     if all(item.unchanged for item in items):
@@ -17,10 +24,8 @@ def nothing_to_do(items: Sequence[Item]) -> Plan:
     return Plan(changes=changes(items, {}), notes=tuple(notes(items)))
 
 
-def changes(
-    items: Sequence[Item], first: Mapping[ResourceKey, tuple[int, bool]]
-) -> tuple[ResourceChange, ...]:
-    """Return what becomes of each resource: those with operations by the place of their `first`, then the others."""
+def changes(items: Sequence[Item], first: Mapping[ResourceKey, Turn]) -> tuple[ResourceChange, ...]:
+    """Return what becomes of each resource: those with operations by their `first` turn, then the others."""
     asked = _Asked.of(items)
     changed = sorted((item for item in items if item.key in first), key=lambda item: first[item.key])
     found = [_change(item, _action(item), asked) for item in changed]

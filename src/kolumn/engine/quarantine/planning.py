@@ -319,7 +319,7 @@ class _Planning:
                         kept += [
                             self._note(part, "dropped", self._live.get(part))
                             for part in self._quarantine.attached(each, self._live)
-                            if part in self._dropped and part not in self._created and not self._is_told(part)
+                            if part in self._live and part not in self._created and not self._is_told(part)
                         ]
         self._entries[at] = (Entry(id=found, kept=tuple(kept)),)
         before = self._instead.setdefault(id(operation), [_harmless(operation)])

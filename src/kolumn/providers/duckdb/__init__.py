@@ -49,5 +49,5 @@ class DuckDBProvider(BaseProvider):
             quarantine=DuckDBQuarantine(self._registry, settings.metadata_schema),
             retention_days=settings.quarantine_retention_days,
             query_timeout=settings.query_timeout,
-            rest=session.rest,
+            release=session.release,
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from kolumn.providers.duckdb import render
 from kolumn.providers.duckdb.language.dialect import key_columns
-from kolumn.providers.duckdb.language.tokens import QUOTED, WORD, fold, quote, tokenize, unquote
+from kolumn.providers.duckdb.language.tokens import fold, quote, tokenize, unquote
 from kolumn.providers.duckdb.model import DuckDBColumn, DuckDBTable
 from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Table, Unique
 from kolumn.sql.operations import (
@@ -23,6 +23,7 @@ from kolumn.sql.operations import (
     DropConstraint,
     RenameColumn,
 )
+from kolumn.sql.tokens import QUOTED, WORD
 
 
 def is_light(operation: AlterTable) -> bool:

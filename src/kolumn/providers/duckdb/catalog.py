@@ -22,9 +22,10 @@ from kolumn.engine.handler import Handler
 from kolumn.engine.operations import Statement
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.duckdb import reading
-from kolumn.providers.duckdb.connection.session import ATTACHED, DuckDBSession
+from kolumn.providers.duckdb.connection.metadata import ATTACHED, table_exists
+from kolumn.providers.duckdb.connection.session import DuckDBSession
 from kolumn.providers.duckdb.language import parser
-from kolumn.providers.duckdb.language.tokens import fold, full_name, literal
+from kolumn.providers.duckdb.language.tokens import fold, folded, full_name, literal
 from kolumn.providers.duckdb.language.types import parse_type
 from kolumn.providers.duckdb.model import (
     AttachedDatabase,
@@ -38,8 +39,6 @@ from kolumn.providers.duckdb.model import (
 )
 from kolumn.providers.duckdb.reading import ColumnRow, ConstraintRow, MacroRow
 from kolumn.providers.duckdb.triggers import TriggerText
-
-_HERE = "database_name = current_database() AND NOT internal AND schema_name <> {own}"
 
 _CALL = (
     "CASE WHEN len(parameters) > 0 THEN json_serialize_plan("
@@ -77,9 +76,9 @@ class DuckDBCatalog:
 
     def __init__(self, session: DuckDBSession) -> None:
         self._session = session
-        own = literal(session.schema)
-        here = _HERE.format(own=own)
-        on = f"database_name = current_database() AND schema_name <> {own}"
+        own = literal(fold(session.schema))
+        on = f"database_name = current_database() AND {folded('schema_name')} <> {own}"
+        here = f"{on} AND NOT internal"
         self._queries = {name: text.format(here=here, on=on, call=_CALL) for name, text in _QUERIES.items()}
 
     def rows(self, context: Context, tables: Sequence[Ref]) -> Mapping[Ref, int | None]:
@@ -198,7 +197,7 @@ class DuckDBCatalog:
 
     def _databases(self, context: Context, read: Mapping[str, list[tuple[Any, ...]]], found: _Found) -> None:
         noted: dict[str, str] = {}
-        if read["databases"] and self._ask(context, *_asked(self._session.table_exists(ATTACHED))):
+        if read["databases"] and self._session.query(context, table_exists(self._session.schema, ATTACHED)):
             rows = self._ask(context, f"SELECT name, path FROM {full_name(self._session.schema, ATTACHED)}")
             noted = {fold(name): path for name, path in rows}
         folder = self._session.file.parent
@@ -226,8 +225,8 @@ class DuckDBCatalog:
             found.put(ref, (kind, provider, scope, digest), model)
             found.aside.add(ref)
 
-    def _ask(self, context: Context, text: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        return self._session.query(context, Statement(text, parameters))
+    def _ask(self, context: Context, text: str) -> list[tuple[Any, ...]]:
+        return self._session.query(context, Statement(text))
 
 
 class _Found:
@@ -251,10 +250,6 @@ class _Found:
 
 def _same(model: Any) -> Any:
     return model
-
-
-def _asked(statement: Statement) -> tuple[str, tuple[Any, ...]]:
-    return statement.text, statement.parameters
 
 
 def _schema(name: str) -> str:

@@ -17,16 +17,12 @@ from kolumn.engine.rows import RowSet
 from kolumn.engine.validation import Question
 from kolumn.providers.duckdb import render
 from kolumn.providers.duckdb.alterations import alteration, is_light, mentions_column
-from kolumn.providers.duckdb.connection.session import ATTACHED
+from kolumn.providers.duckdb.connection.file import LOCK
+from kolumn.providers.duckdb.connection.metadata import ATTACHED
 from kolumn.providers.duckdb.language import parser
 from kolumn.providers.duckdb.language.dialect import DuckDBDialect
 from kolumn.providers.duckdb.language.parser import Unparsable
-from kolumn.providers.duckdb.language.tokens import (
-    fold,
-    full_name,
-    literal,
-    quote,
-)
+from kolumn.providers.duckdb.language.tokens import fold, folded, full_name, literal, quote
 from kolumn.providers.duckdb.model import (
     AttachedDatabase,
     DuckDBColumn,
@@ -40,7 +36,7 @@ from kolumn.providers.duckdb.model import (
 )
 from kolumn.providers.duckdb.model import Sequence as NumberSequence
 from kolumn.providers.duckdb.questions import DuckDBQuestions
-from kolumn.providers.duckdb.rebuild import STASH, Around, own_key, rebuild
+from kolumn.providers.duckdb.rebuild import STASH, Around, own_keys, rebuild
 from kolumn.providers.duckdb.resources import mentions
 from kolumn.providers.duckdb.triggers import again
 from kolumn.sql.losses import losses
@@ -57,7 +53,6 @@ from kolumn.sql.renaming import with_column_renamed, with_table_renamed
 
 _APART = frozenset({"attached_database", "secret"})
 """Resource types whose changes are no part of a transaction."""
-_LOCK = "none: others read on; what they change in the same table at the same time fails, here or there"
 
 
 class DuckDBCompiler:
@@ -201,7 +196,7 @@ class DuckDBCompiler:
                 statements=statements,
                 undo=undo,
                 risks=tuple(dict.fromkeys((*operation.risks, *found))),
-                lock=_LOCK,
+                lock=LOCK,
                 rewrites=copies,
                 transactional=operation.subject.type not in _APART,
             )
@@ -213,7 +208,8 @@ class DuckDBCompiler:
                 yield from map(Statement, self._attach(file))
             case Drop(model=AttachedDatabase() as file):
                 yield Statement(f"DETACH {quote(file.name)}")
-                yield Statement(f"DELETE FROM {self._noted} WHERE lower(name) = {literal(fold(file.name))}")
+                named = f"{folded('name')} = {literal(fold(file.name))}"
+                yield Statement(f"DELETE FROM {self._noted} WHERE {named}")
             case Create(model=Secret() as secret):
                 yield _secret(secret)
             case AlterObject(after=Secret() as secret):
@@ -260,7 +256,7 @@ class DuckDBCompiler:
         yield from around.away()
         for each in before.triggers:
             yield f"DROP TRIGGER {quote(each.name)} ON {render.address(before)}"
-        if own_key(before, self._normalizer) is not None:
+        if own_keys(before, self._normalizer):
             yield from rebuild(before, after, {}, self._normalizer)
         else:
             yield f"ALTER TABLE {render.address(before)} RENAME TO {quote(after.name)}"
@@ -360,17 +356,17 @@ class DuckDBCompiler:
         stash = f"{STASH}0"
         yield (
             f"CREATE TEMP TABLE {stash} AS SELECT last_value FROM duckdb_sequences() WHERE database_name = "
-            f"current_database() AND lower(schema_name) = {literal(fold(before.schema or 'main'))} "
-            f"AND lower(sequence_name) = {literal(fold(before.name))}"
+            f"current_database() AND {folded('schema_name')} = {literal(fold(before.schema or 'main'))} "
+            f"AND {folded('sequence_name')} = {literal(fold(before.name))}"
         )
         yield f"DROP SEQUENCE {render.address(before)}"
         yield from render.create_sequence(after)
-        least, most, first = after.bounds
-        beyond = f"(last_value - ({first})) // ({after.increment}) + 1"
-        yield (
-            f"SELECT max(nextval({literal(render.address(after))})) FROM range((SELECT "
-            f"CASE WHEN last_value BETWEEN {least} AND {most} THEN greatest(0, {beyond}) ELSE 0 END FROM {stash}))"
-        )
+        least, most, _ = after.bounds
+        if after.increment > 0:
+            last, used = f"least(last_value, {most})", f"last_value >= {least}"
+        else:
+            last, used = f"greatest(last_value, {least})", f"last_value <= {most}"
+        yield f"SELECT setval({literal(render.address(after))}, {last}) FROM {stash} WHERE {used}"
         yield f"DROP TABLE {stash}"
         for table, column in defaults:
             yield (

@@ -14,15 +14,15 @@ from kolumn.engine.quarantine.operations import MoveAside, MoveBack, PutBackValu
 from kolumn.engine.quarantine.place import Place
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.duckdb import render
-from kolumn.providers.duckdb.language.tokens import QUOTED, WORD, fold, full_name, quote, tokenize, unquote
+from kolumn.providers.duckdb.connection.file import LOCK
+from kolumn.providers.duckdb.language.tokens import fold, folded, full_name, quote, tokenize, unquote
 from kolumn.providers.duckdb.model import DuckDBTable
-from kolumn.providers.duckdb.rebuild import STASH, Around, refill, stash, stored
+from kolumn.providers.duckdb.rebuild import STASH, Around, own_keys, refill, stash, stored
 from kolumn.providers.duckdb.resources import mentions
 from kolumn.providers.duckdb.triggers import again
 from kolumn.sql.model import Check
 from kolumn.sql.quarantine import NUMBER, SQLQuarantine
-
-_LOCK = "none: others read on; what they change in the same table at the same time fails, here or there"
+from kolumn.sql.tokens import QUOTED, WORD
 
 
 class DuckDBQuarantine(SQLQuarantine):
@@ -71,14 +71,14 @@ class DuckDBQuarantine(SQLQuarantine):
         return full_name(schema, name)
 
     def lock(self, operation: Operation) -> str:
-        """Return that DuckDB takes no lock."""
-        return _LOCK
+        """Return what a change keeps others from."""
+        return LOCK
 
     def exists(self, place: Place) -> Statement:
         """Return the query of the catalogue."""
         return Statement(
-            "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ? "
-            "AND table_name = ?",
+            "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() "
+            f"AND {folded('schema_name')} = {folded('?')} AND table_name = ?",
             (place.schema, place.name),
         )
 
@@ -117,7 +117,6 @@ class DuckDBQuarantine(SQLQuarantine):
         table = live.get(operation.subject)
         around = Around(operation.subject, live, self.tables.normalizer)
         yield from around.away()
-        normalizer = self.tables.normalizer
         name, column = f"{STASH}0", quote(operation.column)
         place, at = render.address(table), self.at(operation.at)
         if operation.key:
@@ -134,9 +133,10 @@ class DuckDBQuarantine(SQLQuarantine):
         values = {each: f"t.{quote(each)}" for each in stored(table)}
         own = next(each for each in values if fold(each) == fold(operation.column))
         values[own] = f"CASE WHEN k.kolumn_found THEN k.{column} ELSE t.{column} END"
-        yield from stash(table, name, normalizer, values, source)
+        keys = own_keys(table, self.tables.normalizer)
+        yield from stash(table, name, keys, values, source)
         yield from render.create_table(table)
-        yield from refill(table, name, normalizer, {each: quote(each) for each in values}, levels=True)
+        yield from refill(table, name, {each: quote(each) for each in values}, keys)
         yield from around.back(around.referring, around.indexes, again(place, table.triggers))
         yield from self.removed(operation.at)
 

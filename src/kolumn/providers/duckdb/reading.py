@@ -6,16 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from kolumn.providers.duckdb.language.tokens import (
-    QUOTED,
-    WORD,
-    Token,
-    fold,
-    parts,
-    tokenize,
-    unquote,
-    without_outer_parentheses,
-)
+from kolumn.providers.duckdb.language.tokens import fold, tokenize, unquote
 from kolumn.providers.duckdb.language.types import normal_type
 from kolumn.providers.duckdb.model import (
     DuckDBColumn,
@@ -31,6 +22,7 @@ from kolumn.providers.duckdb.resources.view import read_stage
 from kolumn.providers.duckdb.triggers import TriggerText
 from kolumn.sql.model import Check, ForeignKey, KeyPart, PrimaryKey, Unique
 from kolumn.sql.reference import Reference
+from kolumn.sql.tokens import QUOTED, WORD, Token, pieces, without_outer_parentheses
 
 
 class ColumnRow(NamedTuple):
@@ -165,7 +157,7 @@ def _written(sql: str, columns: Iterable[ColumnRow]) -> dict[str, _Written]:
     tokens = [each for each in tokenize(sql) if each.word != ";"]
     opening = next(at for at, token in enumerate(tokens) if token.word == "(")
     found = {each: _Written("", False, False) for each in names.values()}
-    for part in parts(without_outer_parentheses(tokens[opening:]))[: len(names)]:
+    for part in pieces(without_outer_parentheses(tokens[opening:]))[: len(names)]:
         name = names.get(fold(unquote(part[0].text)))
         if name is not None:
             found[name] = _about(part)
@@ -199,7 +191,7 @@ def index(
         table=table_name,
         unique=unique,
         comment=comment or "",
-        columns=tuple(_index_part(each, sql) for each in parts(inner)),
+        columns=tuple(_index_part(each, sql) for each in pieces(inner)),
     )
 
 
@@ -232,7 +224,7 @@ def view(
     columns: tuple[str, ...] = ()
     if head[-1].word == ")":
         listed = without_outer_parentheses(_last_parentheses(head))
-        columns = tuple(unquote(each[0].text) for each in parts(listed))
+        columns = tuple(unquote(each[0].text) for each in pieces(listed))
     if not columns and not column_comments:
         stage = read_stage(definition)
         if stage is not None:

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.duckdb import render
-from kolumn.providers.duckdb.connection.session import LEVELS
+from kolumn.providers.duckdb.connection.work import LEVELS
 from kolumn.providers.duckdb.language.dialect import key_columns
-from kolumn.providers.duckdb.language.tokens import fold, quote
+from kolumn.providers.duckdb.language.tokens import fold, literal, quote
 from kolumn.providers.duckdb.model import DuckDBIndex, DuckDBTable
 from kolumn.providers.duckdb.triggers import again
 from kolumn.sql.model import ForeignKey
@@ -66,7 +66,7 @@ class Around:
     def away(self) -> Iterator[str]:
         """Yield what takes it away."""
         for at, each in enumerate(self.referring, 1):
-            yield from stash(each, f"{STASH}{at}", self._normalizer)
+            yield from stash(each, f"{STASH}{at}", own_keys(each, self._normalizer))
         for index in self.indexes:
             yield f"DROP INDEX {render.address(index)}"
 
@@ -97,65 +97,64 @@ def stored(table: DuckDBTable) -> list[str]:
     return [each.name for each in table.columns if not each.generated]
 
 
-def own_key(table: DuckDBTable, normalizer: Normalizer) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """Return the columns of a foreign key of a table to itself, and those they refer to; None without one."""
+Keys = Sequence[tuple[Sequence[str], Sequence[str]]]
+"""Foreign keys of a table to itself: columns, and those they refer to."""
+
+
+def own_keys(table: DuckDBTable, normalizer: Normalizer) -> Keys:
+    """Return the foreign keys of a table to itself."""
     me = normalizer.table_ref(table.name, table.schema)
+    found = []
     for key in _foreign_keys(table):
         target = normalizer.target(table, key)
         if Ref("table", target.table, target.schema) == me:
-            return key.columns, target.columns or key_columns(table)
-    return None
+            found.append((key.columns, target.columns or key_columns(table)))
+    return found
 
 
 def stash(
     table: DuckDBTable,
     name: str,
-    normalizer: Normalizer,
+    keys: Keys,
     values: Mapping[str, str] | None = None,
     source: str = "",
 ) -> Iterator[str]:
     """Yield what copies the rows of a table to a temporary one and drops it.
 
-    `values` are expressions in place of columns, over `source`, which is the table itself unless given. Rows of
-    a table that refers to itself get the level at which they can come back: after the row they refer to.
+    `values` are expressions in place of columns, over `source`, which is the table itself unless given. With
+    `keys` each row gets the level at which it can come back: after every row that it refers to.
     """
     place = render.address(table)
-    columns = stored(table)
-    listed = ", ".join(
+    listed = [
         f"{(values or {})[each]} AS {quote(each)}" if each in (values or {}) else f"t.{quote(each)}"
-        for each in columns
-    )
-    query = f"SELECT {listed} FROM {source or f'{place} AS t'}"
-    key = own_key(table, normalizer)
-    if key is not None:
-        mine, theirs = key
-        names = ", ".join(map(quote, theirs))
-        same = " AND ".join(f"s.{quote(a)} = l.{quote(b)}" for a, b in zip(mine, theirs, strict=True))
-        itself = " AND ".join(f"s.{quote(a)} = s.{quote(b)}" for a, b in zip(mine, theirs, strict=True))
-        empty = " OR ".join(f"s.{quote(each)} IS NULL" for each in mine)
-        found = " AND ".join(f"l.{quote(each)} IS NOT DISTINCT FROM s.{quote(each)}" for each in theirs)
-        known = ", ".join(f"s.{quote(each)}" for each in theirs)
-        query = (
-            f"WITH RECURSIVE r AS MATERIALIZED ({query}), l({names}, {_LEVEL}) AS ("
-            f"SELECT {known}, 0 FROM r AS s WHERE {empty} OR ({itself}) UNION ALL "
-            f"SELECT {known}, l.{_LEVEL} + 1 FROM r AS s JOIN l ON {same} WHERE NOT ({itself})) "
-            f"SELECT s.*, CASE WHEN {empty} THEN 0 ELSE (SELECT min(l.{_LEVEL}) FROM l WHERE {found}) END AS {_LEVEL} "
-            "FROM r AS s"
-        )
-    yield f"CREATE TEMP TABLE {name} AS {query}"
+        for each in stored(table)
+    ]
+    if keys:
+        listed.append(f"CAST(NULL AS BIGINT) AS {_LEVEL}")
+    yield f"CREATE TEMP TABLE {name} AS SELECT {', '.join(listed)} FROM {source or f'{place} AS t'}"
+    if keys:
+        ready = " AND ".join(f"({_is_ready(name, *each)})" for each in keys)
+        yield f"{LEVELS}UPDATE {name} AS s SET {_LEVEL} = $1 WHERE s.{_LEVEL} IS NULL AND {ready}"
     yield f"DROP TABLE {place}"
 
 
-def refill(
-    table: DuckDBTable, name: str, normalizer: Normalizer, columns: Mapping[str, str], levels: bool
-) -> Iterator[str]:
-    """Yield what fills a table from a stash and drops that; `columns`: by column, its value in SQL."""
+def _is_ready(name: str, mine: Sequence[str], theirs: Sequence[str]) -> str:
+    """Return the condition that a row of a stash refers to none, or to one of a lower level."""
+    pairs = zip(mine, theirs, strict=True)
+    same = " AND ".join(f"p.{quote(there)} = s.{quote(here)}" for here, there in pairs)
+    empty = " OR ".join(f"s.{quote(each)} IS NULL" for each in mine)
+    return f"{empty} OR EXISTS (SELECT 1 FROM {name} AS p WHERE p.{_LEVEL} < $1 AND {same})"
+
+
+def refill(table: DuckDBTable, name: str, columns: Mapping[str, str], keys: Keys) -> Iterator[str]:
+    """Yield what fills a table from a stash, made with `keys`, and drops that; `columns`: by column, its value."""
     targets = ", ".join(map(quote, columns))
     text = f"INSERT INTO {render.address(table)} ({targets}) SELECT {', '.join(columns.values())} FROM {name}"
-    if levels and own_key(table, normalizer) is not None:
-        yield f"{LEVELS}{text} WHERE {_LEVEL} = ?"
+    if keys:
+        yield f"{LEVELS}{text} WHERE {_LEVEL} = $1"
+        words = f"rows of table {table.name} refer to themselves, in a circle, or to none that is there"
         yield (
-            f"SELECT error('rows of table {table.name.replace(chr(39), chr(39) * 2)} refer to each other in a circle') "
+            f"SELECT error({literal(words)}) "
             f"WHERE (SELECT count(*) FROM {name}) <> (SELECT count(*) FROM {render.address(table)})"
         )
     else:
@@ -166,7 +165,8 @@ def refill(
 def _again(table: DuckDBTable, name: str, normalizer: Normalizer, live: Snapshot) -> Iterator[str]:
     """Yield what makes a stashed table again, with its rows, indexes and triggers."""
     yield from render.create_table(table)
-    yield from refill(table, name, normalizer, {each: quote(each) for each in stored(table)}, levels=True)
+    columns = {each: quote(each) for each in stored(table)}
+    yield from refill(table, name, columns, own_keys(table, normalizer))
     for index in _indexes(normalizer.table_ref(table.name, table.schema), live):
         yield from render.create_index(index)
     yield from again(render.address(table), table.triggers)
@@ -182,10 +182,23 @@ def rebuild(
 
     Indexes, and tables that refer to it, must be away.
     """
-    levels = own_key(before, normalizer) is not None
-    yield from stash(before, f"{STASH}0", normalizer)
+    keys = list(_former(own_keys(after, normalizer), before, renamed))
+    yield from stash(before, f"{STASH}0", keys)
     yield from render.create_table(after)
-    yield from refill(after, f"{STASH}0", normalizer, _sources(before, after, renamed), levels=levels)
+    yield from refill(after, f"{STASH}0", _sources(before, after, renamed), keys)
+
+
+def _former(
+    keys: Keys, before: DuckDBTable, renamed: Mapping[str, str]
+) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+    """Yield keys over the columns that their rows are in before; not those over a column that is new."""
+    old = {fold(each): each for each in stored(before)}
+    for key in keys:
+        mine, theirs = (
+            [old.get(fold(renamed.get(fold(each), each)), "") for each in columns] for columns in key
+        )
+        if all(mine) and all(theirs):
+            yield mine, theirs
 
 
 def _sources(before: DuckDBTable, after: DuckDBTable, renamed: Mapping[str, str]) -> dict[str, str]:

@@ -22,9 +22,16 @@ from kolumn.providers.mysql.questions import MySQLQuestions
 from kolumn.providers.mysql.tables.algorithms import Algorithm, algorithm_of
 from kolumn.providers.mysql.tables.handler import MySQLTableHandler
 from kolumn.providers.mysql.tables.implied import DropKeyWithIndex, with_index, with_made_index
+from kolumn.providers.mysql.tables.retyping import with_keys_aside
+from kolumn.providers.mysql.tables.together import (
+    AlterWithIndexes,
+    CreateWithIndexes,
+    with_indexes,
+    with_needed_indexes,
+)
 from kolumn.sql.differ import column_ref
 from kolumn.sql.losses import losses
-from kolumn.sql.model import ForeignKey
+from kolumn.sql.model import ForeignKey, Table
 from kolumn.sql.operations import AddConstraint, AlterTable, AlterTogether, DropConstraint, RenameColumn
 
 
@@ -56,7 +63,16 @@ class MySQLCompiler:
                 found.append(with_it if index and not wanted(ref) else each)
             else:
                 found.append(each)
-        return list(_merged(_with_parts(found, live)))
+        together = with_indexes(list(_merged(_with_parts(found, live))), live)
+        handler = self._handlers["table"]
+        return with_keys_aside(
+            together, live, handler.normalizer.target, lambda table: self._collation(table, live)
+        )
+
+    def _collation(self, table: Table, live: Snapshot) -> str:
+        """Return the collation that a table has which names none."""
+        schema = Ref("schema", fold(table.schema or self._server.database))
+        return str(getattr(live.get(schema), "collation", ""))
 
     def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
         """Yield what goes with a table that is dropped and created again: its indexes and triggers."""
@@ -81,6 +97,9 @@ class MySQLCompiler:
         dropped: dict[Ref, set[Ref]] = defaultdict(set)
         keyed: set[Ref] = set()
         for each in operations:
+            if isinstance(each, AlterWithIndexes | CreateWithIndexes):
+                created[each.subject].update(set(each.along) & each.provides)
+                dropped[each.subject].update(set(each.along) & each.removes)
             if each.subject.type == "index":
                 table = Ref("table", each.subject.parent, each.subject.schema)
                 if isinstance(each, Create):
@@ -134,8 +153,7 @@ class MySQLCompiler:
 
     def _steps(self, operation: Operation, live: Snapshot, *, online: bool) -> list[Step]:
         handler = self._handlers[operation.subject.type]
-        table = live.get(Ref("table", operation.subject.parent, operation.subject.schema))
-        how = algorithm_of(operation, self._server, getattr(table, "engine", ""))
+        how = algorithm_of(operation, live, self._server)
         statements = self._statements(handler, operation, live, how, online=online)
         if not statements:
             return []
@@ -146,7 +164,7 @@ class MySQLCompiler:
         if inverse is not None:
             after = live.with_changes(operation.effect())
             undo = tuple(_unchecked(inverse, self._statements(handler, inverse, after, None)))
-            undo += tuple(self._lost_with(operation, live))
+            undo += tuple(self._lost_with(operation, live, frozenset(getattr(inverse, "along", ()))))
         return [
             Step(
                 operation=operation,
@@ -185,17 +203,19 @@ class MySQLCompiler:
     def _inverse(self, operation: Operation, live: Snapshot) -> Operation | None:
         """Return what takes an operation back: with a foreign key goes the index that the server makes for it."""
         inverse = operation.inverse()
+        if isinstance(inverse, Create) and inverse.subject.type == "table":
+            return with_needed_indexes(inverse, live)
         if not isinstance(inverse, DropConstraint) or not isinstance(inverse.constraint, ForeignKey):
             return inverse
         return with_made_index(inverse, live, self._server)
 
-    def _lost_with(self, operation: Operation, live: Snapshot) -> Iterator[Statement]:
-        """Yield what makes again the indexes and triggers that vanish with a dropped table."""
+    def _lost_with(self, operation: Operation, live: Snapshot, back: frozenset[Ref]) -> Iterator[Statement]:
+        """Yield what makes again the indexes and triggers that vanish with a dropped table, but for those in `back`."""
         if isinstance(operation, Drop) and operation.subject.type == "table":
             for ref in live.attached(operation.subject):
                 model = live.get(ref)
                 handler = self._handlers[ref.type]
-                if model is not None and handler.part_of(model) is None:
+                if model is not None and ref not in back and handler.part_of(model) is None:
                     created = handler.created(model)
                     yield from self._statements(handler, created, live, None)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from kolumn.engine.operations import Operation
+from kolumn.engine.resource import Snapshot
 from kolumn.engine.validation import Question
 from kolumn.providers.mysql.language.fragments import embedded
 from kolumn.providers.mysql.language.tokens import qualified, quote
 from kolumn.providers.mysql.language.types import DataType, bounds, capacity, is_wider, type_of
 from kolumn.providers.mysql.tables.render import default_sql
+from kolumn.providers.mysql.tables.together import AlterWithIndexes
 from kolumn.sql.model import Column, Table
 from kolumn.sql.operations import AlterColumn
 from kolumn.sql.validation import RowQuestions, Source
@@ -16,6 +19,16 @@ from kolumn.sql.validation import RowQuestions, Source
 
 class MySQLQuestions(RowQuestions):
     """Asks as MySQL and MariaDB spell it."""
+
+    def ask(self, operations: Sequence[Operation], live: Snapshot) -> Iterator[tuple[int, Question]]:
+        """Yield the questions of operations, also of the indexes that change with their table."""
+        single = [
+            (at, each)
+            for at, operation in enumerate(operations)
+            for each in (operation, *(operation.indexes if isinstance(operation, AlterWithIndexes) else ()))
+        ]
+        for place, question in super().ask([each for _, each in single], live):
+            yield single[place][0], question
 
     def quote(self, name: str) -> str:
         """Return a name as SQL."""

@@ -15,20 +15,11 @@ from kolumn.engine.operations import Operation, Rename
 from kolumn.engine.resource import Ref
 from kolumn.providers.postgres.language.keywords import RESERVED
 from kolumn.providers.postgres.language.mentions import Name, relation_places
-from kolumn.providers.postgres.language.tokens import (
-    QUOTED,
-    STRING,
-    WORD,
-    Token,
-    identifier,
-    literal,
-    quote,
-    tokenize,
-    value,
-)
+from kolumn.providers.postgres.language.tokens import identifier, literal, quote, tokenize, value
 from kolumn.providers.postgres.language.types import TypeName, parse_type, read_type
 from kolumn.sql import reference
 from kolumn.sql.operations import AlterObject
+from kolumn.sql.tokens import QUOTED, STRING, WORD, Edit, Token, edited
 
 _SQL = frozenset({"expression", "default", "query", "argument", "bounds", "command"})
 """Grammars of texts in which names are found among other things."""
@@ -51,8 +42,6 @@ ROUTINES = frozenset({"function", "procedure", "aggregate"})
 TYPES = frozenset({"enum", "domain", "composite_type", "range_type"})
 _BEFORE_ALIASED = frozenset({"from", "join", ",", "only", "("})
 """What a relation that can have an alias stands after."""
-
-Edit = tuple[int, int, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +132,7 @@ def with_label_renamed(grammar: str, text: str, enum: Name, old: str, new: str) 
                 if not isinstance(read, str) and _is(read[0], enum) and not read[0].array:
                     yield token.start, token.end, literal(new)
 
-    return _replaced(text, edits(tokenize(text))) if grammar in _SQL else text
+    return edited(text, edits(tokenize(text))) if grammar in _SQL else text
 
 
 def with_relation_renamed(grammar: str, text: str, old: Name, new: Name) -> str:
@@ -163,15 +152,7 @@ def _edited(
     new: str | Name,
 ) -> str:
     before, after = (each if isinstance(each, Name) else Name("", each) for each in (old, new))
-    return _replaced(text, edits(tokenize(text), before, after))
-
-
-def _replaced(text: str, edits: Iterator[Edit]) -> str:
-    parts, end = [], 0
-    for start, stop, words in sorted(edits):
-        parts += [text[end:start], words]
-        end = stop
-    return "".join([*parts, text[end:]])
+    return edited(text, edits(tokenize(text), before, after))
 
 
 def _schema_edits(tokens: Sequence[Token], old: Name, new: Name) -> Iterator[Edit]:
@@ -183,7 +164,7 @@ def _schema_edits(tokens: Sequence[Token], old: Name, new: Name) -> Iterator[Edi
                 yield token.start, token.end, quote(new.schema)
         elif token.kind == STRING and after == "::" and tokens[place + 2].word == "regclass":
             inside = value(token) or ""
-            made = _replaced(inside, _schema_edits(tokenize(inside), old, new))
+            made = edited(inside, _schema_edits(tokenize(inside), old, new))
             if made != inside:
                 yield token.start, token.end, literal(made)
 

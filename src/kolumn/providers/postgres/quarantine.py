@@ -106,8 +106,20 @@ class PostgresQuarantine(SQLQuarantine):
         for each in live.attached(ref):
             if each.type == "table":
                 found[each] = None
+        if ref.type == "column":
+            found |= dict.fromkeys(self._heirs(Ref("table", ref.parent, ref.schema), ref.name, live))
         attached = frozenset(self.attached(ref, live))
         return [each for each in found if each not in attached and not self._follows(each, ref, found, live)]
+
+    def _heirs(self, table: Ref, column: str, live: Snapshot) -> Iterator[Ref]:
+        """Yield the tables that have a column from a parent, and constraints of their own over it."""
+        for each in live.attached(table):
+            model = live.get(each)
+            if isinstance(model, PostgresTable) and table in parents(model):
+                own = canonical(model)
+                if any(self._involves(constraint, column, own) for constraint in own.constraints()):
+                    yield each
+                yield from self._heirs(each, column, live)
 
     def _follows(self, each: Ref, ref: Ref, found: Container[Ref], live: Snapshot) -> bool:
         """Whether a table has all that refers to something from a parent that refers to it as well."""
@@ -170,6 +182,9 @@ class PostgresQuarantine(SQLQuarantine):
             return model
         source, called = canonical(source), _named(back)
         table = super().rejoined(canonical(model), source, back)
+        for column in [each.name for each in back if each.type == "column" and parents(source)]:
+            if source.column(column) is not None and table.column(column) is None:
+                table = self.with_column(table, source, column)
         held_names = {each.name for each in table.constraints()}
         for constraint in source.constraints():
             is_new = isinstance(constraint, Check) and constraint.name not in held_names

@@ -22,23 +22,13 @@ from kolumn.providers.sqlite.questions import SQLiteQuestions
 from kolumn.providers.sqlite.rebuild import carries_over, rebuild, replace_virtual
 from kolumn.providers.sqlite.scripts import statements_of
 from kolumn.providers.sqlite.session import ATTACHMENTS, FOREIGN_KEYS_OFF, RECONNECT
-from kolumn.providers.sqlite.tokens import (
-    BLOB,
-    NUMBER,
-    QUOTED,
-    STRING,
-    WORD,
-    fold,
-    literal,
-    quote,
-    tokenize,
-    unquote,
-)
+from kolumn.providers.sqlite.tokens import BLOB, fold, literal, quote, tokenize, unquote
 from kolumn.sql.losses import losses
 from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Table, Unique
 from kolumn.sql.normal import Normalizer
 from kolumn.sql.operations import AddColumn, AlterTable, DropColumn, RebuildTable, RenameColumn
 from kolumn.sql.renaming import with_column_renamed
+from kolumn.sql.tokens import NUMBER, QUOTED, STRING, WORD
 
 _LOCK = "RESERVED on the file from the first change to the commit: others can read, not write"
 

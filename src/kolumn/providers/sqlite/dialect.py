@@ -9,21 +9,11 @@ from kolumn.engine.operations import Risk
 from kolumn.providers.sqlite import fragments
 from kolumn.providers.sqlite.keywords import RESERVED
 from kolumn.providers.sqlite.model import SQLiteTable
-from kolumn.providers.sqlite.tokens import (
-    QUOTED,
-    STRING,
-    WORD,
-    Token,
-    fold,
-    normal,
-    quote,
-    tokenize,
-    unquote,
-    without_outer_parentheses,
-)
+from kolumn.providers.sqlite.tokens import fold, normal, quote, tokenize, unquote
 from kolumn.providers.sqlite.types import conversion_risk
 from kolumn.sql.dialect import Dialect, Relation
 from kolumn.sql.model import Column, Table
+from kolumn.sql.tokens import QUOTED, STRING, WORD, Token, edited, without_outer_parentheses
 
 _CONSTANTS = frozenset({"NULL", "TRUE", "FALSE", "CURRENT_TIME", "CURRENT_DATE", "CURRENT_TIMESTAMP"})
 
@@ -108,6 +98,7 @@ class SQLiteDialect(Dialect):
     """SQLite's language."""
 
     name = "sqlite"
+    fragments = fragments
     inline_foreign_keys = True
     renames = frozenset({"table"})
 
@@ -158,38 +149,9 @@ class SQLiteDialect(Dialect):
 
     def with_column_renamed(self, text: str, old: str, new: str) -> str:
         """Return the expression with the column's name changed, as RENAME COLUMN does."""
-        parts, end = [], 0
-        for token in tokenize(text):
-            if token.kind in (WORD, QUOTED) and fold(unquote(token.text)) == fold(old):
-                parts += [text[end : token.start], quote(new)]
-                end = token.end
-        return "".join([*parts, text[end:]])
-
-    def check_identifier(self, name: str) -> str | None:
-        """Return why SQLite cannot have this name: it holds a NUL or is no Unicode text."""
-        if "\0" in name:
-            return "has a NUL character in it"
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            return "is no valid Unicode text"
-        return None
-
-    def check_type(self, text: str) -> str | None:
-        """Return why `text` is not exactly one type."""
-        return fragments.type_fault(text) or None
-
-    def check_expression(self, text: str) -> str | None:
-        """Return why `text` is not exactly one expression."""
-        return fragments.expression_fault(text) or None
-
-    def check_query(self, text: str) -> str | None:
-        """Return why `text` is not exactly one query."""
-        return fragments.query_fault(text) or None
-
-    def check_body(self, text: str) -> str | None:
-        """Return why `text` is not a trigger's body."""
-        return fragments.body_fault(text) or None
+        names = (each for each in tokenize(text) if each.kind in (WORD, QUOTED))
+        named = (each for each in names if fold(unquote(each.text)) == fold(old))
+        return edited(text, ((each.start, each.end, quote(new)) for each in named))
 
     def is_constant(self, word: str) -> bool:
         """Whether `word` is NULL, TRUE, FALSE or one of CURRENT_*."""

@@ -6,7 +6,8 @@ import sqlite3
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ConnectionError, KolumnError, OperationError, PermissionError
-from kolumn.providers.sqlite.tokens import QUOTED, WORD, tokenize, unquote
+from kolumn.providers.sqlite.tokens import tokenize, unquote
+from kolumn.sql.tokens import QUOTED, WORD
 
 TEMPORARY_PREFIX = "kolumn_new_"
 """How the name of a table begins while it is rebuilt."""

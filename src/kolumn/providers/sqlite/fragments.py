@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 from kolumn.contract.errors import Problem
 from kolumn.providers.sqlite.keywords import NOT_A_TYPE, RESERVED
-from kolumn.providers.sqlite.tokens import ILLEGAL, NUMBER, PARAMETER, QUOTED, STRING, WORD, Token, tokenize
+from kolumn.providers.sqlite.tokens import tokenize
+from kolumn.sql import fragments
+from kolumn.sql.tokens import NUMBER, QUOTED, STRING, WORD, Token
 
 STRICT_TYPES = frozenset({"INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY"})
 """The types a STRICT table allows (https://sqlite.org/stricttables.html)."""
@@ -26,35 +28,16 @@ def fault(text: str, *, commas: bool = False, semicolons: bool = False) -> tuple
     tokens = tokenize(text + "\0)")
     closed = len(tokens) > 1 and tokens[-1].word == ")" and tokens[-2].text == "\0"
     if not closed:
-        return "has an unfinished quote or comment", []
-    del tokens[-2:]
-    depth = 0
-    for token in tokens:
-        if token.kind == ILLEGAL:
-            return f"has {token.text!r}, which is no SQL", []
-        if token.kind == PARAMETER:
-            return f"has the parameter {token.text}, and nothing to put there", []
-        match token.word:
-            case "(":
-                depth += 1
-            case ")":
-                depth -= 1
-            case ";" if not semicolons or depth:
-                return "has a semicolon outside quotes", []
-            case "," if not depth and not commas:
-                return "has a comma outside parentheses and quotes", []
-        if depth < 0:
-            return "closes a parenthesis that it does not open", []
-    if depth:
-        return "opens a parenthesis that it does not close", []
-    return ("", tokens) if tokens else ("is empty", [])
+        return "it has an unfinished quote or comment", []
+    why = fragments.fault(tokens[:-2], commas=commas, semicolons=semicolons)
+    return why, [] if why else tokens[:-2]
 
 
 def expression_fault(text: str) -> str:
     """Return why `text` is not one expression, empty if it is."""
     why, tokens = fault(text)
     if not why and (tokens[0].word in RESERVED - {"CASE", "NOT", "NULL", "EXISTS"}):
-        why = f"begins with {tokens[0].text}"
+        why = f"it begins with {tokens[0].text}"
     return why
 
 
@@ -68,11 +51,11 @@ def type_fault(text: str) -> str:
         length += 1
     words, rest = tokens[:length], tokens[length:]
     if not words:
-        return f"begins with {tokens[0].text}"
+        return f"it begins with {tokens[0].text}"
     if rest and not is_type_size(rest):
-        return f"has {rest[0].text} where only a size such as (10, 2) can be"
+        return f"it has {rest[0].text} where only a size such as (10, 2) can be"
     if not rest and [word.word for word in words[-2:]] == ["GENERATED", "ALWAYS"]:
-        return "ends with GENERATED ALWAYS, which belongs to the attribute generated"
+        return "it ends with GENERATED ALWAYS, which belongs to the attribute generated"
     return ""
 
 
@@ -107,7 +90,9 @@ def body_fault(text: str) -> str:
         return why
     for before, token in zip([None, *tokens], tokens, strict=False):
         if (before is None or before.word == ";") and token.word not in BODY_STATEMENTS:
-            return f"has a statement that begins with {token.text}, not with INSERT, UPDATE, DELETE or SELECT"
+            return (
+                f"it has a statement that begins with {token.text}, not with INSERT, UPDATE, DELETE or SELECT"
+            )
     return "" if tokens[-1].word == ";" else "does not end with a semicolon"
 
 
@@ -120,7 +105,7 @@ def argument_problems(text: str, path: str) -> Iterator[Problem]:
     """Yield a fault unless `text` is one argument of a virtual table's module."""
     why, _ = fault(text)
     if why:
-        yield Problem(f"{text!r} is not one argument: it {why}", code="invalid_argument", path=path)
+        yield Problem(f"{text!r} is not one argument: {why}", code="invalid_argument", path=path)
 
 
 def statement_problems(text: str, kind: str, path: str) -> Iterator[Problem]:
@@ -128,10 +113,10 @@ def statement_problems(text: str, kind: str, path: str) -> Iterator[Problem]:
     why, tokens = fault(text, commas=True, semicolons=kind == "TRIGGER")
     words = [token.word for token in tokens[:4]]
     if not why and (words[:1] != ["CREATE"] or kind not in words):
-        why = f"does not begin with CREATE {kind}"
+        why = f"it does not begin with CREATE {kind}"
     if why:
         yield Problem(
-            f"{path} is not one CREATE {kind} statement: it {why}", code="invalid_statement", path=path
+            f"{path} is not one CREATE {kind} statement: {why}", code="invalid_statement", path=path
         )
 
 

@@ -11,8 +11,9 @@ from kolumn.engine.quarantine.place import Place
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.sqlite import render
 from kolumn.providers.sqlite.session import FOREIGN_KEYS_OFF
-from kolumn.providers.sqlite.tokens import QUOTED, STRING, WORD, fold, quote, tokenize, unquote
+from kolumn.providers.sqlite.tokens import fold, quote, tokenize, unquote
 from kolumn.sql.quarantine import SQLQuarantine
+from kolumn.sql.tokens import QUOTED, STRING, WORD
 
 _LOCK = "RESERVED on the file from the first change to the commit: others can read, not write"
 

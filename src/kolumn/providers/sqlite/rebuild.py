@@ -12,7 +12,8 @@ from kolumn.engine.operations import Statement
 from kolumn.providers.sqlite import render
 from kolumn.providers.sqlite.faults import TEMPORARY_PREFIX
 from kolumn.providers.sqlite.model import SQLiteColumn, SQLiteIndex, SQLiteTable, SQLiteTrigger
-from kolumn.providers.sqlite.tokens import WORD, fold, literal, quote, tokenize, unquote
+from kolumn.providers.sqlite.tokens import fold, literal, quote, tokenize, unquote
+from kolumn.sql.tokens import WORD
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 _CONSTANTS = frozenset({"NULL", "TRUE", "FALSE", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP"})

@@ -23,20 +23,9 @@ from kolumn.providers.sqlite.model import (
     SQLiteUnique,
     SQLiteView,
 )
-from kolumn.providers.sqlite.tokens import (
-    BLOB,
-    NUMBER,
-    QUOTED,
-    STRING,
-    WORD,
-    comments,
-    fold,
-    quote,
-    tokenize,
-    unquote,
-    without_outer_parentheses,
-)
+from kolumn.providers.sqlite.tokens import BLOB, comments, fold, quote, tokenize, unquote
 from kolumn.sql.reference import parse_reference
+from kolumn.sql.tokens import NUMBER, QUOTED, STRING, WORD, without_outer_parentheses
 
 O = TypeVar("O", SQLiteTable, SQLiteIndex, SQLiteView, SQLiteTrigger)  # noqa: E741
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 
 from kolumn.contract.errors import ValidationError
-from kolumn.providers.sqlite.tokens import ILLEGAL, tokenize
+from kolumn.providers.sqlite.tokens import tokenize
+from kolumn.sql.tokens import ILLEGAL
 
 
 def statements_of(script: str) -> list[str]:

@@ -29,6 +29,7 @@ from kolumn.providers.sqlite.rows import SQLiteRows, text_or_bytes
 from kolumn.providers.sqlite.settings import SQLiteSettings
 from kolumn.providers.sqlite.tokens import fold, quote
 from kolumn.sql.metadata import TableMetadata
+from kolumn.sql.session import SQLSession, patience
 
 R = TypeVar("R")
 
@@ -58,7 +59,7 @@ class _Held:
     """Whether `transaction` is open inside it."""
 
 
-class SQLiteSession:
+class SQLiteSession(SQLSession[_Held]):
     """A connection to one database file, opened when first used.
 
     Reading from a file that is not there reads an empty database and creates nothing. Not for several
@@ -122,19 +123,6 @@ class SQLiteSession:
         """Run one query and return its rows."""
         return self._execute(context, self._open(context, write=False), statement)
 
-    def answer(
-        self, context: Context, queries: Sequence[Statement], seconds: float
-    ) -> list[list[tuple[Any, ...]] | KolumnError]:
-        """Return the rows of each query, or what was wrong with it."""
-        answers: list[list[tuple[Any, ...]] | KolumnError] = []
-        for query in queries:
-            try:
-                answers.append(self.query(context.with_timeout(seconds), query))
-            except KolumnError as error:
-                context.check()
-                answers.append(error)
-        return answers
-
     def run(
         self,
         context: Context,
@@ -173,28 +161,12 @@ class SQLiteSession:
             unregister()
 
     @contextlib.contextmanager
-    def lock(self, context: Context, name: str) -> Iterator[None]:
-        """Hold `name` among Kolumn's processes on this file, waiting for the deadline or busy_timeout.
-
-        Raises StateError naming who holds it. In a transaction that is held and may write, the lock is kept
-        until that ends.
-        """
-        held = self._held
-        if held is not None and not held.read_only:
-            held.locks.hold(name, self._locked_by(context, name))
-            yield
-            return
-        with self._locked_by(context, name):
-            yield
-
-    @contextlib.contextmanager
-    def _locked_by(self, context: Context, name: str) -> Iterator[None]:
-        remaining = context.remaining()
-        patience = self._settings.busy_timeout if remaining is None else remaining
-        path = self._file.with_name(f"{self._file.name}.kolumn-{percent(name, safe='')}.lock")
-        if not path.parent.is_dir():
+    def locked(self, context: Context, name: str) -> Iterator[None]:
+        """Hold `name` among Kolumn's processes on this file, waiting for the deadline or busy_timeout."""
+        if not self._file.parent.is_dir():
             raise self._no_folder()
-        with file_lock.hold(context, path, patience):
+        seconds = patience(context, self._settings.busy_timeout)
+        with file_lock.hold(context, file_lock.beside(self._file, name), seconds):
             yield
 
     @contextlib.contextmanager
@@ -256,13 +228,9 @@ class SQLiteSession:
         Foreign keys are not enforced in it, as tables could not be rebuilt or dropped otherwise: what calls
         change is checked at the end of each.
         """
-        if self._held is not None:
-            raise OperationError("a transaction is open already. Commit it first.", code="nested_transaction")
-        with self._lock:
-            taken = HeldLocks()
+        with self._lock, self.taking(context, locks) as taken:
+            held = _Held(read_only, taken)
             try:
-                for name in locks:
-                    taken.hold(name, self._locked_by(context, name))
                 connection = self._open(context, write=not read_only)
                 if read_only:
                     self._patiently(context, lambda: connection.execute("BEGIN"))
@@ -273,10 +241,10 @@ class SQLiteSession:
                     connection.execute("PRAGMA foreign_keys=OFF")
                     self._patiently(context, lambda: connection.execute("BEGIN IMMEDIATE"))
             except BaseException:
-                self._held = _Held(read_only, taken)
+                self._held = held
                 self.roll_back()
                 raise
-            self._held = _Held(read_only, taken)
+            self._held = held
 
     def commit(self, context: Context) -> None:
         """Commit the transaction that is held; where others read, it stays open until they are done."""
@@ -299,27 +267,17 @@ class SQLiteSession:
                 self._restore(connection)
             held.locks.release()
 
-    def set_savepoint(self, context: Context, name: str) -> None:
-        """Open a savepoint in the transaction that is held."""
-        self._execute(context, self._holding(), Statement(f"SAVEPOINT {quote(name)}"))
+    def control(self, context: Context, text: str) -> None:
+        """Run a statement about the transaction that is held."""
+        self._execute(context, self._holding(), Statement(text))
 
-    def roll_back_to(self, context: Context, name: str) -> None:
-        """Undo what was done since the savepoint."""
-        self._execute(context, self._holding(), Statement(f"ROLLBACK TO {quote(name)}"))
-
-    def release_savepoint(self, context: Context, name: str) -> None:
-        """Forget a savepoint."""
-        self._execute(context, self._holding(), Statement(f"RELEASE {quote(name)}"))
-
-    def admit(self, steps: Iterable[Step]) -> None:
-        """Raise OperationError while a transaction is held that `steps` cannot run in: attaching a file."""
-        if self._held is not None:
-            holding.admit(steps)
+    def quoted(self, name: str) -> str:
+        """Return a name as SQL."""
+        return quote(name)
 
     def _holding(self) -> sqlite3.Connection:
         """Return the connection of the transaction that is held, which must still be there."""
-        if self._held is None:
-            raise OperationError("no transaction is open. Begin one first.", code="no_transaction")
+        self.required()
         if not self.is_held or self._connection is None:
             raise holding.lost("SQLite rolled it back when a statement was interrupted or failed.")
         return self._connection

@@ -5,21 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import NamedTuple
 
 from kolumn.providers.sqlite.keywords import KEYWORDS
+from kolumn.sql.tokens import COMMENT, NUMBER, QUOTED, WORD, Token, fold_ascii, scan
 
-WORD = "word"
-"""An unquoted identifier or a keyword."""
-QUOTED = "quoted"
-"""An identifier in double quotes, backticks or brackets."""
-STRING = "string"
-NUMBER = "number"
 BLOB = "blob"
-PARAMETER = "parameter"
-OPERATOR = "operator"
-COMMENT = "comment"
-ILLEGAL = "illegal"
 
 _IGNORED = r"[ \t\n\f\r]++|--[^\n]*+|/\*(?s:.*?)(?:\*/|\Z)"
 _COMMENT = re.compile(
@@ -27,18 +17,6 @@ _COMMENT = re.compile(
 )
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ASCII_LOWER = {upper: upper + 32 for upper in range(65, 91)}
-
-
-class Token(NamedTuple):
-    """One token; `text[start:end]` of the source is its `text`."""
-
-    kind: str
-    text: str
-    start: int
-    end: int
-    word: str
-    """A word in upper case, an operator as it is, else empty: what the grammar looks at."""
 
 
 @cache
@@ -63,17 +41,7 @@ def _token() -> re.Pattern[str]:
 
 def tokenize(text: str) -> list[Token]:
     """Return the tokens of `text` without white space and comments; malformed pieces come as ILLEGAL."""
-    found = []
-    new, kind_of = tuple.__new__, Token
-    for match in _token().finditer(text):
-        kind = match.lastgroup or "end"
-        if kind == "end":
-            break
-        start, end = match.span(kind)
-        piece = text[start:end]
-        word = piece.upper() if kind == "word" else piece if kind == "operator" else ""
-        found.append(new(kind_of, (kind, piece, start, end, word)))
-    return found
+    return scan(_token(), text)
 
 
 def comments(text: str) -> Iterator[Token]:
@@ -85,7 +53,7 @@ def comments(text: str) -> Iterator[Token]:
 
 def fold(identifier: str) -> str:
     """Return the form in which SQLite compares identifiers: ASCII letters in lower case, others kept."""
-    return identifier.lower() if identifier.isascii() else identifier.translate(_ASCII_LOWER)
+    return fold_ascii(identifier)
 
 
 def unquote(text: str) -> str:
@@ -136,15 +104,3 @@ def normal(tokens: Iterable[Token]) -> tuple[str, ...]:
         else:
             form.append("<>" if token.text == "!=" else token.text)
     return tuple(form)
-
-
-def without_outer_parentheses(tokens: list[Token]) -> list[Token]:
-    """Return `tokens` without the pairs of parentheses that enclose them all."""
-    while len(tokens) > 2 and tokens[0].word == "(" and tokens[-1].word == ")":
-        depth = 1
-        for token in tokens[1:-1]:
-            depth += (token.word == "(") - (token.word == ")")
-            if depth == 0:
-                return tokens
-        tokens = tokens[1:-1]
-    return tokens

@@ -60,15 +60,11 @@ def foreign_key_without_index(facts: Facts, change: Change, _options: Mapping[st
             yield Finding(f"{', '.join(key.columns)} refers to {key.references}, and no index begins with it")
 
 
-def _types(
-    check: Callable[[str], bool], words: str
-) -> Callable[[Facts, Change, Mapping[str, Any]], Iterator[Finding]]:
-    def found(_facts: Facts, change: Change, _options: Mapping[str, Any]) -> Iterator[Finding]:
-        for column, type_ in typed_columns(change):
-            if check(" ".join(type_.lower().split())):
-                yield Finding(f"column {column} is {type_}{words}")
-
-    return found
+def _of_type(change: Change, is_meant: Callable[[str], object]) -> Iterator[Finding]:
+    """Yield the new columns, and those of a new type, whose type in small letters is meant."""
+    for column, type_ in typed_columns(change):
+        if is_meant(" ".join(type_.lower().split())):
+            yield Finding(f"column {column} is {type_}")
 
 
 _is_serial = re.compile(r"(small|big)?serial[248]?").fullmatch
@@ -86,9 +82,9 @@ _is_small = re.compile(r"(small)?(int|integer|int[24]|serial[24]?)").fullmatch
     why="Its sequence has rights and ownership of its own, and copies of the table share it.",
     instead='An identity column: type = "bigint", identity = "always".',
 )
-def serial_column(facts: Facts, change: Change, options: Mapping[str, Any]) -> Iterator[Finding]:
+def serial_column(_facts: Facts, change: Change, _options: Mapping[str, Any]) -> Iterator[Finding]:
     """A column is serial rather than an identity column."""
-    yield from _types(lambda text: bool(_is_serial(text)), "")(facts, change, options)
+    yield from _of_type(change, _is_serial)
 
 
 @rule(
@@ -100,10 +96,10 @@ def serial_column(facts: Facts, change: Change, options: Mapping[str, Any]) -> I
     instead="timestamptz, which takes the same room.",
 )
 def timestamp_without_time_zone(
-    facts: Facts, change: Change, options: Mapping[str, Any]
+    _facts: Facts, change: Change, _options: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """A column is a timestamp without time zone."""
-    yield from _types(lambda text: bool(_is_local(text)), "")(facts, change, options)
+    yield from _of_type(change, _is_local)
 
 
 @rule(
@@ -115,9 +111,9 @@ def timestamp_without_time_zone(
     why="The limit costs a lock to change and saves no room.",
     instead='text, with a check where a limit matters: check = "length(name) <= 30".',
 )
-def bounded_text(facts: Facts, change: Change, options: Mapping[str, Any]) -> Iterator[Finding]:
+def bounded_text(_facts: Facts, change: Change, _options: Mapping[str, Any]) -> Iterator[Finding]:
     """A column is varchar(n)."""
-    yield from _types(lambda text: bool(_is_bounded(text)), "")(facts, change, options)
+    yield from _of_type(change, _is_bounded)
 
 
 @rule(
@@ -128,9 +124,9 @@ def bounded_text(facts: Facts, change: Change, options: Mapping[str, Any]) -> It
     why="Values are filled up with blanks, which are then passed over in some comparisons and not in others.",
     instead="text.",
 )
-def padded_text(facts: Facts, change: Change, options: Mapping[str, Any]) -> Iterator[Finding]:
+def padded_text(_facts: Facts, change: Change, _options: Mapping[str, Any]) -> Iterator[Finding]:
     """A column is char(n)."""
-    yield from _types(lambda text: bool(_is_padded(text)), "")(facts, change, options)
+    yield from _of_type(change, _is_padded)
 
 
 @rule(
@@ -141,9 +137,9 @@ def padded_text(facts: Facts, change: Change, options: Mapping[str, Any]) -> Ite
     why="json keeps the text, is parsed at every use and has no equality, so DISTINCT and GROUP BY fail.",
     instead="jsonb.",
 )
-def json_column(facts: Facts, change: Change, options: Mapping[str, Any]) -> Iterator[Finding]:
+def json_column(_facts: Facts, change: Change, _options: Mapping[str, Any]) -> Iterator[Finding]:
     """A column is json rather than jsonb."""
-    yield from _types(lambda text: text in ("json", "json[]"), "")(facts, change, options)
+    yield from _of_type(change, ("json", "json[]").__contains__)
 
 
 @rule(
@@ -154,9 +150,9 @@ def json_column(facts: Facts, change: Change, options: Mapping[str, Any]) -> Ite
     why="What it means depends on a setting of the session (lc_monetary); fractions and currencies are lost.",
     instead="numeric, with a column for the currency.",
 )
-def money_column(facts: Facts, change: Change, options: Mapping[str, Any]) -> Iterator[Finding]:
+def money_column(_facts: Facts, change: Change, _options: Mapping[str, Any]) -> Iterator[Finding]:
     """A column is money."""
-    yield from _types(lambda text: text in ("money", "money[]"), "")(facts, change, options)
+    yield from _of_type(change, ("money", "money[]").__contains__)
 
 
 @rule(

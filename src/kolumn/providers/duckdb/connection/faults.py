@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import ConnectionError, KolumnError, OperationError, PermissionError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import duckdb
 
 _HOLDER = re.compile(r"Conflicting lock is held in (.+?) \(PID (\d+)\)(?: by user (\S+?))?\.?(?:\s|$)")
+_LOCKED = re.compile(
+    r'Could not set lock on file "(.+?)"|Cannot open file "(.+?)": .*used by another process'
+)
 _CONFLICT = re.compile(r"conflict|has been altered", re.IGNORECASE)
 
 _CATEGORIES: dict[str, tuple[type[KolumnError], str, str]] = {
@@ -56,13 +58,16 @@ def holder(error: BaseException) -> Holder | None:
 
 def is_locked(error: BaseException) -> bool:
     """Whether `error` says that another process has the file open, so that waiting may help."""
-    return "Could not set lock on file" in str(error)
+    return _LOCKED.search(str(error)) is not None
 
 
 def locked(error: BaseException, file: Path, seconds: float) -> OperationError:
-    """Return that another process has the file open: who, and what to do."""
+    """Return that another process has `file`, or one that is attached to it, open: who, and what to do."""
     found = holder(error)
     who = str(found) if found else "another process"
+    named = _LOCKED.search(str(error))
+    if named is not None:
+        file = Path(named[1] or named[2])
     return OperationError(
         f"the database {file} is open in {who}: DuckDB lets one process at a time open a file, unless all only "
         f"read it. Close it there or wait until that process is done, or raise busy_timeout ({seconds:g} s).",

@@ -1,7 +1,7 @@
 """Rows of DuckDB tables as lines of JSON: one array of texts or null each, every value as DuckDB casts it to text.
 
-Read back, every text is cast to the type of its column. A value that does not survive that (DuckDB's text of some
-nested values does not) is found while it is read, before anything is destroyed.
+Read back, every text is cast to the type of its column. A value that does not survive that (some nested values, those
+of type VARIANT, times before zones had whole minutes) is found while it is read, before anything is destroyed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kolumn.contract.context import Context
 from kolumn.contract.errors import OperationError
 from kolumn.engine.operations import Statement
 from kolumn.engine.rows import Copied, RowSet
-from kolumn.providers.duckdb.language.tokens import full_name, literal, quote
+from kolumn.providers.duckdb.language.tokens import fold, folded, full_name, literal, quote
 from kolumn.providers.duckdb.language.types import parse_type
 
 if TYPE_CHECKING:
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 
 _BATCH = 2048
 """Rows in one INSERT: DuckDB's vector size, so that rows are loaded in batches as it likes them."""
+_EXACT = frozenset(
+    [
+        "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
+        "UBIGINT", "UHUGEINT", "BIGNUM", "FLOAT", "DOUBLE", "DECIMAL", "VARCHAR", "BLOB", "BIT", "ENUM", "UUID", "JSON",
+        "INTERVAL", "DATE", "TIME", "TIME_NS", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS",
+    ]
+)  # fmt: skip
+"""Types whose values are told exactly by their text; not a time with a zone, whose offset may have had seconds."""
 _HELD = "kolumn_held"
 """A temporary table for the values on their way back."""
 
@@ -83,17 +91,17 @@ class DuckDBRows:
         yield
 
     def _verify(self, context: Context, rows: RowSet, types: Mapping[str, str]) -> None:
-        """Raise OperationError for a column with a nested value that its text does not tell exactly."""
-        nested = [name for name, type_ in types.items() if parse_type(type_).is_nested]
-        if not nested:
+        """Raise OperationError for a column with a value that its text does not tell exactly."""
+        doubtful = [name for name, type_ in types.items() if parse_type(type_).name not in _EXACT]
+        if not doubtful:
             return
         tests = ", ".join(
             f"count(*) FILTER (WHERE {quote(name)} IS DISTINCT FROM "
             f"TRY_CAST(CAST({quote(name)} AS VARCHAR) AS {types[name]}))"
-            for name in nested
+            for name in doubtful
         )
         (counts,) = self._ask(context, f"SELECT {tests} FROM {_full(rows)}")
-        odd = [f"{name} ({count} row(s))" for name, count in zip(nested, counts, strict=True) if count]
+        odd = [f"{name} ({count} row(s))" for name, count in zip(doubtful, counts, strict=True) if count]
         if odd:
             raise OperationError(
                 f"values of {rows} cannot be written to a file exactly: {', '.join(odd)}. Copy the table with "
@@ -106,8 +114,8 @@ class DuckDBRows:
         found = self._ask(
             context,
             "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
-            f"AND schema_name = {literal(rows.schema or 'main')} AND lower(table_name) = lower({literal(rows.name)}) "
-            "AND NOT is_generated ORDER BY column_index",
+            f"AND {folded('schema_name')} = {literal(fold(rows.schema or 'main'))} "
+            f"AND {folded('table_name')} = {literal(fold(rows.name))} AND NOT is_generated ORDER BY column_index",
         )
         return {str(name): str(type_) for name, type_ in found}
 

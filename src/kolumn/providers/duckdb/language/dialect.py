@@ -7,56 +7,22 @@ import dataclasses
 from functools import lru_cache
 
 from kolumn.engine.operations import Risk
-from kolumn.providers.duckdb.language import parser
+from kolumn.providers.duckdb.language import fragments, parser
 from kolumn.providers.duckdb.language.parser import Unparsable
-from kolumn.providers.duckdb.language.tokens import (
-    ILLEGAL,
+from kolumn.providers.duckdb.language.tokens import fold, normal, quote, tokenize, unquote
+from kolumn.providers.duckdb.language.types import conversion_risks, normal_type
+from kolumn.sql.dialect import Dialect, Relation
+from kolumn.sql.model import Column, Constraint, PrimaryKey, Table
+from kolumn.sql.tokens import (
     NUMBER,
-    PARAMETER,
     QUOTED,
     STRING,
     WORD,
-    fold,
-    normal,
-    quote,
-    tokenize,
-    unquote,
+    edited,
     without_outer_parentheses,
 )
-from kolumn.providers.duckdb.language.types import conversion_risks, normal_type, parse_type
-from kolumn.sql.dialect import Dialect, Relation
-from kolumn.sql.model import Column, Constraint, PrimaryKey, Table
 
 _CONSTANTS = frozenset({"NULL", "TRUE", "FALSE", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP"})
-_QUERIES = frozenset({"SELECT", "MULTI"})
-"""Kinds of statements that return rows; PIVOT is several in one to the parser."""
-
-
-def fault(text: str, *, commas: bool = False) -> str:
-    """Return why `text` cannot stand inside a statement, empty if it can; `commas`: outside parentheses too."""
-    tokens = tokenize(f"{text}\n\0)")
-    if len(tokens) < 2 or tokens[-1].word != ")" or tokens[-2].text != "\0":
-        return "has an unfinished quote or comment"
-    del tokens[-2:]
-    closing: list[str] = []
-    for token in tokens:
-        if token.kind == ILLEGAL:
-            return f"has {token.text!r}, which is no SQL"
-        if token.kind == PARAMETER:
-            return f"has the parameter {token.text}, and nothing to put there"
-        match token.word:
-            case "(" | "[" | "{":
-                closing.append({"(": ")", "[": "]", "{": "}"}[token.word])
-            case ")" | "]" | "}":
-                if not closing or closing.pop() != token.word:
-                    return f"has a {token.word} that closes nothing"
-            case ";":
-                return "has a semicolon outside quotes"
-            case "," if not closing and not commas:
-                return "has a comma outside parentheses and quotes"
-    if closing:
-        return f"lacks a {closing[-1]}"
-    return "" if tokens else "is empty"
 
 
 @lru_cache(maxsize=65536)
@@ -78,50 +44,11 @@ def normal_statement(text: str) -> str:
         return normal(tokenize(text))
 
 
-@lru_cache(maxsize=65536)
-def expression_fault(text: str) -> str:
-    """Return why `text` is not one expression, empty if it is."""
-    if why := fault(text):
-        return why
-    try:
-        if parser.is_star(text):
-            return "stands for several columns"
-        parser.expression_wording(text)
-    except Unparsable as error:
-        return f"DuckDB says: {error}"
-    return ""
-
-
-@lru_cache(maxsize=65536)
-def query_fault(text: str) -> str:
-    """Return why `text` is not one query."""
-    if why := fault(text, commas=True):
-        return why
-    try:
-        kind = parser.kind_of_statement(text)
-    except Unparsable as error:
-        return f"DuckDB says: {error}"
-    return "" if kind in _QUERIES else "is no query: it does not return rows"
-
-
-@lru_cache(maxsize=65536)
-def type_fault(text: str) -> str:
-    """Return why `text` is not one type."""
-    if why := fault(text):
-        return why
-    try:
-        parse_type(text)
-    except Unparsable as error:
-        return f"DuckDB says: {error}"
-    except KeyError:
-        return "it has an argument that no type has"
-    return ""
-
-
 class DuckDBDialect(Dialect):
     """DuckDB's language."""
 
     name = "duckdb"
+    fragments = fragments
     inline_foreign_keys = True
     renames = frozenset({"table", "view", "stage"})
     relation_types = ("table", "view", "stage")
@@ -175,44 +102,9 @@ class DuckDBDialect(Dialect):
 
     def with_column_renamed(self, text: str, old: str, new: str) -> str:
         """Return the expression with the column's name changed, as RENAME COLUMN does."""
-        found, end = [], 0
-        for token in tokenize(text):
-            if token.kind in (WORD, QUOTED) and fold(unquote(token.text)) == fold(old):
-                found += [text[end : token.start], quote(new)]
-                end = token.end
-        return "".join([*found, text[end:]])
-
-    def check_identifier(self, name: str) -> str | None:
-        """Return why DuckDB cannot have this name."""
-        if "\0" in name:
-            return "has a NUL character in it"
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            return "is no valid Unicode text"
-        return None
-
-    def check_type(self, text: str) -> str | None:
-        """Return why `text` is not exactly one type."""
-        return type_fault(text) or None
-
-    def check_expression(self, text: str) -> str | None:
-        """Return why `text` is not exactly one expression."""
-        return expression_fault(text) or None
-
-    def check_query(self, text: str) -> str | None:
-        """Return why `text` is not exactly one query."""
-        return query_fault(text) or None
-
-    def check_body(self, text: str) -> str | None:
-        """Return why `text` is not exactly one INSERT, UPDATE or DELETE."""
-        if why := fault(text, commas=True):
-            return why
-        try:
-            kind = parser.kind_of_statement(text)
-        except Unparsable as error:
-            return f"DuckDB says: {error}"
-        return None if kind in ("INSERT", "UPDATE", "DELETE", "MERGE_INTO") else "it changes no rows"
+        names = (each for each in tokenize(text) if each.kind in (WORD, QUOTED))
+        named = (each for each in names if fold(unquote(each.text)) == fold(old))
+        return edited(text, ((each.start, each.end, quote(new)) for each in named))
 
     def is_constant(self, word: str) -> bool:
         """Whether `word` is NULL, TRUE, FALSE or one of CURRENT_*."""

@@ -5,32 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
-from typing import NamedTuple
+from string import ascii_lowercase, ascii_uppercase
 
 from kolumn.providers.duckdb.language.keywords import RESERVED
-
-WORD = "word"
-"""An unquoted identifier or a keyword."""
-QUOTED = "quoted"
-STRING = "string"
-NUMBER = "number"
-PARAMETER = "parameter"
-OPERATOR = "operator"
-ILLEGAL = "illegal"
+from kolumn.sql.tokens import NUMBER, QUOTED, WORD, Token, fold_ascii, scan
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ASCII_LOWER = {upper: upper + 32 for upper in range(65, 91)}
-
-
-class Token(NamedTuple):
-    """One token; `text[start:end]` of the source is its `text`."""
-
-    kind: str
-    text: str
-    start: int
-    end: int
-    word: str
-    """A word in upper case, an operator as it is, else empty: what the grammar looks at."""
 
 
 @cache
@@ -53,23 +33,17 @@ def _token() -> re.Pattern[str]:
 
 def tokenize(text: str) -> list[Token]:
     """Return the tokens of `text` without white space and comments; malformed pieces come as ILLEGAL."""
-    found = []
-    for match in _token().finditer(text):
-        kind = match.lastgroup or "end"
-        if kind == "tag":
-            kind = STRING
-        if kind == "end":
-            break
-        start, end = match.span(kind)
-        piece = text[start:end]
-        word = piece.upper() if kind == WORD else piece if kind == OPERATOR else ""
-        found.append(Token(kind, piece, start, end, word))
-    return found
+    return scan(_token(), text)
 
 
 def fold(identifier: str) -> str:
     """Return the form in which DuckDB compares identifiers: ASCII letters in lower case, others kept."""
-    return identifier.lower() if identifier.isascii() else identifier.translate(_ASCII_LOWER)
+    return fold_ascii(identifier)
+
+
+def folded(text: str) -> str:
+    """Return the SQL that folds a text in SQL as `fold` does; DuckDB's lower() changes other letters as well."""
+    return f"translate({text}, '{ascii_uppercase}', '{ascii_lowercase}')"
 
 
 def unquote(text: str) -> str:
@@ -112,28 +86,3 @@ def normal(tokens: Iterable[Token]) -> str:
         else:
             form.append(token.text)
     return " ".join(form)
-
-
-def without_outer_parentheses(tokens: list[Token]) -> list[Token]:
-    """Return `tokens` without the pairs of parentheses that enclose them all."""
-    while len(tokens) > 2 and tokens[0].word == "(" and tokens[-1].word == ")":
-        depth = 1
-        for token in tokens[1:-1]:
-            depth += (token.word == "(") - (token.word == ")")
-            if depth == 0:
-                return tokens
-        tokens = tokens[1:-1]
-    return tokens
-
-
-def parts(tokens: list[Token]) -> list[list[Token]]:
-    """Return the runs of tokens between commas outside of parentheses, brackets and braces."""
-    found: list[list[Token]] = [[]]
-    depth = 0
-    for token in tokens:
-        depth += (token.word in ("(", "[", "{")) - (token.word in (")", "]", "}"))
-        if token.word == "," and not depth:
-            found.append([])
-        else:
-            found[-1].append(token)
-    return found if found != [[]] else []

@@ -21,7 +21,8 @@ _FLOATS = {"FLOAT": 24, "DOUBLE": 53}
 _TIMES = {
     "TIMESTAMP_S": 0, "TIMESTAMP_MS": 3, "TIMESTAMP": 6, "TIMESTAMP WITH TIME ZONE": 6, "TIMESTAMP_NS": 9,
 }  # fmt: skip
-NESTED = frozenset({"LIST", "ARRAY", "STRUCT", "MAP", "UNION"})
+_ZONED = "TIMESTAMP WITH TIME ZONE"
+_NESTED = frozenset({"LIST", "ARRAY", "STRUCT", "MAP", "UNION"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,6 @@ class Type:
         name = ".".join(map(quote, self.path)) if self.path else self.name
         return f"{name}({','.join(self.arguments)})" if self.arguments else name
 
-    @property
-    def is_nested(self) -> bool:
-        """Whether it is made of other types."""
-        return self.name in NESTED
-
 
 @lru_cache(maxsize=16384)
 def parse_type(text: str) -> Type:
@@ -80,7 +76,7 @@ def _read(node: dict[str, Any]) -> Type:
     upper = name.upper()
     children = node.get("children", ())
     arguments = tuple(str(each["literal"]["text"]) for each in children if "literal" in each)
-    if upper in NESTED or upper == "ENUM":
+    if upper in _NESTED or upper == "ENUM":
         fields = tuple(
             Field(str(each.get("alias", "")), _read(each)) for each in children if "literal" not in each
         )
@@ -188,8 +184,27 @@ def _scalar_risks(place: str, old: Type, new: Type) -> Iterator[Risk]:
         return
     if _rounds(old, new):
         yield Risk("conversion", f"{place}: values are rounded to {new}")
+    elif not _comes_back(old, new):
+        yield Risk("conversion", f"{place}: values are converted to {new}, which may not tell all of them")
     if not _fits(old, new):
         yield Risk("may_fail", f"fails if a value of {place} is no {new}")
+
+
+def _comes_back(old: Type, new: Type) -> bool:
+    """Whether what can be converted is the same again when it is converted back; only where that is known.
+
+    DuckDB converts nearly everything: the text `007` is the number 7, a text of date and time is a date.
+    """
+    if _is_number(new):
+        return _is_number(old) or old.name == "BOOLEAN"
+    if new.name in _TIMES or new.name == "DATE":
+        zones = (each.name == _ZONED for each in (old, new))
+        return (old.name in _TIMES or old.name == "DATE") and len(set(zones)) == 1
+    return {old.name, new.name} in ({"VARCHAR", "ENUM"}, {"VARCHAR", "JSON"})
+
+
+def _is_number(type_: Type) -> bool:
+    return type_.name in _INTEGERS or type_.name in _FLOATS or type_.name == "DECIMAL"
 
 
 def _decimal(type_: Type) -> tuple[int, int] | None:
@@ -215,6 +230,7 @@ def _rounds(old: Type, new: Type) -> bool:
 
 
 def _fits(old: Type, new: Type) -> bool:
+    """Whether every value of the old type can be converted."""
     if old.name in _INTEGERS and new.name in _INTEGERS:
         (low, high), (lowest, highest) = _INTEGERS[old.name], _INTEGERS[new.name]
         return lowest <= low and high <= highest
@@ -222,13 +238,18 @@ def _fits(old: Type, new: Type) -> bool:
     if before and after:
         return before[0] <= after[0]
     if before and new.name in _INTEGERS:
-        return int(10 ** before[0]) <= int(2 ** _INTEGERS[new.name][1])
+        return new.name != "BIGNUM" and int(10 ** before[0]) <= int(2 ** _INTEGERS[new.name][1])
     if after and old.name in _INTEGERS:
         low, high = _INTEGERS[old.name]
         most: int = 2 ** max(-low, high)
         return most < int(10 ** after[0])
     if new.name in _FLOATS:
-        return old.name in (*_INTEGERS, *_FLOATS) or before is not None
+        narrower = old.name in _FLOATS and _FLOATS[old.name] > _FLOATS[new.name]
+        return (old.name in (*_INTEGERS, *_FLOATS) or before is not None) and not (
+            narrower or old.name == "BIGNUM"
+        )
+    if old.name == "TIMESTAMP_NS":
+        return new.name == "TIMESTAMP"
     if old.name == "DATE" or old.name in _TIMES:
-        return new.name in _TIMES
+        return new.name in _TIMES and new.name != "TIMESTAMP_NS"  # which has room for 584 years
     return False

@@ -8,14 +8,8 @@ from typing import Any, ClassVar
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import replaced
 from kolumn.engine.resource import Ref
-from kolumn.providers.duckdb.language.dialect import (
-    DuckDBDialect,
-    expression_fault,
-    fault,
-    normal_expression,
-    normal_statement,
-    query_fault,
-)
+from kolumn.providers.duckdb.language.dialect import DuckDBDialect, normal_expression, normal_statement
+from kolumn.providers.duckdb.language.fragments import expression_fault, fault, query_fault
 from kolumn.providers.duckdb.model import Function, Overload
 from kolumn.providers.duckdb.resources import mentions
 from kolumn.sql.handlers import SQLHandler
@@ -76,7 +70,7 @@ def _problems(function: Function) -> Iterator[Problem]:
     for at, way in enumerate(function.ways):
         path = f"overloads.{at - 1}." if at else ""
         if why := check(way.body):
-            yield Problem(f"the body is not one {what}: it {why}", code="invalid_body", path=f"{path}body")
+            yield Problem(f"the body is not one {what}: {why}", code="invalid_body", path=f"{path}body")
         names = [each.name.lower() for each in way.parameters]
         if len(set(names)) < len(names):
             yield Problem("two parameters have one name", code="duplicate", path=f"{path}parameters")

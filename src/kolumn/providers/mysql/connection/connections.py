@@ -16,6 +16,7 @@ from kolumn.providers.mysql.connection import faults
 from kolumn.providers.mysql.connection.server import ABOUT, OLDEST_MARIADB, OLDEST_MYSQL, Server, read_version
 from kolumn.providers.mysql.connection.settings import MySQLSettings
 from kolumn.providers.mysql.connection.work import Work
+from kolumn.sql.faults import too_old
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -103,11 +104,9 @@ class Connections:
             work.close()
 
     def _connect(self, context: Context, *, several: bool = False) -> Connection[Any]:
-        try:
-            import pymysql
-            from pymysql.constants import CLIENT
-        except ImportError as error:
-            raise faults.no_driver(error.name or "pymysql") from error
+        import pymysql
+        from pymysql.constants import CLIENT
+
         settings = self._settings
         remaining = context.remaining()
         patience = settings.connect_timeout if remaining is None else min(settings.connect_timeout, remaining)
@@ -135,8 +134,6 @@ class Connections:
                 if at + 1 < len(modes) and (unencrypted or faults.number_of(error) == 2026):
                     continue
                 context.check()
-                if isinstance(error, RuntimeError) and "cryptography" in str(error):
-                    raise faults.no_driver("cryptography") from error
                 raise faults.cannot_connect(error, settings.where) from error
         raise AssertionError
 
@@ -155,7 +152,7 @@ class Connections:
             engine=str(row[6]),
         )
         if version < (OLDEST_MARIADB if is_mariadb else OLDEST_MYSQL):
-            raise faults.too_old(server.product)
+            raise too_old(server.product, "MySQL 8.0.23 or MariaDB 10.6,")
         patience = max(1, round(self._settings.lock_timeout))
         assignments = [
             f"SESSION sql_mode = '{server.sql_mode}'",

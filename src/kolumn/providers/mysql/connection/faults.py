@@ -18,11 +18,11 @@ from kolumn.contract.errors import (
     OperationError,
     PermissionError,
     StateError,
-    ValidationError,
 )
 from kolumn.contract.masking import REDACTED, is_secret_name
 from kolumn.contract.secrets import SecureString
 from kolumn.engine.operations import Statement
+from kolumn.sql import faults as shared
 
 _SHOWN = 2000
 """How many characters of a statement an error shows."""
@@ -159,7 +159,7 @@ def number_of(error: BaseException) -> int:
 
 def _words(error: BaseException) -> str:
     said = error.args[1] if len(error.args) > 1 else (error.args[0] if error.args else error)
-    return _sentence(" ".join(str(said).split()))
+    return shared.sentence(" ".join(str(said).split()))
 
 
 def translate(error: BaseException, context: Context, statement: Statement | None = None) -> KolumnError:
@@ -233,29 +233,4 @@ def locked(holder: Mapping[str, Any], name: str) -> StateError:
     words = f"connection {holder['id']}" if holder else "another session"
     if holder.get("user"):
         words += f" of {holder['user']} from {holder['host']}"
-    return StateError(
-        f"{words} is working on this database. Wait until it is done, or give a longer lock timeout.",
-        code="locked",
-        details={"holder": dict(holder), "lock": name},
-    )
-
-
-def too_old(server: str) -> ConnectionError:
-    """Return that the server's version is not supported."""
-    return ConnectionError(
-        f"the server is {server}; Kolumn needs MySQL 8.0.23 or MariaDB 10.6, or newer. Upgrade the server.",
-        code="unsupported_version",
-        details={"server": server},
-    )
-
-
-def no_driver(missing: str) -> ValidationError:
-    """Return that the driver is not installed."""
-    return ValidationError(
-        f"the MySQL provider needs the package {missing}: pip install 'kolumn[mysql]'.", code="missing_driver"
-    )
-
-
-def _sentence(text: str) -> str:
-    text = text.strip()
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    return shared.locked(words, holder, name)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kolumn.contract.context import Context
-from kolumn.contract.errors import KolumnError, OperationError
+from kolumn.contract.errors import KolumnError
 from kolumn.engine.metadata import Metadata
 from kolumn.engine.migration.scripts import RunScript
 from kolumn.engine.operations import Statement, Step
@@ -31,6 +31,7 @@ from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.connection.settings import MySQLSettings
 from kolumn.providers.mysql.connection.work import Row, Work
 from kolumn.providers.mysql.language.tokens import quote
+from kolumn.sql.session import SQLSession, nested_transaction, patience
 
 ISOLATION_LEVELS = ("repeatable read", "read committed", "read uncommitted", "serializable")
 """https://dev.mysql.com/doc/refman/9.4/en/innodb-transaction-isolation-levels.html; the first is the default."""
@@ -53,7 +54,7 @@ class _Held:
     """Whether `transaction` is open inside it."""
 
 
-class MySQLSession:
+class MySQLSession(SQLSession[_Held]):
     """Connections to one database of one server."""
 
     def __init__(self, settings: MySQLSettings, refused_types: Mapping[str, str]) -> None:
@@ -119,19 +120,6 @@ class MySQLSession:
             self.queries_sent += 1
             return work.run(context, statement)
 
-    def answer(
-        self, context: Context, queries: Sequence[Statement], seconds: float
-    ) -> list[list[Row] | KolumnError]:
-        """Return the rows of each query, or what was wrong with it."""
-        answers: list[list[Row] | KolumnError] = []
-        for query in queries:
-            try:
-                answers.append(self.query(context.with_timeout(seconds), query))
-            except KolumnError as error:
-                context.check()
-                answers.append(error)
-        return answers
-
     def run(
         self,
         context: Context,
@@ -172,7 +160,7 @@ class MySQLSession:
         """
         steps = list(steps)
         if self._current() is not None:
-            raise OperationError("a transaction is open already. Commit it first.", code="nested_transaction")
+            raise nested_transaction()
         self.admit(steps)
         if (held := self._held) is not None:
             with self._nested(context, held):
@@ -225,30 +213,21 @@ class MySQLSession:
         self, context: Context, *, isolation: str, read_only: bool = False, locks: Sequence[str] = ()
     ) -> None:
         """Open a transaction that spans calls, on a connection of its own."""
-        if self._held is not None:
-            raise OperationError("a transaction is open already. Commit it first.", code="nested_transaction")
-        taken = HeldLocks()
-        try:
-            for name in locks:
-                taken.hold(name, self._locked(context, name))
+        with self.taking(context, locks) as taken:
             work = self._connections.open(context)
-        except BaseException:
-            taken.release()
-            raise
-        try:
-            work.control(context, f"SET TRANSACTION ISOLATION LEVEL {isolation.upper()}")
-            snapshot = isolation == ISOLATION_LEVELS[0]
-            options = [
-                *(["WITH CONSISTENT SNAPSHOT"] if snapshot else []),
-                "READ ONLY" if read_only else "READ WRITE",
-            ]
-            work.control(context, f"START TRANSACTION {', '.join(options)}")
-            work.in_transaction = True
-        except BaseException:
-            work.close()
-            taken.release()
-            raise
-        self._held = _Held(work, read_only, taken)
+            try:
+                work.control(context, f"SET TRANSACTION ISOLATION LEVEL {isolation.upper()}")
+                snapshot = isolation == ISOLATION_LEVELS[0]
+                options = [
+                    *(["WITH CONSISTENT SNAPSHOT"] if snapshot else []),
+                    "READ ONLY" if read_only else "READ WRITE",
+                ]
+                work.control(context, f"START TRANSACTION {', '.join(options)}")
+                work.in_transaction = True
+            except BaseException:
+                work.close()
+                raise
+            self._held = _Held(work, read_only, taken)
 
     def commit(self, context: Context) -> None:
         """Commit the transaction that is held."""
@@ -267,49 +246,23 @@ class MySQLSession:
             held.work.close()
             held.locks.release()
 
-    def set_savepoint(self, context: Context, name: str) -> None:
-        """Open a savepoint in the transaction that is held."""
-        self._holding().work.control(context, f"SAVEPOINT {quote(name)}")
+    def control(self, context: Context, text: str) -> None:
+        """Run a statement about the transaction that is held."""
+        self._holding().work.control(context, text)
 
-    def roll_back_to(self, context: Context, name: str) -> None:
-        """Undo what was done since the savepoint."""
-        self._holding().work.control(context, f"ROLLBACK TO SAVEPOINT {quote(name)}")
-
-    def release_savepoint(self, context: Context, name: str) -> None:
-        """Forget a savepoint."""
-        self._holding().work.control(context, f"RELEASE SAVEPOINT {quote(name)}")
-
-    def admit(self, steps: Iterable[Step]) -> None:
-        """Raise OperationError while a transaction is held that `steps` cannot run in: any that is DDL."""
-        if self._held is not None:
-            holding.admit(steps)
+    def quoted(self, name: str) -> str:
+        """Return a name as SQL."""
+        return quote(name)
 
     @contextlib.contextmanager
-    def lock(self, context: Context, name: str) -> Iterator[None]:
-        """Hold the lock `name` among all Kolumn sessions on this database, on a connection of its own.
-
-        Waits for the context's deadline, else `lock_timeout`. Raises StateError naming who holds it. In a
-        transaction that is held and may write, the lock is kept until that ends.
-        """
-        held = self._held
-        if held is not None and not held.read_only:
-            held.locks.hold(name, self._locked(context, name))
-            yield
-            return
-        with self._locked(context, name):
-            try:
-                yield
-            finally:
-                self._end_script()
-
-    @contextlib.contextmanager
-    def _locked(self, context: Context, name: str) -> Iterator[None]:
-        remaining = context.remaining()
-        until = time.monotonic() + (self._settings.lock_timeout if remaining is None else remaining)
+    def locked(self, context: Context, name: str) -> Iterator[None]:
+        """Hold the lock `name`, on a connection of its own; with it ends the connection of a script."""
+        until = time.monotonic() + patience(context, self._settings.lock_timeout)
         key = lock_key(self._settings.database, name)
         with contextlib.ExitStack() as stack:
             work = self._connections.open(context)
             stack.callback(work.close)  # and the lock with it
+            stack.callback(self._end_script)
             while work.run(context, Statement("SELECT GET_LOCK(%s, 0)", (key,)))[0][0] != 1:
                 if time.monotonic() + _POLL_SECONDS >= until:
                     found = work.run(Context.background(), Statement(_HOLDER, (key,)))
@@ -376,11 +329,10 @@ class MySQLSession:
         return found
 
     def _holding(self) -> _Held:
-        if self._held is None:
-            raise OperationError("no transaction is open. Begin one first.", code="no_transaction")
-        if not self._held.work.is_usable:
+        held = self.required()
+        if not held.work.is_usable:
             raise holding.lost("its connection to the server broke.")
-        return self._held
+        return held
 
     @contextlib.contextmanager
     def _nested(self, context: Context, held: _Held) -> Iterator[None]:

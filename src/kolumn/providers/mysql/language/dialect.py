@@ -12,22 +12,17 @@ from kolumn.engine.operations import Risk
 from kolumn.providers.mysql.language import fragments
 from kolumn.providers.mysql.language.tokens import (
     NAME_CHARACTERS,
-    NUMBER,
-    QUOTED,
-    STRING,
-    WORD,
-    Token,
     fold,
     literal,
     normal,
     text_of,
     tokenize,
     unquote,
-    without_outer_parentheses,
 )
 from kolumn.providers.mysql.language.types import NUMBERS, TEXTS, is_wider, parse_type, type_of
 from kolumn.sql.dialect import Dialect, Relation
 from kolumn.sql.model import Check, Column, Constraint, ForeignKey, PrimaryKey, Table, Unique
+from kolumn.sql.tokens import NUMBER, QUOTED, STRING, WORD, Token, without_outer_parentheses
 
 _CONSTANTS = frozenset(
     [
@@ -144,6 +139,7 @@ class MySQLDialect(Dialect):
     """The language of both, as far as it is one."""
 
     name = "mysql"
+    fragments = fragments
     places_columns = True
     renames = frozenset({"table", "view", "index", "event", "user"})
     named_in_table = frozenset({"index"})
@@ -233,22 +229,6 @@ class MySQLDialect(Dialect):
         if any(ord(each) > 0xFFFF for each in name):
             return "it has a character beyond the basic multilingual plane"
         return None
-
-    def check_type(self, text: str) -> str | None:
-        """Return why `text` is not one type."""
-        return fragments.type_fault(text) or None
-
-    def check_expression(self, text: str) -> str | None:
-        """Return why `text` is not one expression."""
-        return fragments.expression_fault(text) or None
-
-    def check_query(self, text: str) -> str | None:
-        """Return why `text` is not one query."""
-        return fragments.query_fault(text) or None
-
-    def check_body(self, text: str) -> str | None:
-        """Return why `text` is not one statement, perhaps a compound one."""
-        return fragments.body_fault(text) or None
 
     def is_constant(self, word: str) -> bool:
         """Whether a lone word can be a default."""

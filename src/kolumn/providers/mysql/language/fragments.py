@@ -8,17 +8,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from kolumn.providers.mysql.language.tokens import (
-    EXECUTABLE,
-    ILLEGAL,
-    STRING,
-    UNFINISHED,
-    VARIABLE,
-    WORD,
-    Token,
-    tokenize,
-)
+from kolumn.providers.mysql.language.tokens import EXECUTABLE, VARIABLE, tokenize
 from kolumn.providers.mysql.language.types import parse_type
+from kolumn.sql import fragments
+from kolumn.sql.tokens import STRING, WORD, Token
 
 _OPENED = {")": "("}
 _QUERIES = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "("})
@@ -105,43 +98,23 @@ def fault(
     """Return why `text` cannot stand inside a statement, empty if it can, and its tokens."""
     if "\0" in text:
         return "it has a NUL character", ()
-    tokens = tokenize(text)
-    if not tokens:
-        return "it is empty", ()
-    depth = 0
-    for token in tokens:
-        if token.kind == UNFINISHED:
-            return "it has an unfinished quote or comment", ()
+
+    def refused(token: Token) -> str:
         if token.kind == EXECUTABLE:
-            return "it has a comment that the server would run", ()
-        if token.kind == ILLEGAL:
-            return f"it has {token.text!r}, which is no SQL", ()
+            return "it has a comment that the server would run"
         if token.kind == VARIABLE and not variables:
-            return f"it has the variable {token.text}, whose value nobody keeps", ()
-        match token.word:
-            case "(":
-                depth += 1
-            case ")":
-                depth -= 1
-            case ";" if not semicolons:
-                return "it has a semicolon outside quotes", ()
-            case "," if not depth and not commas:
-                return "it has a comma outside parentheses and quotes", ()
-        if depth < 0:
-            return "it closes a parenthesis that it does not open", ()
-    if depth:
-        return "it opens a parenthesis that it does not close", ()
-    return "", tokens
+            return f"it has the variable {token.text}, whose value nobody keeps"
+        return ""
+
+    tokens = tokenize(text)
+    why = fragments.fault(tokens, commas=commas, semicolons=semicolons, refused=refused)
+    return why, () if why else tokens
 
 
 @lru_cache(maxsize=65536)
 def embedded(text: str) -> str:
     """Return a text that passed its check without comments, white space and semicolons at its ends."""
-    tokens = tokenize(text)
-    end = len(tokens)
-    while end and tokens[end - 1].word == ";":
-        end -= 1
-    return text[tokens[0].start : tokens[end - 1].end] if end else ""
+    return fragments.embedded(text, tokenize(text))
 
 
 @lru_cache(maxsize=65536)

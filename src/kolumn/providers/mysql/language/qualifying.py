@@ -2,60 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
-from kolumn.providers.mysql.language.tokens import QUOTED, WORD, fold, tokenize, unquote
+from kolumn.providers.mysql.language.tokens import fold, tokenize, unquote
+from kolumn.sql.tokens import QUOTED, WORD, Edit, Token, edited
 
 
 @lru_cache(maxsize=4096)
 def unqualified(text: str, database: str) -> str:
     """Return a text without the name of `database` before others."""
     tokens = tokenize(text)
-    pieces: list[str] = []
-    done = 0
+    edits: list[Edit] = []
     for at, token in enumerate(tokens[:-2]):
-        before = tokens[at - 1].word if at else ""
-        named = token.kind == QUOTED or (token.kind == WORD and token.text == database)
-        follows = tokens[at + 2].kind in (QUOTED, WORD)
-        if (
-            named
-            and before != "."
-            and tokens[at + 1].word == "."
-            and follows
-            and unquote(token.text) == database
-        ):
-            # `a`.`b` inside a query is a column of a table, unless there is a third name or a table stands here.
-            third = at + 3 < len(tokens) and tokens[at + 3].word == "."
-            if third or _is_relation(tokens, at):
-                pieces.append(text[done : token.start])
-                done = tokens[at + 1].end
-    return "".join((*pieces, text[done:]))
+        is_name = token.kind == QUOTED or (token.kind == WORD and token.text == database)
+        if not is_name or unquote(token.text) != database or (at and tokens[at - 1].word == "."):
+            continue
+        if tokens[at + 1].word != "." or tokens[at + 2].kind not in (QUOTED, WORD):
+            continue
+        # `a`.`b` inside a query is a column of a table, unless there is a third name or a table stands here.
+        third = at + 3 < len(tokens) and tokens[at + 3].word == "."
+        if third or _is_relation(tokens, at):
+            edits.append((token.start, tokens[at + 1].end, ""))
+    return edited(text, edits)
 
 
-_BEFORE_RELATIONS = frozenset({"FROM", "JOIN", "INTO", "UPDATE", "TABLE", "STRAIGHT_JOIN", "("})
+_BEFORE_RELATIONS = frozenset({"FROM", "JOIN", "STRAIGHT_JOIN", "INTO", "UPDATE", "TABLE"})
 
 
-def _is_relation(tokens: tuple[object, ...], at: int) -> bool:
+def _is_relation(tokens: Sequence[Token], at: int) -> bool:
     """Whether a table or a routine is named at this place, as far as the server's own spelling goes."""
-    from kolumn.providers.mysql.language.tokens import Token
-
-    before, after = tokens[at - 1] if at else None, tokens[at + 3] if at + 3 < len(tokens) else None
-    assert before is None or isinstance(before, Token)
-    assert after is None or isinstance(after, Token)
-    if after is not None and after.word == "(":
+    if at + 3 < len(tokens) and tokens[at + 3].word == "(":
         return True
-    if before is None:
-        return False
-    if before.word in ("FROM", "JOIN", "STRAIGHT_JOIN", "INTO", "UPDATE", "TABLE"):
+    before = tokens[at - 1].word if at else ""
+    if before in _BEFORE_RELATIONS:
         return True
-    if before.word not in ("(", ","):
+    if before not in ("(", ","):
         return False
     # In the list after FROM a name ends with an alias, a join, a comma or a parenthesis; elsewhere `a`.`b` is a column.
     place = at - 1
-    while place >= 0 and isinstance(tokens[place], Token) and tokens[place].word == "(":  # type: ignore[attr-defined]
+    while place >= 0 and tokens[place].word == "(":
         place -= 1
-    first = tokens[place] if place >= 0 else None
-    return isinstance(first, Token) and first.word in ("FROM", "JOIN", "STRAIGHT_JOIN")
+    return place >= 0 and tokens[place].word in ("FROM", "JOIN", "STRAIGHT_JOIN")
 
 
 def same_database(one: str, other: str) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 from kolumn.contract.errors import ValidationError
-from kolumn.providers.mysql.language.tokens import UNFINISHED, Token, tokenize
+from kolumn.providers.mysql.language.tokens import tokenize
+from kolumn.sql.tokens import UNFINISHED, Token
 
 _DELIMITER = re.compile(r"(?im)^[ \t]*DELIMITER[ \t]+(\S+)[ \t]*$")
 _BODIED = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "PACKAGE"})

@@ -7,26 +7,15 @@ ANSI_QUOTES nor NO_BACKSLASH_ESCAPES; sessions see to that.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
-from typing import NamedTuple
 
-WORD = "word"
-"""An unquoted identifier or a keyword."""
-QUOTED = "quoted"
-"""An identifier in backticks."""
-STRING = "string"
-"""A text in single or double quotes, with what may stand directly before it: `N'...'`, `_utf8mb4'...'`."""
-BITS = "bits"
-"""`b'01'`, `x'ff'`, `0b01`, `0xff`."""
-NUMBER = "number"
+from kolumn.sql.tokens import BITS, NUMBER, QUOTED, STRING, WORD, Token, scan
+
 VARIABLE = "variable"
 """`@name` or `@@name`."""
-OPERATOR = "operator"
 EXECUTABLE = "executable"
 """A comment that the server runs: `/*! ... */`, `/*M! ... */`."""
-UNFINISHED = "unfinished"
-ILLEGAL = "illegal"
 
 NAME_CHARACTERS = 64
 """The longest name of most objects, in characters."""
@@ -34,17 +23,6 @@ NAME_CHARACTERS = 64
 _IDENTIFIER = r"[0-9A-Za-z_$\u0080-\uffff]"
 _INSIDE = r"(?:[^'\\]++|''|\\(?s:.))*+"
 _INSIDE_DOUBLE = r'(?:[^"\\]++|""|\\(?s:.))*+'
-
-
-class Token(NamedTuple):
-    """One token; `text[start:end]` of the source is its `text`."""
-
-    kind: str
-    text: str
-    start: int
-    end: int
-    word: str
-    """A word in upper case, an operator as it is, else empty: what the grammar looks at."""
 
 
 @cache
@@ -70,17 +48,11 @@ def _token() -> re.Pattern[str]:
 
 @lru_cache(maxsize=16384)
 def tokenize(text: str) -> tuple[Token, ...]:
-    """Return the tokens of `text` without white space and comments."""
-    found = []
-    for match in _token().finditer(text):
-        kind = match.lastgroup or "end"
-        if kind == "end":
-            break
-        start, end = match.span(kind)
-        piece = text[start:end]
-        word = piece.upper() if kind == WORD else piece if kind == OPERATOR else ""
-        found.append(Token(kind, piece, start, end, word))
-    return tuple(found)
+    """Return the tokens of `text` without white space and comments.
+
+    A STRING has with it what may stand directly before it: `N'...'`, `_utf8mb4'...'`.
+    """
+    return tuple(scan(_token(), text))
 
 
 def fold(name: str) -> str:
@@ -152,15 +124,3 @@ def normal(tokens: Iterable[Token]) -> Iterator[str]:
             yield token.text.lower()
         else:
             yield _SAME.get(token.text, token.text)
-
-
-def without_outer_parentheses(tokens: Sequence[Token]) -> Sequence[Token]:
-    """Return `tokens` without the pairs of parentheses that enclose them all."""
-    while len(tokens) > 2 and tokens[0].word == "(" and tokens[-1].word == ")":
-        depth = 1
-        for token in tokens[1:-1]:
-            depth += (token.word == "(") - (token.word == ")")
-            if depth == 0:
-                return tokens
-        tokens = tokens[1:-1]
-    return tokens

@@ -6,16 +6,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from kolumn.providers.mysql.language.tokens import (
-    NUMBER,
-    OPERATOR,
-    QUOTED,
-    STRING,
-    WORD,
-    literal,
-    text_of,
-    tokenize,
-)
+from kolumn.providers.mysql.language.tokens import literal, text_of, tokenize
+from kolumn.sql.tokens import NUMBER, OPERATOR, QUOTED, STRING, WORD
 
 
 class DataType(NamedTuple):

@@ -8,64 +8,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
-from kolumn.contract.errors import Problem, ValidationError
-from kolumn.engine.declaration import NOT_EMPTY, attribute, one_of, replaced
+from kolumn.engine.declaration import replaced
 from kolumn.engine.operations import Create, Operation, Rename
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.handler import MySQLHandler
 from kolumn.providers.mysql.language.dialect import MySQLDialect
-from kolumn.providers.mysql.language.tokens import fold, literal, qualified, quote
+from kolumn.providers.mysql.language.tokens import fold, qualified, quote
 from kolumn.providers.mysql.reading import Entry, Reading
 from kolumn.providers.mysql.tables import render
 from kolumn.providers.mysql.tables.handler import INDEXES
-from kolumn.providers.mysql.tables.model import MySQLKeyPart
+from kolumn.providers.mysql.tables.model import MySQLIndex
 from kolumn.providers.mysql.tables.reading import IndexRow, key_part
 from kolumn.sql.handlers import IndexHandler
 from kolumn.sql.model import Index
-
-
-@dataclass(frozen=True)
-class MySQLIndex(Index):
-    """An index."""
-
-    columns: tuple[MySQLKeyPart, ...] = attribute("Columns or expressions, in order", validators=[NOT_EMPTY])
-    kind: str = attribute(
-        "fulltext or spatial, where it is one of these", default="",
-        validators=[one_of("", "fulltext", "spatial")], grammar="keyword",
-    )  # fmt: skip
-    using: str = attribute(
-        "How it is kept, where the engine leaves a choice: btree or hash", default="btree",
-        validators=[one_of("btree", "hash")], grammar="keyword",
-    )  # fmt: skip
-    visible: bool = attribute("Whether queries may use it (MariaDB: not IGNORED)", default=True)
-    comment: str = attribute("Comment", default="")
-
-    def verify(self) -> Iterator[Problem]:
-        """Yield faults across attributes."""
-        if self.where:
-            yield Problem("an index has all rows of its table", code="unsupported_attribute", path="where")
-        if self.kind and self.unique:
-            yield Problem(
-                f"a {self.kind} index is never unique", code="conflicting_attributes", path="unique"
-            )
-        if self.kind and any(part.expression or part.length or part.order == "desc" for part in self.columns):
-            yield Problem(f"a {self.kind} index has whole columns, without an order", code="conflicting_attributes",
-                          path="columns")  # fmt: skip
-        if fold(self.name) == "primary":
-            yield Problem("PRIMARY is the table's primary key", code="reserved_name", path="name",
-                          hint="Declare it in the table.")  # fmt: skip
-
-    @property
-    def is_constraint(self) -> bool:
-        """Whether the server takes it for a unique constraint of its table."""
-        whole = all(
-            part.column and part.length is None and part.order.lower() == "asc" for part in self.columns
-        )
-        return self.unique and whole and self.visible and not self.comment and self.using.lower() == "btree"
 
 
 class MySQLIndexHandler(MySQLHandler[Index], IndexHandler):
@@ -75,7 +33,8 @@ class MySQLIndexHandler(MySQLHandler[Index], IndexHandler):
     description = "An index on a table"
     MODEL = MySQLIndex
     KEYWORD: ClassVar[str] = "INDEX"
-    IN_PLACE: ClassVar[frozenset[str]] = frozenset({"visible"})
+    IN_PLACE: ClassVar[frozenset[str]] = frozenset({"columns", "kind", "using", "visible", "comment"})
+    """Where only parser or key_block_size differ the server takes an index dropped and added at once for the same."""
     parts = True
 
     def __init__(self, dialect: MySQLDialect) -> None:
@@ -111,7 +70,9 @@ class MySQLIndexHandler(MySQLHandler[Index], IndexHandler):
             columns=tuple(key_part(*each) for each in row.parts),
             unique=row.unique,
             kind=kind,
-            using="hash" if row.kind == "HASH" else "btree",
+            using=row.using,
+            key_block_size=row.block,
+            parser=row.parser,
             visible=row.visible,
             comment=row.comment,
         )
@@ -149,32 +110,8 @@ class MySQLIndexHandler(MySQLHandler[Index], IndexHandler):
 
     def definition_sql(self, model: Index, server: Server) -> Iterator[str]:
         """Yield ALTER TABLE ... ADD INDEX, which tells more than CREATE INDEX when it fails."""
-        yield f"ALTER TABLE {self._table(model)} {self.clause(model, server)}"
-
-    def clause(self, model: Index, server: Server) -> str:
-        """Return the clause of ALTER TABLE that adds the index."""
         assert isinstance(model, MySQLIndex)
-        if any(part.expression for part in model.columns) and not server.functional_indexes:
-            raise ValidationError.of(
-                [
-                    Problem(
-                        f"{server.product} has no indexes over expressions",
-                        code="unsupported_by_server",
-                        path="columns",
-                        resource=f"mysql_index.{model.name}",
-                        hint="Add a generated column, and index that.",
-                    )
-                ]
-            )
-        kind = f"{model.kind.upper()} " if model.kind else "UNIQUE " if model.unique else ""
-        text = f"ADD {kind}INDEX {quote(model.name)} {render.key_sql(model.columns)}"
-        if model.using.lower() == "hash":
-            text += " USING HASH"
-        if model.comment:
-            text += f" COMMENT {literal(model.comment)}"
-        if not model.visible:
-            text += " IGNORED" if server.is_mariadb else " INVISIBLE"
-        return text
+        yield f"ALTER TABLE {self._table(model)} ADD {render.index_sql(model, server)}"
 
     def drop_sql(self, model: Index, server: Server) -> str:
         """Return ALTER TABLE ... DROP INDEX."""
@@ -187,14 +124,16 @@ class MySQLIndexHandler(MySQLHandler[Index], IndexHandler):
     def alteration_sql(
         self, before: Index, after: Index, fields: tuple[str, ...], server: Server
     ) -> Iterator[str]:
-        """Yield ALTER TABLE ... ALTER INDEX."""
+        """Yield ALTER TABLE ... ALTER INDEX, or the drop and the new index in one: a foreign key may need it."""
         assert isinstance(after, MySQLIndex)
-        shown = (
-            ("NOT IGNORED" if after.visible else "IGNORED")
-            if server.is_mariadb
-            else ("VISIBLE" if after.visible else "INVISIBLE")
-        )
-        yield f"ALTER TABLE {self._table(after)} ALTER INDEX {quote(after.name)} {shown}"
+        if fields == ("visible",):
+            shown = render.visibility(after, server)
+            yield f"ALTER TABLE {self._table(after)} ALTER INDEX {quote(after.name)} {shown}"
+        else:
+            yield (
+                f"ALTER TABLE {self._table(after)} DROP INDEX {quote(before.name)}, "
+                f"ADD {render.index_sql(after, server)}"
+            )
 
     def _table(self, model: Index) -> str:
         return qualified(model.schema, model.table)
@@ -208,8 +147,10 @@ class MySQLIndexHandler(MySQLHandler[Index], IndexHandler):
     def rehearsal(
         self, wanted: Index, live: Index, scratch: str, tag: str, server: Server
     ) -> tuple[Index, list[str]] | None:
-        """Return an index over expressions on a copy of its table; others have nothing to word."""
-        if not any(part.expression for part in wanted.columns):
+        """Return the index on a copy of its table where the server words expressions or has its own way."""
+        assert isinstance(wanted, MySQLIndex)
+        worded = wanted.using or wanted.key_block_size or wanted.parser
+        if not worded and not any(part.expression for part in wanted.columns):
             return None
         made = replaced(wanted, {"schema": scratch, "table": f"t{tag}", "name": "kolumn_rehearsed"})
         copied = f"CREATE TABLE {qualified(scratch, f't{tag}')} LIKE {self._table(live)}"

@@ -15,20 +15,12 @@ from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.language import fragments
 from kolumn.providers.mysql.language.accounts import definer_of
 from kolumn.providers.mysql.language.fragments import embedded
-from kolumn.providers.mysql.language.tokens import (
-    Token,
-    fold,
-    literal,
-    normal,
-    qualified,
-    quote,
-    tokenize,
-    unquote,
-)
+from kolumn.providers.mysql.language.tokens import fold, literal, normal, qualified, quote, tokenize, unquote
 from kolumn.providers.mysql.language.types import type_of
 from kolumn.providers.mysql.reading import Entry, Key, Reading, Row
 from kolumn.providers.mysql.resources.stored import StoredHandler, mode_of, verify_sql_mode
 from kolumn.providers.mysql.tables.model import verify_charset
+from kolumn.sql.tokens import Token
 
 
 @dataclass(frozen=True)

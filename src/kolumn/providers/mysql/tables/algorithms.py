@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk
+from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.language.types import DataType, type_of
 from kolumn.sql.model import Check, Column, ForeignKey, PrimaryKey, Table, Unique
@@ -75,15 +76,13 @@ class Algorithm:
         return f", ALGORITHM={_NAMES[self.kind]}" if self.certain else ""
 
 
-def algorithm_of(operation: Operation, server: Server, engine: str = "") -> Algorithm | None:
-    """Return how an operation is carried out, None where it is no ALTER TABLE of rows.
-
-    `engine` is the one of an index's table, empty for the server's default.
-    """
+def algorithm_of(operation: Operation, live: Snapshot, server: Server) -> Algorithm | None:
+    """Return how an operation is carried out, None where it is no ALTER TABLE of rows."""
     subject = operation.subject
-    if subject.type == "index" and engine:
-        return Algorithm(COPY, subject.parent, certain=False)
     if subject.type == "index":
+        owner = live.get(Ref("table", subject.parent, subject.schema))
+        if getattr(owner, "engine", ""):
+            return Algorithm(COPY, subject.parent, certain=False)
         return _of_index(operation, subject.parent)
     if not isinstance(operation, AlterTable):
         return None
@@ -92,6 +91,7 @@ def algorithm_of(operation: Operation, server: Server, engine: str = "") -> Algo
         return Algorithm(COPY, table.name, certain=False)
     changes: Sequence[Operation] = operation.because if isinstance(operation, AlterTogether) else (operation,)
     found = [_of_change(each, table, server) for each in changes]
+    found += [_of_index(each, table.name) for each in getattr(operation, "indexes", ())]
     kind = max(each.kind for each in found)
     certain = all(each.certain for each in found) and (kind != INSTANT or len(found) == 1)
     lock = "SHARED" if any(each.lock == "SHARED" for each in found) else "NONE"

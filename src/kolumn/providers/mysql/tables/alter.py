@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.declaration import replaced
+from kolumn.engine.operations import Create, Drop, Operation, Rename
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.mysql.connection.server import Server
+from kolumn.providers.mysql.language.dialect import mentions
 from kolumn.providers.mysql.language.tokens import fold, literal, qualified, quote
 from kolumn.providers.mysql.language.types import TEXTS, type_of
 from kolumn.providers.mysql.tables import implied, render
@@ -19,6 +20,7 @@ from kolumn.sql.operations import (
     AddColumn,
     AddConstraint,
     AlterColumn,
+    AlterObject,
     AlterTable,
     AlterTogether,
     DropColumn,
@@ -32,30 +34,50 @@ def changes_of(operation: AlterTable) -> Sequence[AlterTable]:
     return operation.because if isinstance(operation, AlterTogether) else (operation,)
 
 
-def alteration(operation: AlterTable, live: Snapshot, server: Server) -> str:
-    """Return the statement that makes all of an operation's changes at once, empty where there is nothing to do."""
+def alteration(operation: AlterTable, live: Snapshot, server: Server) -> Iterator[str]:
+    """Yield the statement that makes all of an operation's changes at once, nothing where there is nothing to do.
+
+    A second one follows where a column that was computed on reading is to hold values of its own: it is stored first.
+    """
     before, after = operation.before, operation.after
     assert isinstance(before, MySQLTable)
     assert isinstance(after, MySQLTable)
-    found = _Clauses(before, after, live, server)
+    found = _Clauses(operation.subject, before, after, live, server)
     partitions = ""
     for change in changes_of(operation):
         found.take(change)
         if type(change) is AlterTable and "partition_by" in change.fields:
             partitions = _repartition(change.after)
+    for index in getattr(operation, "indexes", ()):
+        found.take_index(index)
     clauses = found.result()
-    if not clauses and not partitions:
-        return ""
-    text = f"ALTER TABLE {qualified(before.schema, before.name)}"
-    if clauses:
-        text += " " + ", ".join(clauses)
-    return text + (f" {partitions}" if partitions else "")
+    start = f"ALTER TABLE {qualified(before.schema, before.name)} "
+    statement = " ".join([*([", ".join(clauses)] if clauses else []), *([partitions] if partitions else [])])
+    # A column can be numbered though a foreign key refers to it, as its type stays; the server looks no closer.
+    unlinked = _is_numbering(operation)
+    if statement:
+        yield from ("SET SESSION foreign_key_checks = 0",) if unlinked else ()
+        yield start + statement
+        yield from ("SET SESSION foreign_key_checks = 1",) if unlinked else ()
+    if found.later:
+        yield start + ", ".join(found.later)
+
+
+def _is_numbering(operation: AlterTable) -> bool:
+    """Whether a column begins or ends to be numbered, and no key goes with that."""
+    changes = changes_of(operation)
+    return any(
+        isinstance(each, AlterColumn) and "auto_increment" in each.fields for each in changes
+    ) and not any(isinstance(each, DropConstraint | AddConstraint) for each in changes)
 
 
 class _Clauses:
     """The clauses of one ALTER TABLE; each column has one definition at most."""
 
-    def __init__(self, before: MySQLTable, after: MySQLTable, live: Snapshot, server: Server) -> None:
+    def __init__(
+        self, ref: Ref, before: MySQLTable, after: MySQLTable, live: Snapshot, server: Server
+    ) -> None:
+        self._ref = ref
         self._before = before
         self._after = after
         self._live = live
@@ -64,6 +86,8 @@ class _Clauses:
         self._columns: dict[str, str] = {}
         self._added: list[str] = []
         self._options: list[str] = []
+        self.later: list[str] = []
+        """Clauses of a statement that must come after this one."""
 
     def result(self) -> list[str]:
         """Return the clauses: what goes first, then columns, then what stands on them."""
@@ -93,18 +117,13 @@ class _Clauses:
                     if isinstance(each, Check) and not self._server.is_mariadb:
                         self._drop(each, change.after)
                 self._columns[fold(column.name)] = f"DROP COLUMN {quote(column.name)}"
-            case AlterColumn(old=old, new=new) if (
-                old.generated and new.generated and old.stored != new.stored
-            ):
-                # No server can change it in place; the values are computed anew.
-                self._refuse_indexed(change, new.name)
-                place = self._place(new.name, change.after)
-                self._columns[fold(new.name)] = (
-                    f"DROP COLUMN {quote(old.name)}, ADD COLUMN {self._defined(new)}{place}"  # type: ignore[arg-type]
-                )
-            case AlterColumn(new=new):
+            case AlterColumn(old=old, new=new):
+                assert isinstance(old, MySQLColumn)
                 assert isinstance(new, MySQLColumn)
-                self._modify(new)
+                if _is_virtual(old) == _is_virtual(new):
+                    self._modify(new)
+                else:
+                    self._remake(old, new)
             case AddConstraint(constraint=constraint):
                 if (at := self._column_with(constraint, change.after)) is not None:
                     self._modify(at)
@@ -121,29 +140,18 @@ class _Clauses:
             case _:
                 self._options += self._table(change)
 
-    def _refuse_indexed(self, change: AlterColumn, column: str) -> None:
-        """Raise ValidationError for a column that cannot be made anew, as an index would go with it."""
-        keys = [*change.before.constraints(), *implied.indexes_of(change.subject, self._live)]
-        parts = {
-            fold(part.column)
-            for each in keys
-            for part in getattr(each, "columns", ())
-            if hasattr(part, "column")
-        }
-        if fold(column) in parts:
-            message = f"column {column} cannot become stored or virtual while it is in an index or key"
-            hint = "Remove it from them first, in a plan of its own."
-            raise ValidationError.of(
-                [
-                    Problem(
-                        message,
-                        code="unsupported_change",
-                        resource=str(change.subject),
-                        path="stored",
-                        hint=hint,
-                    )
-                ]
-            )
+    def take_index(self, change: Operation) -> None:
+        """Add what the change of an index needs."""
+        match change:
+            case Drop(model=model):
+                self._dropped.append(f"DROP INDEX {quote(model.name)}")
+            case Create(model=model):
+                self._added.append(f"ADD {render.index_sql(model, self._server)}")
+            case Rename(before=before, after=after):
+                self._dropped.append(f"RENAME INDEX {quote(before.name)} TO {quote(after.name)}")
+            case AlterObject(before=before, after=after):
+                self._dropped.append(f"DROP INDEX {quote(before.name)}")
+                self._added.append(f"ADD {render.index_sql(after, self._server)}")
 
     def _find(self, name: str) -> MySQLColumn | None:
         return next((each for each in self._after.columns if fold(each.name) == fold(name)), None)
@@ -152,6 +160,30 @@ class _Clauses:
         now = self._find(column.name) or column
         if fold(now.name) not in self._columns:
             self._columns[fold(now.name)] = f"MODIFY COLUMN {self._defined(now)}"
+
+    def _remake(self, old: MySQLColumn, new: MySQLColumn) -> None:
+        """Drop and add a column that was or will be computed on reading: no other way leads there or back."""
+        now = self._find(new.name) or new
+        name = fold(now.name)
+        made = now
+        if not now.generated:
+            made = replaced(old, {"name": now.name, "stored": True, "not_null": False})
+            self.later.append(f"MODIFY COLUMN {self._defined(now)}")
+        definition = render.column_sql(made, self._after, self._server)
+        self._columns[name] = (
+            f"DROP COLUMN {quote(old.name)}, ADD COLUMN {definition}{self._place(now.name, self._after)}"
+        )
+        for index in implied.indexes_of(self._ref, self._live):
+            parts = (part.column or part.expression for part in index.columns)
+            if not index.is_constraint and any(mentions(part, now.name) for part in parts):
+                self._dropped.append(f"DROP INDEX {quote(index.name)}")
+                self._added.append(f"ADD {render.index_sql(index, self._server)}")
+        for table, change in ((self._before, self._drop), (self._after, self._add)):
+            for each in table.constraints():
+                keyed = isinstance(each, Unique) and any(fold(part.column) == name for part in each.columns)
+                checked = isinstance(each, Check) and mentions(each.expression, now.name)
+                if keyed or (checked and self._column_with(each, table) is None):
+                    change(each, table.without_constraint(each))
 
     def _defined(self, column: MySQLColumn) -> str:
         now = self._find(column.name) or column
@@ -188,8 +220,7 @@ class _Clauses:
     def _index_of(self, key: ForeignKey, table: Table) -> Iterator[str]:
         """Yield the index that a foreign key needs, if there is none, under the name it has without one."""
         columns = [fold(each) for each in key.columns]
-        ref = Ref("table", fold(table.name), fold(table.schema))
-        there = implied.indexed_columns(table, implied.indexes_of(ref, self._live))
+        there = implied.indexed_columns(table, implied.indexes_of(self._ref, self._live))
         if not any(implied.serves(columns, each) for each in there):
             names = ", ".join(map(quote, key.columns))
             yield f"ADD INDEX {quote(key.columns[0])} ({names})"
@@ -235,23 +266,19 @@ class _Clauses:
             yield "ADD SYSTEM VERSIONING" if after.system_versioned else "DROP SYSTEM VERSIONING"
 
     def _charset(self, after: MySQLTable) -> Iterator[str]:
-        """Yield the new character set, for the table and for columns that have the table's."""
+        """Yield the new character set of the table, and have columns changed that have the table's."""
         words = " ".join(
             [
                 *([f"CHARACTER SET {after.character_set}"] if after.character_set else []),
                 *([f"COLLATE {after.collation}"] if after.collation else []),
             ]
         ) or self._default_charset(after)
-        texts = [each for each in after.columns if (kind := type_of(each.type)) and kind.name in TEXTS]
-        own = [each for each in texts if each.collation or each.character_set]
-        if texts and not own:
-            yield f"CONVERT TO {words}" if words.startswith("CHARACTER") else f"CONVERT TO {_whole(words)}"
-            return
         yield f"DEFAULT {words if words.startswith('CHARACTER') else _whole(words)}"
-        for column in texts:
-            if column not in own and fold(column.name) not in self._columns:
-                text = render.column_sql(column, after, self._server, charset=words)
-                self._columns[fold(column.name)] = f"MODIFY COLUMN {text}"
+        # CONVERT TO would make longer texts of texts: the columns say themselves what they are.
+        for column in after.columns:
+            kind = type_of(column.type)
+            if kind is not None and kind.name in TEXTS and not column.collation and not column.character_set:
+                self._modify(column)
 
     def _default_charset(self, after: MySQLTable) -> str:
         """Return the database's character set, which a table has that names none."""
@@ -261,6 +288,10 @@ class _Clauses:
 
     def _database(self, table: MySQLTable) -> Ref:
         return Ref("schema", fold(table.schema or self._server.database))
+
+
+def _is_virtual(column: MySQLColumn) -> bool:
+    return bool(column.generated) and not column.stored
 
 
 def _whole(words: str) -> str:

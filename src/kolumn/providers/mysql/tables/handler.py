@@ -15,9 +15,10 @@ from kolumn.providers.mysql.handler import MySQLHandler
 from kolumn.providers.mysql.language import fragments
 from kolumn.providers.mysql.language.dialect import MySQLDialect
 from kolumn.providers.mysql.language.tokens import fold, normal, qualified, quote, tokenize
-from kolumn.providers.mysql.reading import Entry, Reading
+from kolumn.providers.mysql.reading import Entry, Key, Reading, Row
 from kolumn.providers.mysql.tables import alter, reading, render
-from kolumn.providers.mysql.tables.model import MySQLCheck, MySQLTable
+from kolumn.providers.mysql.tables.model import MySQLCheck, MySQLIndex, MySQLKeyPart, MySQLTable
+from kolumn.providers.mysql.tables.together import CreateWithIndexes, numbered_by_index
 from kolumn.sql.handlers import TableHandler
 from kolumn.sql.model import Constraint, ForeignKey, PrimaryKey, Table, Unique
 from kolumn.sql.normal import Grammar, Normalizer
@@ -77,6 +78,13 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
     def queries(self, server: Server) -> Mapping[str, str]:
         """Return the queries of tables, which bring their indexes along."""
         return reading.queries(server)
+
+    def shown(self, rows: Mapping[str, list[Row]], server: Server) -> Mapping[Key, str]:
+        """Return SHOW CREATE TABLE of each, for what no catalogue tells (see `shown`)."""
+        return {
+            (self.type, row[0], row[1]): f"SHOW CREATE TABLE {qualified(row[0], row[1])}"
+            for row in rows["tables"]
+        }
 
     def entries(self, reading_: Reading) -> Iterator[Entry]:
         """Yield the tables, and note their indexes."""
@@ -173,11 +181,13 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
 
     def statements(self, operation: Operation, live: Snapshot, server: Server) -> Iterator[str | Statement]:
         """Yield the statements of one operation."""
-        if isinstance(operation, AlterTable):
+        if isinstance(operation, CreateWithIndexes):
+            assert isinstance(operation.model, MySQLTable)
+            verify(operation.model, server)
+            yield render.create_table(operation.model, server, operation.indexes)
+        elif isinstance(operation, AlterTable):
             verify(operation.after, server)
-            found = alter.alteration(operation, live, server)
-            if found:
-                yield found
+            yield from alter.alteration(operation, live, server)
         else:
             yield from super().statements(operation, live, server)
 
@@ -218,7 +228,11 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
                 "auto_increment_start": None,
             },
         )
-        return made, [render.create_table(made, server)]
+        keys = [
+            MySQLIndex(name="kolumn", table=made.name, columns=(MySQLKeyPart(column=name),))
+            for name in numbered_by_index(made)
+        ]
+        return made, [render.create_table(made, server, keys)]
 
     def worded(self, wanted: Table, rehearsed: Table, found: Table, live: Table) -> Table:
         """Return the wanted table with the live wording of what the server takes for the same."""
@@ -242,8 +256,12 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
         return self._with_checks(replaced(wanted, changes), wanted, rehearsed, found, live)
 
     def _as_live(self, wanted: Any, live: Any) -> Any:
-        """Return a live column with the constraints, the name and the hints of the wanted one."""
-        named = replaced(live, {"name": wanted.name, "renamed_from": wanted.renamed_from})
+        """Return a live column with the constraints, the name and the hints of the wanted one.
+
+        A live one that is in the key need not say that it is NOT NULL; the wanted one may be in none.
+        """
+        kept = {"name": wanted.name, "renamed_from": wanted.renamed_from, "not_null": wanted.not_null}
+        named = replaced(live, kept)
         return named.with_constraints_of(wanted)
 
     def _with_checks(

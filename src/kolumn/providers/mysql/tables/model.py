@@ -67,6 +67,10 @@ class MySQLPrimaryKey(model.PrimaryKey):
     """A table's primary key."""
 
     columns: tuple[MySQLKeyPart, ...] = attribute("Columns of the key, in order", validators=[NOT_EMPTY])
+    using: str = attribute(
+        "How it is kept, where that is said: btree or hash", default="",
+        validators=[one_of("", "btree", "hash")], grammar="keyword",
+    )  # fmt: skip
 
     def verify(self) -> Iterator[Problem]:
         """Yield a fault for a name: the server calls every primary key PRIMARY."""
@@ -196,6 +200,55 @@ class MySQLColumn(model.Column):
                 on_delete=self.on_delete,
                 on_update=self.on_update,
             )
+
+
+@dataclass(frozen=True)
+class MySQLIndex(model.Index):
+    """An index."""
+
+    columns: tuple[MySQLKeyPart, ...] = attribute("Columns or expressions, in order", validators=[NOT_EMPTY])
+    kind: str = attribute(
+        "fulltext or spatial, where it is one of these", default="",
+        validators=[one_of("", "fulltext", "spatial")], grammar="keyword",
+    )  # fmt: skip
+    using: str = attribute(
+        "How it is kept, where that is said: btree or hash", default="",
+        validators=[one_of("", "btree", "hash")], grammar="keyword",
+    )  # fmt: skip
+    key_block_size: int | None = attribute("Size of its pages in KiB, where that is said", default=None)
+    parser: str = attribute(
+        "What cuts texts into words, for fulltext: the name of a plugin", default="", grammar="identifier"
+    )
+    visible: bool = attribute("Whether queries may use it (MariaDB: not IGNORED)", default=True)
+    comment: str = attribute("Comment", default="")
+
+    def verify(self) -> Iterator[Problem]:
+        """Yield faults across attributes."""
+        if self.where:
+            yield Problem("an index has all rows of its table", code="unsupported_attribute", path="where")
+        if self.kind and self.unique:
+            yield Problem(
+                f"a {self.kind} index is never unique", code="conflicting_attributes", path="unique"
+            )
+        if self.kind and any(part.expression or part.length or part.order == "desc" for part in self.columns):
+            yield Problem(f"a {self.kind} index has whole columns, without an order", code="conflicting_attributes",
+                          path="columns")  # fmt: skip
+        if self.parser and self.kind != "fulltext":
+            yield Problem("parser is for fulltext indexes", code="conflicting_attributes", path="parser")
+        if self.key_block_size is not None and self.key_block_size < 1:
+            yield Problem("key_block_size is 1 or more", code="invalid_value", path="key_block_size")
+        if self.name.lower() == "primary":
+            yield Problem("PRIMARY is the table's primary key", code="reserved_name", path="name",
+                          hint="Declare it in the table.")  # fmt: skip
+
+    @property
+    def is_constraint(self) -> bool:
+        """Whether the server takes it for a unique constraint of its table."""
+        whole = all(
+            part.column and part.length is None and part.order.lower() == "asc" for part in self.columns
+        )
+        plain = self.visible and not self.comment and not self.using and self.key_block_size is None
+        return self.unique and whole and plain
 
 
 @dataclass(frozen=True)

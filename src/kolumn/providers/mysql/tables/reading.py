@@ -12,6 +12,7 @@ from kolumn.providers.mysql.language.fragments import is_literal
 from kolumn.providers.mysql.language.tokens import fold, literal, tokenize, unescaped
 from kolumn.providers.mysql.language.types import NUMBERS, type_of
 from kolumn.providers.mysql.reading import Reading, Row
+from kolumn.providers.mysql.tables import shown
 from kolumn.providers.mysql.tables.implied import index_name, serves
 from kolumn.providers.mysql.tables.model import (
     MySQLCheck,
@@ -101,12 +102,16 @@ class IndexRow(NamedTuple):
     visible: bool
     parts: tuple[tuple[str, str, int, str], ...]
     """Column, expression, length (0 for all of it), order."""
+    using: str = ""
+    block: int | None = None
+    parser: str = ""
 
     @property
     def is_constraint(self) -> bool:
         """Whether it is what a unique constraint makes: whole columns, and nothing said about it."""
         plain = all(column and not length and order == "asc" for column, _, length, order in self.parts)
-        return self.unique and plain and self.visible and not self.comment and self.kind == "BTREE"
+        silent = self.visible and not self.comment and not self.using and self.block is None
+        return self.unique and plain and silent and self.kind in ("BTREE", "HASH")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -123,7 +128,7 @@ class TableRows(NamedTuple):
     name: str
     table: Row
     columns: tuple[Row, ...]
-    primary: tuple[tuple[str, str, int, str], ...]
+    primary: IndexRow | None
     uniques: tuple[IndexRow, ...]
     checks: tuple[Row, ...]
     foreign_keys: tuple[Row, ...]
@@ -131,6 +136,8 @@ class TableRows(NamedTuple):
     partitions: tuple[Row, ...]
     default_collation: str
     """Of the database."""
+    charsets: tuple[str, ...]
+    """Folded names of columns whose character set is said, though it may be the table's."""
 
 
 class ReadIndexes(NamedTuple):
@@ -168,9 +175,10 @@ def read(reading: Reading) -> Iterator[tuple[TableRows, ReadIndexes]]:
     collations = {name: collation for name, _, collation in reading.rows["databases"]}
     for row in reading.rows["tables"]:
         key = (row[0], row[1])
-        indexes = list(_indexes(statistics.get(key, [])))
+        said = shown.read(str(reading.shown.get(("table", *key), ("", ""))[1]))
+        indexes = list(_indexes(statistics.get(key, []), said.indexes))
         foreign = tuple(sorted(keys.get(key, ()), key=lambda each: str(each[0])))
-        primary = next((each.parts for each in indexes if each.name == "PRIMARY"), ())
+        primary = next((each for each in indexes if each.name == "PRIMARY"), None)
         uniques = tuple(each for each in indexes if each.is_constraint and each.name != "PRIMARY")
         own = tuple(each for each in indexes if not each.is_constraint and each.name != "PRIMARY")
         yield (
@@ -190,12 +198,13 @@ def read(reading: Reading) -> Iterator[tuple[TableRows, ReadIndexes]]:
                     for each in sorted(partitions.get(key, ()), key=lambda each: (int(each[2]), int(each[3])))
                 ),
                 default_collation=collations.get(row[0], ""),
+                charsets=() if reading.server.is_mariadb else tuple(sorted(said.charsets)),
             ),
             ReadIndexes(own, uniques, _implied(indexes, foreign, row[1])),
         )
 
 
-def _indexes(rows: list[Row]) -> Iterator[IndexRow]:
+def _indexes(rows: list[Row], said: Mapping[str, shown.ShownIndex]) -> Iterator[IndexRow]:
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(row[2], []).append(row)
@@ -218,6 +227,7 @@ def _indexes(rows: list[Row]) -> Iterator[IndexRow]:
                 )
                 for row in parts
             ),
+            *said.get(fold(name), ()),
         )
 
 
@@ -231,6 +241,7 @@ def _implied(indexes: list[IndexRow], keys: tuple[Row, ...], table: str) -> froz
             continue
         (only,) = serving
         bare = not only.unique and only.kind == "BTREE" and only.visible and not only.comment
+        bare = bare and not only.using and only.block is None
         ascending = all(order == "asc" for *_, order in only.parts)
         named = fold(only.name) == fold(index_name(key[0], key[1], table))
         if bare and ascending and only.columns == columns and named:
@@ -244,7 +255,10 @@ def build(rows: TableRows, server: Server) -> MySQLTable:
     options = {name.lower(): value.strip("\"'") for name, value in _OPTION.findall(created_with or "")}
     row_format = options.get("row_format", "").lower()
     checks, column_checks = _checks(rows, server)
-    columns = tuple(_column(each, collation or "", server, column_checks) for each in rows.columns)
+    columns = tuple(
+        _column(each, "" if fold(each[0]) in rows.charsets else collation or "", server, column_checks)
+        for each in rows.columns
+    )
     columns = tuple(_as_json(each, collation or "", server) for each in columns)
     columns, primary, uniques = _at_columns(columns, rows)
     return MySQLTable(
@@ -269,10 +283,14 @@ def _at_columns(
     columns: tuple[MySQLColumn, ...], rows: TableRows
 ) -> tuple[tuple[MySQLColumn, ...], MySQLPrimaryKey | None, tuple[MySQLUnique, ...]]:
     """Return columns with the keys that are written at them as a person would, and those that stay at the table."""
-    primary = MySQLPrimaryKey(columns=_parts(rows.primary)) if rows.primary else None
+    primary = (
+        MySQLPrimaryKey(columns=_parts(rows.primary.parts), using=rows.primary.using)
+        if rows.primary is not None
+        else None
+    )
     keyed = (
         primary.columns[0].column
-        if primary is not None and primary.columns == _whole(primary.columns)
+        if primary is not None and not primary.using and primary.columns == _whole(primary.columns)
         else ""
     )
     uniques = [MySQLUnique(name=each.name, columns=_parts(each.parts)) for each in rows.uniques]

@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from kolumn.contract.errors import Problem, ValidationError
 from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.language.fragments import embedded, is_literal
 from kolumn.providers.mysql.language.tokens import literal, qualified, quote
-from kolumn.providers.mysql.language.types import TEXTS, type_of
-from kolumn.providers.mysql.tables.model import MySQLCheck, MySQLColumn, MySQLTable, Partitioning
+from kolumn.providers.mysql.language.types import type_of
+from kolumn.providers.mysql.tables.model import (
+    MySQLCheck,
+    MySQLColumn,
+    MySQLIndex,
+    MySQLTable,
+    Partitioning,
+)
 from kolumn.sql.model import Check, Constraint, ForeignKey, KeyPart, PrimaryKey, Unique
 from kolumn.sql.reference import parse_reference
 
 
-def create_table(table: MySQLTable, server: Server) -> str:
-    """Return CREATE TABLE with all its constraints."""
+def create_table(table: MySQLTable, server: Server, indexes: Iterable[MySQLIndex] = ()) -> str:
+    """Return CREATE TABLE with all its constraints, and `indexes` that it cannot be without."""
     lines = [column_sql(each, table, server) for each in table.columns]
     inline = {each for column in table.columns for each in inline_checks(column, server)}
     for constraint in dict.fromkeys(table.constraints()):
         if constraint not in inline:
             lines.append(constraint_sql(table, constraint, server))
+    lines += [index_sql(each, server) for each in indexes]
     periods = {each.period.lower(): each.name for each in table.columns if each.period}
     if len(periods) == 2:
         lines.append(f"PERIOD FOR SYSTEM_TIME ({quote(periods['start'])}, {quote(periods['end'])})")
@@ -57,25 +65,14 @@ def option(key: str, value: str) -> str:
     return f"{key.upper()}={value if plain else literal(value)}"
 
 
-def column_sql(column: MySQLColumn, table: MySQLTable, server: Server, *, charset: str = "") -> str:
-    """Return the definition of a column, without the constraints that stand at the table as well.
-
-    `charset` is what a column gets that names none of its own, where it must be said.
-    """
+def column_sql(column: MySQLColumn, table: MySQLTable, server: Server) -> str:
+    """Return the definition of a column, without the constraints that stand at the table as well."""
     words = [quote(column.name), embedded(column.type)]
     kind = type_of(column.type)
     if column.character_set:
         words.append(f"CHARACTER SET {column.character_set}")
     if column.collation:
         words.append(f"COLLATE {column.collation}")
-    if (
-        charset
-        and not column.character_set
-        and not column.collation
-        and kind is not None
-        and kind.name in TEXTS
-    ):
-        words.append(charset)
     if column.period:
         words.append(f"GENERATED ALWAYS AS ROW {column.period.upper()}")
     elif column.generated:
@@ -133,7 +130,8 @@ def constraint_sql(table: MySQLTable, constraint: Constraint, server: Server) ->
     name = f"CONSTRAINT {quote(constraint.name)} " if constraint.name else ""
     match constraint:
         case PrimaryKey():
-            return f"PRIMARY KEY {key_sql(constraint.columns)}"
+            using = str(getattr(constraint, "using", ""))
+            return f"PRIMARY KEY {key_sql(constraint.columns)}" + (f" USING {using.upper()}" if using else "")
         case Unique():
             return f"UNIQUE KEY {quote(constraint.name) + ' ' if constraint.name else ''}{key_sql(constraint.columns)}"
         case Check():
@@ -162,6 +160,42 @@ def foreign_key_sql(table: MySQLTable, key: ForeignKey, server: Server) -> str:
 def key_sql(parts: Iterable[KeyPart]) -> str:
     """Return the columns of a key or index, in parentheses."""
     return f"({', '.join(map(_part, parts))})"
+
+
+def index_sql(index: MySQLIndex, server: Server) -> str:
+    """Return an index as it stands in CREATE TABLE and after ADD. Raises ValidationError."""
+    if any(part.expression for part in index.columns) and not server.functional_indexes:
+        raise ValidationError.of(
+            [
+                Problem(
+                    f"{server.product} has no indexes over expressions",
+                    code="unsupported_by_server",
+                    path="columns",
+                    resource=f"mysql_index.{index.name}",
+                    hint="Add a generated column, and index that.",
+                )
+            ]
+        )
+    kind = f"{index.kind.upper()} " if index.kind else "UNIQUE " if index.unique else ""
+    words = [f"{kind}INDEX {quote(index.name)} {key_sql(index.columns)}"]
+    if index.using:
+        words.append(f"USING {index.using.upper()}")
+    if index.key_block_size is not None:
+        words.append(f"KEY_BLOCK_SIZE={index.key_block_size}")
+    if index.parser:
+        words.append(f"WITH PARSER {quote(index.parser)}")
+    if index.comment:
+        words.append(f"COMMENT {literal(index.comment)}")
+    if not index.visible:
+        words.append(visibility(index, server))
+    return " ".join(words)
+
+
+def visibility(index: MySQLIndex, server: Server) -> str:
+    """Return whether queries may use an index, as the server says it."""
+    if server.is_mariadb:
+        return "NOT IGNORED" if index.visible else "IGNORED"
+    return "VISIBLE" if index.visible else "INVISIBLE"
 
 
 def _part(part: Any) -> str:

@@ -18,6 +18,7 @@ from kolumn.providers.postgres.connection import faults
 from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.connection.settings import PostgresSettings
 from kolumn.providers.postgres.connection.wire import exchange
+from kolumn.sql.faults import too_old
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -121,11 +122,8 @@ class Connections:
             secret.clear()
 
     def _connect(self, context: Context) -> Connection[Any]:
-        try:
-            import psycopg
-            from psycopg.conninfo import make_conninfo
-        except ImportError as error:
-            raise faults.no_driver("psycopg") from error
+        import psycopg
+        from psycopg.conninfo import make_conninfo
 
         context.check()
         self._check_open()
@@ -149,7 +147,7 @@ class Connections:
         if product := connection.pgconn.parameter_status(b"crdb_version"):
             raise faults.not_postgres(product.decode())
         if version < OLDEST:
-            raise faults.too_old(f"PostgreSQL {version // 10000}")
+            raise too_old(f"PostgreSQL {version // 10000}", "PostgreSQL 14")
         wanted = _CONFIGURATION | {"lock_timeout": milliseconds(self._settings.lock_timeout)}
         if version >= 170000:
             wanted["transaction_timeout"] = "0"
@@ -186,11 +184,8 @@ class Connections:
             return self._pool
 
     def _make_pool(self) -> ConnectionPool[Connection[Any]]:
-        try:
-            from psycopg import Connection
-            from psycopg_pool import ConnectionPool
-        except ImportError as error:
-            raise faults.no_driver("psycopg_pool") from error
+        from psycopg import Connection
+        from psycopg_pool import ConnectionPool
 
         connections = self
 

@@ -17,11 +17,11 @@ from kolumn.contract.errors import (
     OperationError,
     PermissionError,
     StateError,
-    ValidationError,
 )
 from kolumn.contract.masking import REDACTED, is_secret_name
 from kolumn.engine.operations import Statement
 from kolumn.providers.postgres.connection.confidential import SECRETS
+from kolumn.sql import faults as shared
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
@@ -297,7 +297,7 @@ def translate(report: Report, context: Context, statement: Statement | None = No
         meaning, words = _OUT_OF_LOCKS, words[:2]
     if statement is not None and any(isinstance(each, SECRETS) for each in statement.parameters):
         words = [_discreet(each, statement.text) for each in words]
-    said = "PostgreSQL says: " + " ".join(_sentence(each) for each in words if each)
+    said = "PostgreSQL says: " + " ".join(shared.sentence(each) for each in words if each)
     details = _details(report, statement)
     if "line" in details:
         said += f" (line {details['line']}, column {details['column']} of the statement)"
@@ -312,7 +312,7 @@ def _interrupted(report: Report, context: Context, statement: Statement | None) 
     except OperationError as ended:
         return OperationError(ended.message, code=ended.code, details=_details(report, statement))
     return OperationError(
-        f"PostgreSQL says: {_sentence(report.message)} It was stopped from outside: by "
+        f"PostgreSQL says: {shared.sentence(report.message)} It was stopped from outside: by "
         "pg_cancel_backend or a limit of the server.",
         code="interrupted",
         details=_details(report, statement),
@@ -373,7 +373,7 @@ def cannot_connect(error: BaseException, where: str) -> KolumnError:
         _Meaning(ConnectionError, "cannot_connect", "Check the settings and the server's log."),
     )
     return meaning.category(
-        f"cannot connect to PostgreSQL at {where}: {_sentence(said)} {meaning.hint}",
+        f"cannot connect to PostgreSQL at {where}: {shared.sentence(said)} {meaning.hint}",
         code=meaning.code,
         details={"where": where},
     )
@@ -386,7 +386,7 @@ def lost(said: str, *, in_transaction: bool, statement: Statement | None = None)
         if in_transaction
         else "Whether the statement under way took effect is not known."
     )
-    words = _sentence(_driver_words(said))
+    words = shared.sentence(_driver_words(said))
     return ConnectionError(
         f"the connection to PostgreSQL was lost: {words} {kept} Plan and apply again.",
         code="connection_lost",
@@ -397,7 +397,7 @@ def lost(said: str, *, in_transaction: bool, statement: Statement | None = None)
 def commit_unknown(said: str) -> ConnectionError:
     """Return that the connection broke while the server committed, and that it cannot say what came of it."""
     return ConnectionError(
-        f"the connection to PostgreSQL was lost during the commit: {_sentence(said)} Whether the "
+        f"the connection to PostgreSQL was lost during the commit: {shared.sentence(said)} Whether the "
         "transaction was kept is not known, as the server could not be asked. A new plan shows it.",
         code="commit_unknown",
     )
@@ -412,20 +412,7 @@ def locked(holder: Mapping[str, Any], name: str) -> StateError:
         words += f" from {holder['client']} since {holder['since']}"
     else:
         words = "another session"
-    return StateError(
-        f"{words} is working on this database. Wait until it is done, or give a longer lock timeout.",
-        code="locked",
-        details={"holder": dict(holder), "lock": name},
-    )
-
-
-def too_old(server: str) -> ConnectionError:
-    """Return that the server's version is not supported."""
-    return ConnectionError(
-        f"the server is {server}; Kolumn needs PostgreSQL 14 or newer. Upgrade the server.",
-        code="unsupported_version",
-        details={"server": server},
-    )
+    return shared.locked(words, holder, name)
 
 
 def not_postgres(server: str) -> ConnectionError:
@@ -437,21 +424,8 @@ def not_postgres(server: str) -> ConnectionError:
     )
 
 
-def no_driver(missing: str) -> ValidationError:
-    """Return that the driver is not installed."""
-    return ValidationError(
-        f"the PostgreSQL provider needs the package {missing}: pip install 'kolumn[postgres]'.",
-        code="missing_driver",
-    )
-
-
 def _driver_words(text: str) -> str:
     """Return what the driver says in one line, without what it only supposes."""
     words = re.sub(r"\s+", " ", text).strip()
     words = re.sub(r"^(connection failed|consuming input failed|sending query [a-z ]*failed): ", "", words)
     return re.sub(r" This probably means the server terminated [a-z ]+\.", "", words)
-
-
-def _sentence(text: str) -> str:
-    text = text.strip()
-    return text if text.endswith((".", "!", "?")) else f"{text}."

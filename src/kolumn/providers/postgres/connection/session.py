@@ -18,8 +18,6 @@ from kolumn.engine.metadata import Metadata
 from kolumn.engine.operations import Statement, Step
 from kolumn.engine.rows import RowStore
 from kolumn.engine.session import Capabilities, Identity
-from kolumn.engine.transactions import holding
-from kolumn.engine.transactions.holding import HeldLocks
 from kolumn.providers.postgres.connection import faults
 from kolumn.providers.postgres.connection.connections import Connections, milliseconds
 from kolumn.providers.postgres.connection.held import ISOLATION_LEVELS, HeldTransaction
@@ -39,6 +37,7 @@ from kolumn.providers.postgres.connection.work import (
     read_within,
 )
 from kolumn.providers.postgres.language.tokens import quote
+from kolumn.sql.session import SQLSession, nested_transaction, patience
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -66,7 +65,7 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 """
 
 
-class PostgresSession:
+class PostgresSession(SQLSession[HeldTransaction]):
     """A database behind a pool of connections, opened when first used.
 
     Threads do not see each other's transactions; one thread's calls within `transaction` share a connection.
@@ -198,7 +197,7 @@ class PostgresSession:
         """
         steps = list(steps)
         if self._current() is not None:
-            raise OperationError("a transaction is open already. Commit it first.", code="nested_transaction")
+            raise nested_transaction()
         self.admit(steps)
         transactional = all(step.transactional for step in steps)
         brief = any(step.attempts > 1 for step in steps)
@@ -239,28 +238,19 @@ class PostgresSession:
         self, context: Context, *, isolation: str, read_only: bool = False, locks: Sequence[str] = ()
     ) -> None:
         """Open a transaction that spans calls, on a connection of its own."""
-        if self._held is not None:
-            raise OperationError("a transaction is open already. Commit it first.", code="nested_transaction")
-        taken = HeldLocks()
-        try:
-            for name in locks:
-                taken.hold(name, self._locked(context, name))
-            held = HeldTransaction(
-                self._connections.open(context), self._count, read_only=read_only, locks=taken
-            )
-        except BaseException:
-            taken.release()
-            raise
-        try:
-            held.begin(context, isolation)
-        except BaseException:
-            held.end()
-            raise
-        self._held = held
+        with self.taking(context, locks) as taken:
+            connection = self._connections.open(context)
+            held = HeldTransaction(connection, self._count, read_only=read_only, locks=taken)
+            try:
+                held.begin(context, isolation)
+            except BaseException:
+                held.end()
+                raise
+            self._held = held
 
     def commit(self, context: Context) -> None:
         """Commit the transaction that is held; it is open still where the commit was not even tried."""
-        held = self._holding()
+        held = self.required()
         held.verify()
         self._commit(context, Work(held.connection, self._count, True))
         self.roll_back()  # nothing is left to roll back
@@ -271,27 +261,13 @@ class PostgresSession:
         if held is not None:
             held.end()
 
-    def set_savepoint(self, context: Context, name: str) -> None:
-        """Open a savepoint in the transaction that is held."""
-        self._holding().control(context, f"SAVEPOINT {quote(name)}")
+    def control(self, context: Context, text: str) -> None:
+        """Run a statement about the transaction that is held."""
+        self.required().control(context, text)
 
-    def roll_back_to(self, context: Context, name: str) -> None:
-        """Undo what was done since the savepoint."""
-        self._holding().control(context, f"ROLLBACK TO SAVEPOINT {quote(name)}")
-
-    def release_savepoint(self, context: Context, name: str) -> None:
-        """Forget a savepoint."""
-        self._holding().control(context, f"RELEASE SAVEPOINT {quote(name)}")
-
-    def admit(self, steps: Iterable[Step]) -> None:
-        """Raise OperationError while a transaction is held that `steps` cannot run in, e.g. CONCURRENTLY."""
-        if self._held is not None:
-            holding.admit(steps)
-
-    def _holding(self) -> HeldTransaction:
-        if self._held is None:
-            raise OperationError("no transaction is open. Begin one first.", code="no_transaction")
-        return self._held
+    def quoted(self, name: str) -> str:
+        """Return a name as SQL."""
+        return quote(name)
 
     @contextlib.contextmanager
     def lend(self, context: Context) -> Iterator[Work]:
@@ -336,24 +312,9 @@ class PostgresSession:
                 yield Scratch(context, work)
 
     @contextlib.contextmanager
-    def lock(self, context: Context, name: str) -> Iterator[None]:
-        """Hold the lock `name` among all Kolumn sessions on this database, on a connection of its own.
-
-        Waits for the context's deadline, else `lock_timeout`. Raises StateError naming who holds it. In a
-        transaction that is held and may write, the lock is kept until that ends.
-        """
-        held = self._held
-        if held is not None and not held.read_only:
-            held.locks.hold(name, self._locked(context, name))
-            yield
-            return
-        with self._locked(context, name):
-            yield
-
-    @contextlib.contextmanager
-    def _locked(self, context: Context, name: str) -> Iterator[None]:
-        remaining = context.remaining()
-        until = time.monotonic() + (self._settings.lock_timeout if remaining is None else remaining)
+    def locked(self, context: Context, name: str) -> Iterator[None]:
+        """Hold the lock `name`, on a connection of its own; wait for the deadline, else `lock_timeout`."""
+        until = time.monotonic() + patience(context, self._settings.lock_timeout)
         key = lock_key(name)
         take = Statement("SELECT pg_catalog.pg_try_advisory_lock(%s)", (key,))
         connection = self._connections.open(context)

@@ -11,8 +11,9 @@ from functools import lru_cache
 
 from kolumn.providers.postgres.language.fragments import expression_fault, fault
 from kolumn.providers.postgres.language.keywords import COLUMN_NAME, RESERVED
-from kolumn.providers.postgres.language.tokens import QUOTED, WORD, Token, identifier, tokenize
+from kolumn.providers.postgres.language.tokens import identifier, tokenize
 from kolumn.providers.postgres.language.types import read_type
+from kolumn.sql.tokens import QUOTED, WORD, Token
 
 
 @dataclass(frozen=True, slots=True)

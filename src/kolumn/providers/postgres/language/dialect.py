@@ -40,6 +40,7 @@ class PostgresDialect(Dialect):
     """PostgreSQL's language."""
 
     name = "postgres"
+    fragments = fragments
     inline_foreign_keys = False
     renames = _RENAMED
     named_in_table = frozenset({"foreign_key", "policy", "rule", "trigger"})
@@ -116,22 +117,6 @@ class PostgresDialect(Dialect):
     def check_identifier(self, name: str) -> str | None:
         """Return why PostgreSQL cannot have this name: it is empty, too long, or no text."""
         return _identifier_fault(name) or None
-
-    def check_type(self, text: str) -> str | None:
-        """Return why `text` is not exactly one type."""
-        return fragments.type_fault(text) or None
-
-    def check_expression(self, text: str) -> str | None:
-        """Return why `text` is not exactly one expression."""
-        return fragments.expression_fault(text) or None
-
-    def check_query(self, text: str) -> str | None:
-        """Return why `text` is not exactly one query."""
-        return fragments.query_fault(text) or None
-
-    def check_body(self, text: str) -> str | None:
-        """Return why `text` cannot be a routine's body."""
-        return fragments.body_fault(text) or None
 
     def is_constant(self, word: str) -> bool:
         """Whether `word` is NULL, TRUE, FALSE, or one of CURRENT_TIMESTAMP and its kin."""

@@ -10,18 +10,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 from kolumn.providers.postgres.language.keywords import RESERVED, TYPE_OR_FUNCTION
-from kolumn.providers.postgres.language.tokens import (
-    ILLEGAL,
-    NUMBER,
-    PARAMETER,
-    QUOTED,
-    STRING,
-    UNFINISHED,
-    WORD,
-    Token,
-    tokenize,
-)
+from kolumn.providers.postgres.language.tokens import tokenize
 from kolumn.providers.postgres.language.types import parse_type
+from kolumn.sql import fragments
+from kolumn.sql.tokens import NUMBER, QUOTED, STRING, WORD, Token
 
 _OPENED = {")": "(", "]": "["}
 _OPENING = frozenset(_OPENED.values())
@@ -79,43 +71,20 @@ def fault(
     if "\0" in text:
         return "it has a NUL character", []
     tokens = tokenize(text)
-    if not tokens:
-        return "it is empty", []
-    opened: list[str] = []
-    for token in tokens:
-        if token.kind == UNFINISHED:
-            return "it has an unfinished quote or comment", []
-        if token.kind == ILLEGAL or token.text == '""':
-            return f"it has {token.text!r}, which is no SQL", []
-        if token.kind == PARAMETER and not parameters:
-            return f"it has the parameter {token.text}, and nothing to put there", []
-        match token.word:
-            case "(" | "[":
-                opened.append(token.word)
-            case ")" | "]":
-                if not opened or opened.pop() != _OPENED[token.word]:
-                    return f"it has {token.word} without {_OPENED[token.word]}", []
-            case ";" if not semicolons or opened:
-                return "it has a semicolon outside quotes", []
-            case "," if not opened and not commas:
-                return "it has a comma outside parentheses and quotes", []
-    if opened:
-        return f"it has {opened[-1]} without its other end", []
-    return "", tokens
+    why = fragments.fault(
+        tokens, commas=commas, semicolons=semicolons, parameters=parameters, refused=_empty_name
+    )
+    return why, [] if why else tokens
+
+
+def _empty_name(token: Token) -> str:
+    return f"it has {token.text!r}, which is no SQL" if token.text == '""' else ""
 
 
 @lru_cache(maxsize=65536)
 def embedded(text: str) -> str:
-    """Return a text that passed its check as it can stand inside a statement.
-
-    That is without comments, white space and semicolons at its ends, so that nothing of what comes after it
-    ends up in a comment.
-    """
-    tokens = tokenize(text)
-    end = len(tokens)
-    while end and tokens[end - 1].word == ";":
-        end -= 1
-    return text[tokens[0].start : tokens[end - 1].end] if end else ""
+    """Return a text that passed its check without comments, white space and semicolons at its ends."""
+    return fragments.embedded(text, tokenize(text))
 
 
 @lru_cache(maxsize=65536)

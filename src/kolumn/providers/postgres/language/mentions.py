@@ -10,9 +10,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from kolumn.providers.postgres.language.keywords import COLUMN_NAME, RESERVED
-from kolumn.providers.postgres.language.tokens import QUOTED, STRING, WORD, Token, identifier, tokenize, value
+from kolumn.providers.postgres.language.tokens import identifier, tokenize, value
 from kolumn.providers.postgres.language.types import TypeName, read_type
 from kolumn.sql.dialect import Relation
+from kolumn.sql.tokens import QUOTED, STRING, WORD, Token
 
 _BEFORE_A_RELATION = frozenset(
     {"from", "join", "into", "update", "table", "using", "truncate", "only", "copy"}

@@ -9,17 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from kolumn.providers.postgres.language.keywords import RESERVED
-from kolumn.providers.postgres.language.tokens import (
-    NAME_BYTES,
-    QUOTED,
-    WORD,
-    Token,
-    clip,
-    closing,
-    identifier,
-    tokenize,
-)
+from kolumn.providers.postgres.language.tokens import NAME_BYTES, clip, identifier, tokenize
 from kolumn.providers.postgres.language.types import read_type
+from kolumn.sql.tokens import QUOTED, WORD, Token, closing
 
 
 def object_name(first: str, second: str, label: str) -> str:

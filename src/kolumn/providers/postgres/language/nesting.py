@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from kolumn.providers.postgres.language.tokens import Token, closing, tokenize
+from kolumn.providers.postgres.language.tokens import tokenize
+from kolumn.sql.tokens import Token, closing
 
 _CONNECTIVES = ("and", "or")
 _COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">="})

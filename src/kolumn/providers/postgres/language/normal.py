@@ -14,21 +14,9 @@ from functools import lru_cache
 from kolumn.providers.postgres.language.keywords import KEYWORDS, UNRESERVED
 from kolumn.providers.postgres.language.keywords import QUOTED as QUOTED_KEYWORDS
 from kolumn.providers.postgres.language.mentions import relation_places
-from kolumn.providers.postgres.language.tokens import (
-    OPERATOR,
-    QUOTED,
-    STRING,
-    WORD,
-    Token,
-    closing,
-    identifier,
-    literal,
-    quote,
-    tokenize,
-    value,
-    without_outer_parentheses,
-)
+from kolumn.providers.postgres.language.tokens import identifier, literal, quote, tokenize, value
 from kolumn.providers.postgres.language.types import TypeName, read_type
+from kolumn.sql.tokens import OPERATOR, QUOTED, STRING, WORD, Token, closing, without_outer_parentheses
 
 _CONTEXTUAL = """
     absent at breadth by columns conditional content cube current cycle day depth document double empty

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kolumn.providers.postgres.language.tokens import QUOTED, WORD, Token, identifier, tokenize
+from kolumn.providers.postgres.language.tokens import identifier, tokenize
+from kolumn.sql.tokens import QUOTED, WORD, Token
 
 _SET_OPERATIONS = frozenset({"union", "intersect", "except"})
 _CLAUSES = frozenset({"where", "group", "having", "window", "order", "limit", "offset", "fetch", "for"})

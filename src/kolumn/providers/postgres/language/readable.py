@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from kolumn.providers.postgres.language.respelling import respelled
-from kolumn.providers.postgres.language.tokens import QUOTED, WORD, Token, closing, tokenize
+from kolumn.providers.postgres.language.tokens import tokenize
+from kolumn.sql.tokens import QUOTED, WORD, Token, closing, edited
 
 _CLAUSES = frozenset(
     {
@@ -50,11 +51,7 @@ def readable(text: str) -> str:
     for start in sorted(ends):
         if tokens[start].word == "(" and _is_needless(tokens, start, ends, needless):
             needless |= {start, ends[start]}
-    parts, end = [], 0
-    for place in sorted(needless):
-        parts.append(text[end : tokens[place].start])
-        end = tokens[place].end
-    return "".join([*parts, text[end:]])
+    return edited(text, ((tokens[place].start, tokens[place].end, "") for place in needless))
 
 
 def _is_needless(tokens: Sequence[Token], start: int, ends: dict[int, int], needless: set[int]) -> bool:

@@ -9,17 +9,9 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from kolumn.providers.postgres.language.keywords import RESERVED, TYPE_OR_FUNCTION
-from kolumn.providers.postgres.language.tokens import (
-    OPERATOR,
-    QUOTED,
-    STRING,
-    WORD,
-    Token,
-    identifier,
-    quote,
-    tokenize,
-)
+from kolumn.providers.postgres.language.tokens import identifier, quote, tokenize
 from kolumn.providers.postgres.language.types import read_type
+from kolumn.sql.tokens import OPERATOR, QUOTED, STRING, WORD, Token, edited
 
 _QUERIES = frozenset({"select", "values", "table", "with"})
 _VALUES = frozenset(
@@ -72,16 +64,11 @@ def with_column_renamed(text: str, old: str, new: str) -> str:
     query in it the text stays as it is: there the name may be another table's.
     """
     tokens = tokenize(text)
-    parts, end = [], 0
     for place, token in enumerate(tokens):
         if token.word in _QUERIES and (place == 0 or tokens[place - 1].word == "("):
             return text
-    for place in _column_places(tokens):
-        token = tokens[place]
-        if identifier(token) == old:
-            parts += [text[end : token.start], quote(new)]
-            end = token.end
-    return "".join([*parts, text[end:]])
+    named = (tokens[place] for place in _column_places(tokens))
+    return edited(text, ((each.start, each.end, quote(new)) for each in named if identifier(each) == old))
 
 
 def _column_places(tokens: Sequence[Token]) -> Iterator[int]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 from kolumn.providers.postgres.language.nesting import unnested
-from kolumn.providers.postgres.language.tokens import QUOTED, STRING, WORD, Token, closing, tokenize
+from kolumn.providers.postgres.language.tokens import tokenize
 from kolumn.providers.postgres.language.types import TypeName, read_type
+from kolumn.sql.tokens import QUOTED, STRING, WORD, Token, closing
 
 _QUANTIFIERS = frozenset({"any", "all", "some"})
 _LISTS = {("=", "any"): "IN", ("<>", "all"): "NOT IN"}

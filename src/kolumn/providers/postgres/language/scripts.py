@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kolumn.contract.errors import ValidationError
-from kolumn.providers.postgres.language.tokens import ILLEGAL, UNFINISHED, WORD, tokenize
+from kolumn.providers.postgres.language.tokens import tokenize
+from kolumn.sql.tokens import ILLEGAL, UNFINISHED, WORD
 
 
 def statements_of(script: str) -> list[str]:

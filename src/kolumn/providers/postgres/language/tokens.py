@@ -7,28 +7,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
 from functools import cache, lru_cache
-from typing import NamedTuple
 
 from kolumn.providers.postgres.language.keywords import QUOTED as QUOTED_KEYWORDS
-
-WORD = "word"
-"""An unquoted identifier or a keyword."""
-QUOTED = "quoted"
-"""An identifier in double quotes, `U&"..."` with its UESCAPE among them."""
-STRING = "string"
-"""A string constant of any kind but bits: plain, `E''`, `N''`, `U&''` with its UESCAPE, in dollar quotes;
-pieces on several lines are one."""
-BITS = "bits"
-"""`B'...'` or `X'...'`."""
-NUMBER = "number"
-PARAMETER = "parameter"
-OPERATOR = "operator"
-"""An operator, a parenthesis or another sign."""
-UNFINISHED = "unfinished"
-"""A quote or comment that does not end, up to the end of the text."""
-ILLEGAL = "illegal"
+from kolumn.sql.tokens import OPERATOR, QUOTED, STRING, UNFINISHED, WORD, Token, fold_ascii
 
 NAME_BYTES = 63
 """The longest identifier in bytes; PostgreSQL cuts off what is beyond."""
@@ -37,7 +19,6 @@ _SHORT = NAME_BYTES // 4
 """As many characters are never too long."""
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
-_ASCII_LOWER = {upper: upper + 32 for upper in range(65, 91)}
 _ALPHA = r"A-Za-z_\u0080-\U0010ffff"
 _IGNORED = r"[ \t\n\r\f\v]++|--[^\n\r]*+|/\*(?:[^*/]++|\*(?!/)|/(?!\*))*+\*/"
 _CONTINUED = r"(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]++|--[^\n\r]*+[\n\r])*+'"
@@ -45,17 +26,6 @@ _PLAIN_INSIDE = "(?:[^']++|'')*+"
 _ESCAPED_INSIDE = r"(?:[^'\\]++|''|\\(?s:.))*+"
 _OWN_SIGN = re.compile("[~!@#^&|`?%]")
 _NEST = re.compile(r"/\*|\*/")
-
-
-class Token(NamedTuple):
-    """One token; `text[start:end]` of the source is its `text`."""
-
-    kind: str
-    text: str
-    start: int
-    end: int
-    word: str
-    """A word as PostgreSQL folds it, an operator as it is, else empty: what the grammar looks at."""
 
 
 def _string(prefix: str, inside: str) -> str:
@@ -94,7 +64,9 @@ def _token() -> re.Pattern[str]:
 def tokenize(text: str) -> list[Token]:
     """Return the tokens of `text` without white space and comments.
 
-    What no token begins with comes as ILLEGAL, what does not end as UNFINISHED.
+    What no token begins with comes as ILLEGAL, what does not end as UNFINISHED. Words are folded. QUOTED has
+    `U&"..."` with its UESCAPE; STRING is a constant of any kind but bits: plain, `E''`, `N''`, `U&''` with its
+    UESCAPE, in dollar quotes, and pieces on several lines are one.
     """
     found: list[Token] = []
     new, kind_of = tuple.__new__, Token
@@ -151,7 +123,7 @@ def clip(name: str, size: int = NAME_BYTES) -> str:
 
 def fold(identifier: str) -> str:
     """Return an unquoted identifier as PostgreSQL reads it: ASCII letters in lower case, cut to 63 bytes."""
-    folded = identifier.lower() if identifier.isascii() else identifier.translate(_ASCII_LOWER)
+    folded = fold_ascii(identifier)
     return folded if len(folded) <= _SHORT else clip(folded)
 
 
@@ -249,29 +221,6 @@ def _unicode(text: str) -> str | None:
 
     found = re.sub(rf"{sign}(?:([0-9a-fA-F]{{4}})|\+([0-9a-fA-F]{{6}})|({sign})|)", character, inside)
     return found if whole else None
-
-
-def closing(tokens: Sequence[Token]) -> dict[int, int]:
-    """Return where each parenthesis that is opened in `tokens` is closed again, by where it is opened."""
-    found: dict[int, int] = {}
-    opened: list[int] = []
-    for place, token in enumerate(tokens):
-        if token.word == "(":
-            opened.append(place)
-        elif token.word == ")" and opened:
-            found[opened.pop()] = place
-    return found
-
-
-def without_outer_parentheses(tokens: list[Token]) -> list[Token]:
-    """Return `tokens` without the pairs of parentheses that enclose them all."""
-    if len(tokens) < 3 or tokens[0].word != "(" or tokens[-1].word != ")":
-        return tokens
-    ends = closing(tokens)
-    pairs, last = 0, len(tokens) - 1
-    while tokens[pairs].word == "(" and ends.get(pairs) == last - pairs and last - 2 * pairs > 1:
-        pairs += 1
-    return tokens[pairs : len(tokens) - pairs]
 
 
 @lru_cache(maxsize=65536)

@@ -10,20 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from kolumn.providers.postgres.language.keywords import COLUMN_NAME, RESERVED
-from kolumn.providers.postgres.language.tokens import (
-    ILLEGAL,
-    NUMBER,
-    QUOTED,
-    STRING,
-    UNFINISHED,
-    WORD,
-    Token,
-    identifier,
-    literal,
-    quote,
-    tokenize,
-    value,
-)
+from kolumn.providers.postgres.language.tokens import identifier, literal, quote, tokenize, value
+from kolumn.sql.tokens import ILLEGAL, NUMBER, QUOTED, STRING, UNFINISHED, WORD, Token
 
 CATALOG = "pg_catalog"
 

@@ -18,12 +18,13 @@ from kolumn.engine.rewriting import with_kept
 from kolumn.providers.postgres.connection.server import Server
 from kolumn.providers.postgres.following import RenameValue
 from kolumn.providers.postgres.handler import Entry
-from kolumn.providers.postgres.language.tokens import NAME_BYTES, STRING, literal, qualified, tokenize, value
+from kolumn.providers.postgres.language.tokens import NAME_BYTES, literal, qualified, tokenize, value
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.user_type import UserTypeHandler
 from kolumn.providers.postgres.succession import Family, Value, as_replacement
 from kolumn.providers.postgres.wording import texts
 from kolumn.sql.operations import AlterObject
+from kolumn.sql.tokens import STRING
 
 
 @dataclass(frozen=True)

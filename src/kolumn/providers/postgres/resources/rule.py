@@ -18,11 +18,12 @@ from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.language.fragments import commands_fault, embedded
 from kolumn.providers.postgres.language.normal import normal_statement
 from kolumn.providers.postgres.language.readable import readable
-from kolumn.providers.postgres.language.tokens import Token, qualified, quote, tokenize
+from kolumn.providers.postgres.language.tokens import qualified, quote, tokenize
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.trigger import FIRINGS, firing_words
 from kolumn.sql.normal import Grammar
 from kolumn.sql.operations import AlterObject
+from kolumn.sql.tokens import Token
 
 EVENTS = {"1": "select", "2": "update", "3": "insert", "4": "delete"}
 

@@ -19,15 +19,7 @@ from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.language.fragments import embedded
 from kolumn.providers.postgres.language.names import NAME, object_name, spelled
 from kolumn.providers.postgres.language.readable import readable
-from kolumn.providers.postgres.language.tokens import (
-    STRING,
-    Token,
-    literal,
-    qualified,
-    quote,
-    tokenize,
-    value,
-)
+from kolumn.providers.postgres.language.tokens import literal, qualified, quote, tokenize, value
 from kolumn.providers.postgres.reading import Reading, not_a_member
 from kolumn.providers.postgres.resources.routine import conflict
 from kolumn.sql import model as sql
@@ -36,6 +28,7 @@ from kolumn.sql.model import parse_event
 from kolumn.sql.normal import Grammar
 from kolumn.sql.operations import AlterObject
 from kolumn.sql.reference import quote as quote_in_list
+from kolumn.sql.tokens import STRING, Token
 
 FIRINGS = {"O": "origin", "R": "replica", "A": "always", "D": "disabled"}
 """When triggers and rules fire, by the sessions' replication role."""

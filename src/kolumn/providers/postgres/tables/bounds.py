@@ -9,9 +9,9 @@ from functools import lru_cache
 
 from kolumn.providers.postgres.language import fragments
 from kolumn.providers.postgres.language.normal import normal_expression
-from kolumn.providers.postgres.language.tokens import NUMBER, Token, closing, tokenize
-from kolumn.providers.postgres.tables.clauses import split
+from kolumn.providers.postgres.language.tokens import tokenize
 from kolumn.sql.normal import Grammar
+from kolumn.sql.tokens import NUMBER, Token, closing, pieces
 
 _FORMS = "write FROM (...) TO (...), IN (...), WITH (MODULUS n, REMAINDER m) or DEFAULT"
 _UNBOUNDED = frozenset({"minvalue", "maxvalue"})
@@ -78,9 +78,9 @@ def _lists(text: str, tokens: list[Token]) -> list[tuple[str, list[str]]] | None
         end = ends.get(at + 1)
         if end is None:
             return None
-        values = [text[each[0].start : each[-1].end] for each in split(tokens[at + 2 : end])]
+        values = [text[each[0].start : each[-1].end] for each in pieces(tokens[at + 2 : end])]
         found.append((tokens[at].word, values))
-        if tokens[at].word == "with" and not _is_hash(list(split(tokens[at + 2 : end]))):
+        if tokens[at].word == "with" and not _is_hash(pieces(tokens[at + 2 : end])):
             return None
         at = end + 1
     if not all(values for _, values in found):

@@ -9,7 +9,7 @@ from kolumn.engine.declaration import replaced
 from kolumn.providers.postgres.language import names
 from kolumn.providers.postgres.language.parameters import Parameters
 from kolumn.providers.postgres.language.respelling import respelled
-from kolumn.providers.postgres.language.tokens import tokenize, without_outer_parentheses
+from kolumn.providers.postgres.language.tokens import tokenize
 from kolumn.providers.postgres.language.types import normal_type
 from kolumn.providers.postgres.tables.clauses import parse_exclusion, parse_partition_key
 from kolumn.providers.postgres.tables.forms import usual_name
@@ -27,6 +27,7 @@ from kolumn.providers.postgres.tables.model import (
 from kolumn.providers.postgres.tables.rows import ColumnRow, ConstraintRow, TableRow
 from kolumn.sql.model import Constraint, KeyPart
 from kolumn.sql.reference import Reference
+from kolumn.sql.tokens import without_outer_parentheses
 
 _STORAGES = {"p": "plain", "e": "external", "x": "extended", "m": "main"}
 _COMPRESSIONS = {"p": "pglz", "l": "lz4"}

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kolumn.providers.postgres.language import names
 from kolumn.providers.postgres.language.parameters import NONE, Parameters
-from kolumn.providers.postgres.language.tokens import (
-    QUOTED,
-    WORD,
-    Token,
-    closing,
-    identifier,
-    tokenize,
-    value,
-    without_outer_parentheses,
-)
+from kolumn.providers.postgres.language.tokens import identifier, tokenize, value
 from kolumn.providers.postgres.tables.model import ExclusionPart, PartitionBy, PostgresKeyPart
+from kolumn.sql.tokens import QUOTED, WORD, Token, closing, pieces, without_outer_parentheses
 
 _AFTER_COLUMNS = frozenset({"collate", "with", "desc", "asc", "nulls"})
 
@@ -108,7 +100,7 @@ class _Reader:
     def list(self) -> Iterator[list[Token]]:
         """Take what stands in parentheses, and yield the tokens between the commas."""
         end = self._ends[self._at]
-        yield from split(self._tokens[self._at + 1 : end])
+        yield from pieces(self._tokens[self._at + 1 : end])
         self._at = end + 1
 
     def predicate(self) -> str:
@@ -121,22 +113,7 @@ class _Reader:
         return ""
 
 
-def split(tokens: list[Token]) -> Iterator[list[Token]]:
-    """Yield the tokens between the commas that stand outside parentheses."""
-    part: list[Token] = []
-    depth = 0
-    for token in tokens:
-        depth += (token.word in ("(", "[")) - (token.word in (")", "]"))
-        if token.word == "," and depth == 0:
-            yield part
-            part = []
-        else:
-            part.append(token)
-    if part:
-        yield part
-
-
-def _written(text: str, tokens: list[Token]) -> str:
+def _written(text: str, tokens: Sequence[Token]) -> str:
     return text[tokens[0].start : tokens[-1].end]
 
 
@@ -187,7 +164,7 @@ def _element(text: str, tokens: list[Token]) -> tuple[PostgresKeyPart, list[Toke
         opclass, at = _qualified(tokens, at)
         if at < len(tokens) and tokens[at].word == "(":
             end = ends[at]
-            parameters = Parameters(dict(map(_assignment, split(tokens[at + 1 : end]))))
+            parameters = Parameters(dict(map(_assignment, pieces(tokens[at + 1 : end]))))
             at = end + 1
     if at < len(tokens) and tokens[at].word in ("asc", "desc"):
         order, at = tokens[at].word, at + 1

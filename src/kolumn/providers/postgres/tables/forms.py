@@ -16,7 +16,7 @@ from typing import Any
 from kolumn.engine.declaration import declared_fields, replaced
 from kolumn.engine.sharing import OncePerObject
 from kolumn.providers.postgres.language import naming
-from kolumn.providers.postgres.language.tokens import NAME_BYTES, QUOTED, WORD, clip, identifier, tokenize
+from kolumn.providers.postgres.language.tokens import NAME_BYTES, clip, identifier, tokenize
 from kolumn.providers.postgres.language.types import serial_of
 from kolumn.providers.postgres.tables.model import (
     Exclusion,
@@ -29,6 +29,7 @@ from kolumn.providers.postgres.tables.model import (
     PostgresUnique,
 )
 from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Unique
+from kolumn.sql.tokens import QUOTED, WORD
 
 _CANONICAL = "canonical form"
 """Where a table keeps its canonical form, and such a form that it is one, beside its fields."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kolumn.providers.sqlite.keywords import RESERVED
-from kolumn.providers.sqlite.tokens import ILLEGAL, QUOTED, STRING, WORD, Token, tokenize, unquote
+from kolumn.providers.sqlite.tokens import tokenize, unquote
+from kolumn.sql.tokens import ILLEGAL, QUOTED, STRING, WORD, Token
 
 
 class Unreadable(ValueError):

@@ -15,8 +15,9 @@ from kolumn.providers.sqlite.model import (
     SQLiteTable,
     SQLiteUnique,
 )
-from kolumn.providers.sqlite.tokens import BLOB, NUMBER, STRING, comments
+from kolumn.providers.sqlite.tokens import BLOB, comments
 from kolumn.sql.reference import Reference
+from kolumn.sql.tokens import NUMBER, STRING
 
 _TABLE_CONSTRAINTS = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
 _ACTIONS = {
