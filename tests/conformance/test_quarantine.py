@@ -173,8 +173,15 @@ def without_column(config: Mapping[str, Any], column: str) -> dict[str, Any]:
     left = {**config, "columns": [each for each in config["columns"] if each["name"] != column]}
     for key in ("uniques", "checks", "foreign_keys", "primary_key"):
         if isinstance(left.get(key), list):
-            left[key] = [each for each in left[key] if column not in str(each)]
+            left[key] = [each for each in left[key] if column not in _about(each)]
     return {key: value for key, value in left.items() if key != "statement"}
+
+
+def _about(constraint: Any) -> str:
+    """Return what a constraint says, without its own name."""
+    if isinstance(constraint, Mapping):
+        return str([value for key, value in constraint.items() if key != "name"])
+    return str(constraint)
 
 
 def unordered(resources: list[Mapping[str, Any]]) -> list[Any]:

@@ -31,7 +31,7 @@ def _fresh(product: str) -> Callable[[Path], Any]:
         second = "_2" if _open else ""
         database, notes = _DATABASE + second, _NOTES + second
         for name in (database, notes):
-            mysql.execute(server.url, f"DROP DATABASE IF EXISTS `{name}`")
+            mysql.execute(server.url, "SET foreign_key_checks = 0", f"DROP DATABASE IF EXISTS `{name}`")
         before = _databases(server)
         mysql.execute(server.url, f"CREATE DATABASE `{database}`")
         _open.append(database)
@@ -40,7 +40,9 @@ def _fresh(product: str) -> Callable[[Path], Any]:
         finally:
             _open.remove(database)
             for name in _databases(server) - before:
-                mysql.execute(server.url, f"DROP DATABASE `{name.replace('`', '``')}`")
+                mysql.execute(
+                    server.url, "SET foreign_key_checks = 0", f"DROP DATABASE `{name.replace('`', '``')}`"
+                )
             _drop_accounts(server)
 
     return fresh
@@ -110,7 +112,7 @@ def _rows(settings: Settings, table: str) -> list[dict[str, Any]]:
 
 _LIBRARY = """
 ALTER TABLE author COMMENT 'Who writes', MODIFY born integer DEFAULT 1900 COMMENT 'Year';
-CREATE TRIGGER author_changed AFTER UPDATE ON author FOR EACH ROW UPDATE alteration SET number = number + 1
+CREATE TRIGGER `author_changed` AFTER UPDATE ON `author` FOR EACH ROW UPDATE alteration SET number = number + 1
 """
 """No semicolon at the end: the servers keep one as part of a trigger that comes with others in one packet."""
 

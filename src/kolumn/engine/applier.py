@@ -24,6 +24,10 @@ R = TypeVar("R")
 _WORTH_ANOTHER_TRY = frozenset({"lock_timeout", "deadlock"})
 """Codes of errors that go away when others have done their work."""
 
+_UNKNOWN = (
+    "what was under way may have taken effect, so nothing was undone; the next apply goes on from there"
+)
+
 _BATCH = 500
 """Steps sent together at most, so that progress is told and a deadline is noticed in between."""
 
@@ -80,6 +84,7 @@ def run(
 
     Consecutive steps that fit a transaction share one. When a step fails its transaction is rolled
     back; what earlier transactions and steps did is undone, last first, unless `keep_partial`.
+    One whose connection is lost where structure commits by itself is left as one that is killed.
     An apply of more than one transaction is noted in the session's journal, step by step. `companion` is told
     of what happens inside the transactions.
     Raises what the witness raises at the beginning; nothing was run then.
@@ -106,6 +111,8 @@ def run(
         failed = progress.owner
         HandlerLogger.error("apply failed", error=error.message, resource=str(failed or ""))
         witness.failed(error, failed)
+        if groups and error.code == "connection_lost" and not session.capabilities.transactional_ddl:
+            return Outcome(executed=tuple(done), error=error, failed=failed, undo_error=_UNKNOWN)
         standing, problem = (list(done), "") if keep_partial else _undo(session, plan, done, notes, witness)
         return Outcome(executed=tuple(standing), error=error, failed=failed, undo_error=problem)
     try:

@@ -83,9 +83,11 @@ INSERT INTO shelf VALUES (1, 'left'), (2, 'right');
 INSERT INTO book VALUES (1, 1, 'Ulysses', 20), (2, 2, 'Amerika', 10.5), (3, 2, 'Der Process', NULL);
 INSERT INTO visit VALUES ('a', 'x', 1), ('a', 'x', 2), ('b', NULL, NULL);
 INSERT INTO changes VALUES (0);
-CREATE TRIGGER book_changed AFTER UPDATE ON book FOR EACH ROW UPDATE changes SET number = number + 1;
-CREATE TRIGGER visit_changed BEFORE UPDATE ON visit FOR EACH ROW SET new.note = 'touched'
 """
+_TRIGGERS = (
+    "CREATE TRIGGER `book_changed` AFTER UPDATE ON `book` FOR EACH ROW UPDATE changes SET number = number + 1",
+    "CREATE TRIGGER `visit_changed` BEFORE UPDATE ON `visit` FOR EACH ROW SET new.note = 'touched'",
+)
 
 
 @dataclass(frozen=True)
@@ -127,9 +129,10 @@ class Place:
         found = mysql.execute(self.settings["url"], "SHOW DATABASES")
         return [name for (name,) in found if name.startswith("kolumn_quarantine")]
 
-    def script(self, text: str) -> None:
-        """Run a script by other means."""
-        TARGETS[self.product].execute(self.settings, text)
+    def script(self, *texts: str) -> None:
+        """Run scripts by other means."""
+        for each in texts:
+            TARGETS[self.product].execute(self.settings, each)
 
 
 def _apply(resources: Sequence[Any]) -> Callable[[Place], None]:
@@ -180,7 +183,7 @@ def _all_ids(place: Place) -> tuple[str, Mapping[str, Any]]:
 
 def _migrated(place: Place) -> dict[str, Any]:
     config = _config(place, "book")
-    return migration("m", config, _without(config, "price"), **LOSING)
+    return {**migration("m", config, _without(config, "price"), **LOSING), "resource_name": "book"}
 
 
 def _patiently(work: Callable[[], Any]) -> None:
@@ -200,7 +203,11 @@ def _roll_back(place: Place) -> None:
     known = [each["migration_id"] for each in place.client.done("ListMigrations")["migrations"]
              if each["status"] != "rolled_back"]  # fmt: skip
     for each in known:
-        _patiently(lambda each=each: place.client.done("RollbackMigration", migration(each, {}, {})))  # type: ignore[misc]
+        _patiently(
+            lambda each=each: place.client.done(
+                "RollbackMigration", {**migration(each, {}, {}), "resource_name": "book"}
+            )
+        )  # type: ignore[misc]
 
 
 _kept: dict[str, Any] = {}
@@ -221,13 +228,13 @@ CASES: Mapping[str, Case] = {
         careful=False,
     ),
     "quarantine": Case(
-        begin=lambda place: place.script(_ROWS),
+        begin=lambda place: place.script(_ROWS, *_TRIGGERS),
         request=lambda place: ("Apply", {"resources": _loses(place)}),
         finish=lambda _: None,
         reset=_bring_back,
     ),
     "restore": Case(
-        begin=lambda place: (place.script(_ROWS), _set_aside(place))[0],
+        begin=lambda place: (place.script(_ROWS, *_TRIGGERS), _set_aside(place))[0],
         request=_all_ids,
         finish=_bring_back,
         reset=_set_aside,
@@ -288,12 +295,11 @@ def test_a_lost_connection_at_any_statement(place: Place, name: str, answered: b
             except KolumnError as error:
                 answer = {"success": False, "error": error.message}
         where = f"{number} of {count}: {moment.seen[number - 1] if len(moment.seen) >= number else '?'}"
-        assert moment.cut, where
-        stands = place.look()
+        assert moment.cut or answer["success"], where
         if answer["success"]:
-            assert stands == after, where
-        elif not answered:
-            assert stands == before or "undo" in answer["error"] or "stand" in answer["error"], (
+            assert place.look() == after, where
+        else:
+            assert "Whether the statement under way took effect is not known" in answer["error"], (
                 where,
                 answer,
             )
@@ -315,8 +321,7 @@ def test_a_kill_at_any_statement(place: Place, name: str, answered: bool) -> Non
         moment.act, moment.answered, moment.number = victim.kill, answered, number
         out, err = victim.communicate()
         where = f"{number} of {count}: {moment.seen[number - 1] if len(moment.seen) >= number else '?'}"
-        assert moment.cut, (where, out, err)
-        assert victim.returncode == -9, (where, out, err)
+        assert victim.returncode == (-9 if moment.cut else 0), (where, out, err)
         _is_sound(place, case, before, after, where)
 
 

@@ -287,7 +287,7 @@ class MigrationFunctions(FunctionGroup):
             error += f" What ran before it could not all be undone: {outcome.undo_error}."
         background = Context.background()
         latest = records.get(background, record.id) or record
-        stands = bool(outcome.executed) or bool(set(latest.backups) - set(record.backups))
+        stands = bool(outcome.executed or outcome.undo_error or along.taken)
         if way_there and not stands and record.status == "planned":
             latest = msgspec.structs.replace(latest, status="failed", finished_at=now())
         records.put_now(background, msgspec.structs.replace(latest, error=error))

@@ -50,16 +50,22 @@ class Along(Companion):
         self._kept: tuple[str, ...] = ()
         self._closed = -1
         """The last step whose transaction was about to end."""
+        self._is_closed = False
         self._written: list[str] = []
         """In the transaction under way."""
         self.path = ""
         """Where the last backup is."""
 
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """The backups of what steps that ran have destroyed."""
+        return (*self._kept, *(self._written if self._is_closed else ()))
+
     def opened(self, context: Context, group: Sequence[int]) -> None:
         """Forget what a former try of the same steps wrote; note what runs outside of transactions before it does."""
         if self._closed == group[0] - 1:
             self._kept = (*self._kept, *self._written)
-        self._written = []
+        self._written, self._is_closed = [], False
         if not all(self._plan.steps[at].transactional for at in group):
             self._note(context, self._kept, False)
 
@@ -82,10 +88,12 @@ class Along(Companion):
             register.note(context, self._session, made)
             self._written.append(made.name)
             self.path = str(path)
+            if not self._plan.steps[at].transactional:
+                self._note(context, (*self._kept, *self._written), False)
 
     def closing(self, context: Context, group: Sequence[int]) -> None:
         """Write the record."""
-        self._closed = group[-1]
+        self._closed, self._is_closed = group[-1], True
         self._note(context, (*self._kept, *self._written), group[-1] == len(self._plan.steps) - 1)
 
 

@@ -56,6 +56,8 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     bare: dict[str, Any] | None = None
     """What it is there."""
     column: str = ""
+    begun: bool = False
+    """Whether its column has begun to come back, step by step: one that is there again then is the one."""
     key: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     to: tuple[Name, ...] = ()

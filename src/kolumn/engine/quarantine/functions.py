@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ import msgspec
 
 from kolumn.contract import extensions as x
 from kolumn.contract.context import Context
-from kolumn.contract.errors import OperationError
+from kolumn.contract.errors import KolumnError, OperationError
 from kolumn.contract.times import Timestamp
 from kolumn.engine import applier
 from kolumn.engine.audit.recorder import Recorder
@@ -21,7 +21,7 @@ from kolumn.engine.plan import Plan, ResourceKey
 from kolumn.engine.quarantine import catalogue
 from kolumn.engine.quarantine.catalogue import Entry
 from kolumn.engine.quarantine.operations import Purge, PutBackValues, TakeOffList
-from kolumn.engine.quarantine.place import Quarantine
+from kolumn.engine.quarantine.place import Place, Quarantine
 from kolumn.engine.quarantine.recording import moment
 from kolumn.engine.quarantine.restoring import restoration
 from kolumn.engine.resource import Ref, Snapshot
@@ -52,27 +52,32 @@ class QuarantineFunctions(FunctionGroup):
             entries = self._entries(context, request.ids)
             live = self.catalog.scan(context)
             others = [each for each in self._all(context) if each.id not in request.ids]
+
+            def waits(place: Place) -> bool:
+                return bool(self.session.query(context, quarantine.exists(place)))
+
             restored = restoration(
                 entries,
                 others,
                 live,
                 self.registry,
                 quarantine,
-                lambda place: bool(self.session.query(context, quarantine.exists(place))),
+                waits,
+                lambda operation: self._is_same(context, quarantine, operation),
             )
             plan = self.planner.restore(context, restored, live)
             noted = [each for each in restored.first if isinstance(each, PutBackValues)]
             counts = self._unmatched(context, noted, live)
-            notes = [_off_list(metadata, each) for each in entries]
+            notes = [_off_list(metadata, quarantine, each, waits) for each in entries]
             plan = _with_steps(plan, [*notes, *(_noted_again(metadata, each) for each in restored.changed)])
-            if restored.disturbed:
+            if restored.disturbed and not self.session.capabilities.transactional_ddl:
                 with self.session.transaction(context, ()):
                     self.session.run(
                         context, [catalogue.rewritten(metadata, each) for each in restored.disturbed]
                     )
             outcome = applier.run(context, self.session, plan, self._recorder("RestoreQuarantine"))
             if outcome.error is not None:
-                raise outcome.error
+                raise _standing(outcome.error) if outcome.executed else outcome.error
             live = self.catalog.scan(Context.background())
             catalogue.tidy(self.session)
             names = _names(entries)
@@ -146,6 +151,13 @@ class QuarantineFunctions(FunctionGroup):
             raise OperationError(f"{words}. ListQuarantine tells what is.", code="not_found")
         return found
 
+    def _is_same(self, context: Context, quarantine: Quarantine, operation: PutBackValues) -> bool:
+        """Whether a column has the values that are kept: an apply that was killed may not have dropped it."""
+        try:
+            return not self.session.query(context, quarantine.differing(operation))
+        except OperationError:
+            return False
+
     def _unmatched(self, context: Context, operations: Sequence[PutBackValues], live: Snapshot) -> list[str]:
         """Return in words how many rows are new since values were kept, and how many are gone."""
         assert self.quarantine is not None
@@ -167,12 +179,27 @@ def _with_steps(plan: Plan, more: Sequence[Step]) -> Plan:
     return msgspec.structs.replace(plan, steps=(*plan.steps, *more), owners=(*plan.owners, *owners))
 
 
-def _off_list(metadata: Metadata, entry: Entry) -> Step:
+def _standing(error: KolumnError) -> KolumnError:
+    """Return why a restoration failed, part of which stands."""
+    words = f"{error.message} What had come back by then stands. RestoreQuarantine again goes on from there."
+    return type(error)(words, code=error.code, details=error.details)
+
+
+def _off_list(
+    metadata: Metadata, quarantine: Quarantine, entry: Entry, waits: Callable[[Place], bool]
+) -> Step:
+    empty = [each for each in entry.kept if each.place is not None and not waits(each.place)]
+    rooms = [
+        statement
+        for each in empty
+        if each.place is not None
+        for statement in quarantine.purge(_kind(each), each.place)
+    ]
     operation = TakeOffList(subject=entry.subject, name=f"{entry.type} {entry.name}")
     return Step(
         operation=operation,
         description=operation.describe(),
-        statements=(catalogue.deletion(metadata, entry),),
+        statements=(*rooms, catalogue.deletion(metadata, entry)),
         undo=(catalogue.insertion(metadata, entry, ""),),
     )
 

@@ -32,7 +32,8 @@ class Restoration:
     changed: tuple[Entry, ...] = ()
     """Other entries, with what comes back with them from now on."""
     disturbed: tuple[Entry, ...] = ()
-    """Entries that are restored, with what is away meanwhile: noted before, so that it comes back in any case."""
+    """Entries that are restored, with what is away meanwhile: noted before where not all happens at once, so that
+    a restoration that is killed can be made again."""
 
 
 def restoration(
@@ -42,17 +43,18 @@ def restoration(
     registry: Registry,
     quarantine: Quarantine,
     waits: Callable[[Place], bool],
+    same: Callable[[PutBackValues], bool],
 ) -> Restoration:
     """Return how entries come back while `others` stay in quarantine.
 
     `waits` says whether something is at a place: an apply or a restoration that was killed may have left an entry
-    whose objects are back, or never went.
+    whose objects are back, or never went. `same` says whether a column that is there has the kept values.
 
     Raises OperationError `name_taken` naming what has a name now, `not_found` for a table that values belong to,
     `shape_changed` where rows cannot be told apart any more as they were.
     """
     known = {each.id: each for each in others}
-    return _Restoring(live, registry, quarantine, waits, known).result(entries)
+    return _Restoring(live, registry, quarantine, waits, same, known).result(entries)
 
 
 @dataclass
@@ -61,6 +63,7 @@ class _Restoring:
     registry: Registry
     quarantine: Quarantine
     waits: Callable[[Place], bool]
+    same: Callable[[PutBackValues], bool]
     others: dict[str, Entry]
     changed: dict[str, Entry] = field(default_factory=dict)
     disturbed: dict[str, Entry] = field(default_factory=dict)
@@ -203,7 +206,9 @@ class _Restoring:
             if kept.column in names:
                 self.wanted[ref] = self.quarantine.with_column(now, source, kept.column)
             return
-        if kept.how == "column" and kept.column in names:
+        about: dict[str, Any] = {"column": kept.column, "key": kept.key, "others": kept.others}
+        back = PutBackValues(subject=ref, at=kept.place, changed=kept.how == "values", **about)
+        if kept.how == "column" and kept.column in names and not (kept.begun or self.same(back)):
             self._lacking(entry, f"{ref} has a column {kept.column} again", "Rename it first.", "name_taken")
             return
         if kept.how == "values" and kept.column not in names:
@@ -214,18 +219,25 @@ class _Restoring:
         final = self.quarantine.with_column(now, source, kept.column)
         loose = self.quarantine.without_rules(final, kept.column)
         start = self.overlay.get(ref, now)
-        about: dict[str, Any] = {"column": kept.column, "key": kept.key, "others": kept.others}
         if kept.how == "values":
             self.first.append(LeaveChanged(subject=ref, at=kept.place, **about))
         if kept.how == "column" or ref not in self.overlay:
             self.first += self.registry.get(ref.type).diff(start, loose)
         self.overlay[ref] = loose
         self.wanted[ref] = final
+        self._note_begin(entry, kept)
         self._make_way(entry, ref)
-        self.first.append(PutBackValues(subject=ref, at=kept.place, changed=kept.how == "values", **about))
+        self.first.append(back)
         for each in entry.kept[1:]:
             if each.how == "dropped" and each.object not in self.live:
                 self.wanted[each.object] = self._model(each, each.config)
+
+    def _note_begin(self, entry: Entry, kept: Kept) -> None:
+        known = self.disturbed.get(entry.id, entry)
+        begun = msgspec.structs.replace(kept, begun=True)
+        self.disturbed[entry.id] = msgspec.structs.replace(
+            known, kept=tuple(begun if each == kept else each for each in known.kept)
+        )
 
     def _make_way(self, entry: Entry, table: Ref) -> None:
         """Have away for a while what would take notice of the values that are put back."""

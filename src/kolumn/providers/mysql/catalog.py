@@ -80,7 +80,7 @@ class MySQLCatalog:
         names: Sequence[str] | None,
     ) -> Reading:
         """Run the queries of resource types about some databases, all of somebody's where `names` is None."""
-        with self._session.working(context) as work:
+        with self._session.reading(context) as work:
             return self._read(context, work, list(handlers), server, names, server.database)
 
     def read_with(

@@ -157,7 +157,9 @@ class MySQLCompiler:
         statements = self._statements(handler, operation, live, how, online=online)
         if not statements:
             return []
-        inverse = self._inverse(operation, live)
+        # Where values or rows are lost for good, taking back the rest would only hide it.
+        is_loss = any(risk.kind == "data_loss" for risk in operation.risks)
+        inverse = None if is_loss else self._inverse(operation, live)
         undo = None
         if inverse is not None:
             after = live.with_changes(operation.effect())

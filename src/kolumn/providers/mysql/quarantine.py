@@ -86,19 +86,33 @@ class MySQLQuarantine(SQLQuarantine):
                     yield text, (undo,)
             case KeepValues(at=at):
                 yield texts[0], tuple(self.removed(at))
-                yield texts[1], (f"DROP TABLE IF EXISTS {self.at(at)}",)
-            case NoteValues(at=at):
-                yield texts[0], (f"ALTER TABLE {self.at(at)} DROP COLUMN {AFTER}",)
-                yield texts[1], ()
-            case LeaveChanged():
+                yield texts[1], self._not_kept(operation, live)
+            case NoteValues() | LeaveChanged():
                 yield texts[0], ()
             case PutBackValues(subject=table):
-                for text in texts[:-1]:
+                columns = {each.name for each in getattr(live.get(table), "columns", ())}
+                for text in texts[1 if _AT in columns else 0 : -1]:  # a restoration that was killed left it
                     yield text, self._taken_back(text, table)
                 yield texts[-1], None
             case _:
                 for text in texts:
                     yield text, None
+
+    def _not_kept(self, operation: KeepValues, live: Snapshot) -> Sequence[str] | None:
+        """Return what takes back that values are kept; the column may have been away, and be empty now.
+
+        None where triggers would notice: then the values go on waiting.
+        """
+        if any(self.disturbing(operation.subject, live)):
+            return None
+        back = PutBackValues(
+            subject=operation.subject,
+            at=operation.at,
+            column=operation.column,
+            key=operation.key,
+            others=operation.others,
+        )
+        return (*self._put_back(back), f"DROP TABLE IF EXISTS {self.at(operation.at)}")
 
     def _taken_back(self, text: str, table: Ref) -> Sequence[str]:
         """Return what takes back a statement that puts values back: they still wait, and their column goes."""
@@ -159,7 +173,7 @@ class MySQLQuarantine(SQLQuarantine):
         """Return a digest of the row: not all types can be compared, and NULL is a value like others."""
         if not others:
             return []
-        texts = ", ".join(f"COALESCE({self.as_text(quote(each))}, '-')" for each in others)
+        texts = ", ".join(self.as_text(quote(each)) for each in others)
         return [(ROW, f"SHA2(CONCAT_WS(',', {texts}), 256)")]
 
     def same(self, one: str, other: str) -> str:
@@ -167,12 +181,12 @@ class MySQLQuarantine(SQLQuarantine):
         return f"{one} <=> {other}"
 
     def differs(self, one: str, other: str) -> str:
-        """Return its opposite."""
-        return f"NOT ({one} <=> {other})"
+        """Return whether texts differ; what was not noted, because an apply was killed, is no difference."""
+        return f"{other} <> {one}"
 
     def as_text(self, value: str) -> str:
-        """Return a value as a text that can be compared, whatever its type; HEX alone would round numbers."""
-        return f"HEX(CONCAT({value}))"
+        """Return a value as a text that can be compared, whatever its type, and is never NULL."""
+        return f"COALESCE(CONCAT('=', HEX(CONCAT({value}))), '-')"  # HEX alone would round numbers
 
     def _texts(self, operation: Operation, live: Snapshot) -> Iterator[str]:
         if isinstance(operation, LeaveChanged):
@@ -182,10 +196,14 @@ class MySQLQuarantine(SQLQuarantine):
         else:
             yield from super()._texts(operation, live)
 
+    def _keep(self, operation: KeepValues) -> str:
+        """Return the statement that keeps the values, with room for what becomes of them."""
+        created, _, query = super()._keep(operation).partition(" AS SELECT ")
+        return f"{created} ({AFTER} LONGTEXT CHARACTER SET ascii COLLATE ascii_bin) AS SELECT {query}"
+
     def _note(self, operation: NoteValues, live: Snapshot) -> Iterator[str]:
         place = self.at(operation.at)
         rows, match = self._noted_rows(operation)
-        yield f"ALTER TABLE {place} ADD COLUMN {AFTER} LONGTEXT"
         yield f"UPDATE {place} k JOIN {rows} ON {match} SET k.{AFTER} = t.{AFTER}"
 
     def _put_back(self, operation: PutBackValues) -> Iterator[str]:

@@ -25,6 +25,7 @@ _UNWANTED_MODES = frozenset({"ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ANSI", "PAD
 """SQL modes in which texts mean something else than Kolumn writes."""
 
 _KILL_SECONDS = 5.0
+_BINARY_LOG = "SHOW VARIABLES WHERE variable_name IN ('log_bin', 'binlog_format')"
 
 
 class Connections:
@@ -35,6 +36,9 @@ class Connections:
         self._lock = threading.Lock()
         self._idle: list[Work] = []
         self._server: Server | None = None
+        self._reads_committed: bool | None = None
+        """Whether Kolumn's own transactions see what others have made meanwhile, tables of its own among that. A
+        server that writes statements into its binary log refuses changes then. None before it is known."""
         self._closed = False
 
     def server(self, context: Context) -> Server:
@@ -161,6 +165,12 @@ class Connections:
             assignments.append("SESSION information_schema_stats_expiry = 0")
             assignments.append("SESSION show_create_table_skip_secondary_engine = 0")
         work.run(context, Statement(f"SET {', '.join(assignments)}"))
+        if self._reads_committed is None:
+            found: dict[str, str] = dict(work.run(context, Statement(_BINARY_LOG)))
+            logged = found.get("log_bin") == "ON" and found.get("binlog_format") == "STATEMENT"
+            self._reads_committed = not logged
+        if self._reads_committed:
+            work.run(context, Statement("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"))
         self._server = server
 
     def _kill(self, identifier: int) -> None:

@@ -304,6 +304,20 @@ class MySQLSession(SQLSession[_Held]):
                 yield work
 
     @contextlib.contextmanager
+    def reading(self, context: Context) -> Iterator[Work]:
+        """Lend what reads the catalogues, which are in no transaction.
+
+        MariaDB keeps some in an engine without savepoints, which would then deny the whole transaction any.
+        """
+        if self._held is not None and self._current() is None:
+            self._holding()
+            with self.apart(context) as work:
+                yield work
+        else:
+            with self.working(context) as work:
+                yield work
+
+    @contextlib.contextmanager
     def apart(self, context: Context) -> Iterator[Work]:
         """Lend a connection outside of any transaction, e.g. for what commits by itself."""
         with self._connections.borrow(context) as work:
