@@ -8,8 +8,8 @@ from kolumn.providers.mysql.language.tokens import QUOTED, WORD, fold, tokenize,
 
 
 @lru_cache(maxsize=4096)
-def unqualified(text: str, database: str) -> str:
-    """Return a text without the name of `database` before others."""
+def unqualified(text: str, database: str, *, columns: bool = True) -> str:
+    """Return a text without the name of `database` before others; `columns` says that it can have some of tables."""
     tokens = tokenize(text)
     pieces: list[str] = []
     done = 0
@@ -26,7 +26,7 @@ def unqualified(text: str, database: str) -> str:
         ):
             # `a`.`b` inside a query is a column of a table, unless there is a third name or a table stands here.
             third = at + 3 < len(tokens) and tokens[at + 3].word == "."
-            if third or _is_relation(tokens, at):
+            if third or not columns or _is_relation(tokens, at):
                 pieces.append(text[done : token.start])
                 done = tokens[at + 1].end
     return "".join((*pieces, text[done:]))

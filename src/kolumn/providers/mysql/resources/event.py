@@ -130,6 +130,10 @@ FROM information_schema.events WHERE {in_databases:event_schema}
             changes[name] = f"{text} 00:00:00" if len(text) == 10 else text
         return replaced(super().normal(model), changes)
 
+    def changes_in_place(self, before: Event, after: Event, fields: tuple[str, ...]) -> bool:
+        """Whether ALTER EVENT can do it: an end that is not said stays in MariaDB."""
+        return not (before.ends and not after.ends) and super().changes_in_place(before, after, fields)
+
     def definition_sql(self, model: Event, server: Server) -> Iterator[str | Statement]:
         """Yield CREATE EVENT."""
         text = f"CREATE {self.definer(model)}EVENT {self.address(model)} {self._schedule(model)}"

@@ -257,6 +257,10 @@ FROM information_schema.parameters WHERE {in_databases:specific_schema}
             words.append(f"SQL SECURITY {after.security.upper()}")
         yield " ".join(words)
 
+    def changes_in_place(self, before: Routine, after: Routine, fields: tuple[str, ...]) -> bool:
+        """Whether ALTER can do it: it gives another comment, but takes none away."""
+        return not (before.comment and not after.comment) and super().changes_in_place(before, after, fields)
+
     def rehearsal(
         self, wanted: Routine, live: Routine, scratch: str, tag: str, server: Server
     ) -> tuple[Routine, list[str]] | None:
