@@ -32,7 +32,14 @@ from kolumn.providers.mysql.tables.together import (
 from kolumn.sql.differ import column_ref
 from kolumn.sql.losses import losses
 from kolumn.sql.model import ForeignKey, Table
-from kolumn.sql.operations import AddConstraint, AlterTable, AlterTogether, DropConstraint, RenameColumn
+from kolumn.sql.operations import (
+    AddConstraint,
+    AlterObject,
+    AlterTable,
+    AlterTogether,
+    DropConstraint,
+    RenameColumn,
+)
 
 
 class MySQLCompiler:
@@ -106,6 +113,9 @@ class MySQLCompiler:
                     created[table].add(each.subject)
                 elif isinstance(each, Drop):
                     dropped[table].add(each.subject)
+                elif isinstance(each, AlterObject):
+                    created[table].add(_changed(each.subject))
+                    dropped[table].add(_changed(each.subject))
             elif any(_foreign_keys(each)):
                 keyed.add(each.subject)
         return [_unbound(self._informed(each, created, dropped), keyed) for each in operations]
@@ -247,9 +257,11 @@ def _unbound(operation: Operation, keyed: set[Ref]) -> Operation:
 
     Where foreign keys come and go these come after indexes and go before them.
     """
-    if operation.subject.type != "index" or not isinstance(operation, Create | Drop):
+    if operation.subject.type != "index" or not isinstance(operation, Create | Drop | AlterObject):
         return operation
     table = Ref("table", operation.subject.parent, operation.subject.schema)
+    if isinstance(operation, AlterObject):
+        return _amid_columns(operation, table)
     if table not in keyed:
         return operation
     uses = operation.uses - {table}
@@ -258,6 +270,27 @@ def _unbound(operation: Operation, keyed: set[Ref]) -> Operation:
     names = (fold(part.column) for part in operation.model.columns if part.column)
     columns = frozenset(column_ref(table, name) for name in names)
     return dataclasses.replace(operation, uses=uses, requires=operation.requires | {table} | columns)
+
+
+def _changed(index: Ref) -> Ref:
+    """Return the moment at which an index changes."""
+    return index.moment("changed")
+
+
+def _amid_columns(operation: AlterObject, table: Ref) -> AlterObject:
+    """Return the change of an index as one that comes after its new columns do, and before its old ones go."""
+
+    def columns(index: Any) -> frozenset[Ref]:
+        return frozenset(column_ref(table, fold(part.column)) for part in index.columns if part.column)
+
+    moment = frozenset({_changed(operation.subject)})
+    return dataclasses.replace(
+        operation,
+        requires=operation.requires | columns(operation.after),
+        releases=operation.releases | columns(operation.before),
+        provides=operation.provides | moment,
+        removes=operation.removes | moment,
+    )
 
 
 def _single(operation: Operation) -> Sequence[Operation]:

@@ -10,8 +10,8 @@ from kolumn.sql.tokens import QUOTED, WORD, Edit, Token, edited
 
 
 @lru_cache(maxsize=4096)
-def unqualified(text: str, database: str) -> str:
-    """Return a text without the name of `database` before others."""
+def unqualified(text: str, database: str, *, columns: bool = True) -> str:
+    """Return a text without the name of `database` before others; `columns` says that it can have some of tables."""
     tokens = tokenize(text)
     edits: list[Edit] = []
     for at, token in enumerate(tokens[:-2]):
@@ -22,7 +22,7 @@ def unqualified(text: str, database: str) -> str:
             continue
         # `a`.`b` inside a query is a column of a table, unless there is a third name or a table stands here.
         third = at + 3 < len(tokens) and tokens[at + 3].word == "."
-        if third or _is_relation(tokens, at):
+        if third or not columns or _is_relation(tokens, at):
             edits.append((token.start, tokens[at + 1].end, ""))
     return edited(text, edits)
 

@@ -103,9 +103,9 @@ def _of_index(operation: Operation, table: str) -> Algorithm:
         case Create(model=model):
             lock = "SHARED" if model.kind in ("fulltext", "spatial") else "NONE"
             # The first FULLTEXT index of a table copies its rows, unless it has a column of a certain name.
-            return Algorithm(
-                INPLACE, table, lock, certain=not model.kind and all(part.column for part in model.columns)
-            )
+            # MariaDB keeps a unique hash as a hidden column.
+            plain = not model.kind and model.using != "hash" and all(part.column for part in model.columns)
+            return Algorithm(INPLACE, table, lock, certain=plain)
         case Drop() | Rename() | AlterObject():
             expressions = isinstance(operation, Drop) and not all(
                 part.column for part in operation.model.columns

@@ -54,13 +54,16 @@ def alteration(operation: AlterTable, live: Snapshot, server: Server) -> Iterato
     start = f"ALTER TABLE {qualified(before.schema, before.name)} "
     statement = " ".join([*([", ".join(clauses)] if clauses else []), *([partitions] if partitions else [])])
     # A column can be numbered though a foreign key refers to it, as its type stays; the server looks no closer.
-    unlinked = _is_numbering(operation)
-    if statement:
-        yield from ("SET SESSION foreign_key_checks = 0",) if unlinked else ()
-        yield start + statement
-        yield from ("SET SESSION foreign_key_checks = 1",) if unlinked else ()
-    if found.later:
-        yield start + ", ".join(found.later)
+    settings = [("foreign_key_checks", "0", "1")] if _is_numbering(operation) else []
+    if before.system_versioned:  # former rows stay, in the new shape
+        settings.append(("system_versioning_alter_history", "KEEP", "ERROR"))
+    statements = [each for each in (statement, ", ".join(found.later)) if each]
+    for name, value, _ in settings if statements else ():
+        yield f"SET SESSION {name} = {value}"
+    for each in statements:
+        yield start + each
+    for name, _, usual in settings if statements else ():
+        yield f"SET SESSION {name} = {usual}"
 
 
 def _is_numbering(operation: AlterTable) -> bool:
@@ -300,8 +303,24 @@ def _whole(words: str) -> str:
     return f"CHARACTER SET {collation.partition('_')[0]} COLLATE {collation}"
 
 
+_COUNTED = frozenset(
+    {
+        "key_block_size",
+        "avg_row_length",
+        "max_rows",
+        "min_rows",
+        "checksum",
+        "delay_key_write",
+        "page_checksum",
+    }
+)
+
+
 def _unset(key: str) -> str:
-    return "0" if key == "key_block_size" else "DEFAULT" if key.startswith("stats_") else "''"
+    """Return what a table option is set to that is not named any more."""
+    if key in _COUNTED:
+        return "0"
+    return "''" if key in ("compression", "encryption", "connection", "tablespace") else "DEFAULT"
 
 
 def _repartition(after: Table) -> str:

@@ -144,8 +144,20 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
                 else column
                 for column in wanted.columns
             )
-            wanted = replaced(wanted, {"columns": columns}) if columns != wanted.columns else wanted
-        return super().diff(live, wanted)
+            # A hint does not count when columns are compared.
+            if any(each is not other for each, other in zip(columns, wanted.columns, strict=True)):
+                wanted = replaced(wanted, {"columns": columns})
+        found = super().diff(live, wanted)
+        return [self._with_checks_placed(each, wanted) for each in found] if wanted is not None else found
+
+    def _with_checks_placed(self, operation: Operation, wanted: Table) -> Operation:
+        """Return a change of a table with checks at the columns at which they are wanted, where MariaDB keeps them."""
+        if not isinstance(operation, AlterTable):
+            return operation
+        before, after = (_placed(each, wanted) for each in (operation.before, operation.after))
+        if before is operation.before and after is operation.after:
+            return operation
+        return dataclasses.replace(operation, before=before, after=after)
 
     def target_of(self, table: Table, key: ForeignKey) -> Ref:
         """Return the table that a foreign key refers to."""
@@ -289,6 +301,25 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
             for each in table.columns
         )
         return replaced(table, {"checks": checks, "columns": columns})
+
+
+def _placed(table: Table, wanted: Table) -> Table:
+    """Return the table with checks moved to the columns that have them in `wanted`."""
+    checks = {fold(each.name): each.check for each in wanted.columns if each.check}
+    moved = {
+        fold(each.name): MySQLCheck(expression=checks[fold(each.name)])
+        for each in table.columns
+        if not each.check and fold(each.name) in checks
+    }
+    moved = {name: check for name, check in moved.items() if check in table.checks}
+    if not moved:
+        return table
+    columns = tuple(
+        replaced(each, {"check": moved[fold(each.name)].expression}) if fold(each.name) in moved else each
+        for each in table.columns
+    )
+    kept = tuple(each for each in table.checks if each not in moved.values())
+    return replaced(table, {"columns": columns, "checks": kept})
 
 
 def _checks(table: MySQLTable) -> Iterator[MySQLCheck]:

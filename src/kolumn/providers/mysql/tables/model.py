@@ -262,6 +262,11 @@ class Partition:
         grammar="list",
     )
     comment: str = attribute("Comment", default="")
+    subpartitions: tuple[str, ...] = attribute(
+        "Names of its subpartitions, where they are not the server's own making",
+        default=(),
+        grammar="identifier",
+    )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from kolumn.engine.declaration import replaced
 from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.language.fragments import is_literal
+from kolumn.providers.mysql.language.qualifying import unqualified
 from kolumn.providers.mysql.language.tokens import fold, literal, tokenize, unescaped
 from kolumn.providers.mysql.language.types import NUMBERS, type_of
 from kolumn.providers.mysql.reading import Reading, Row
@@ -68,7 +69,7 @@ FROM information_schema.referential_constraints WHERE {in_databases:constraint_s
         "partitions": """
 SELECT table_schema, table_name, partition_ordinal_position, COALESCE(subpartition_ordinal_position, 0),
     partition_name, partition_method, partition_expression, partition_description, partition_comment,
-    subpartition_method, subpartition_expression
+    subpartition_method, subpartition_expression, subpartition_name
 FROM information_schema.partitions WHERE partition_name IS NOT NULL AND {in_databases:table_schema}
 """,
         "databases": """
@@ -138,6 +139,8 @@ class TableRows(NamedTuple):
     """Of the database."""
     charsets: tuple[str, ...]
     """Folded names of columns whose character set is said, though it may be the table's."""
+    period: str
+    """When a new partition by system time begins."""
 
 
 class ReadIndexes(NamedTuple):
@@ -199,6 +202,7 @@ def read(reading: Reading) -> Iterator[tuple[TableRows, ReadIndexes]]:
                 ),
                 default_collation=collations.get(row[0], ""),
                 charsets=() if reading.server.is_mariadb else tuple(sorted(said.charsets)),
+                period=said.period,
             ),
             ReadIndexes(own, uniques, _implied(indexes, foreign, row[1])),
         )
@@ -274,7 +278,7 @@ def build(rows: TableRows, server: Server) -> MySQLTable:
         collation="" if collation == rows.default_collation else collation or "",
         row_format=row_format,
         options={key: value for key, value in options.items() if key not in _IMPLIED_OPTIONS} or None,
-        partition_by=_partitioning(rows.partitions) if rows.partitions else None,
+        partition_by=_partitioning(rows.partitions, rows.period) if rows.partitions else None,
         system_versioned=bool(int(versioned)),
     )
 
@@ -399,6 +403,7 @@ def _default(text: str | None, kind: str, extra: str, server: Server) -> str | N
             return None
         if text.lower().startswith("current_timestamp"):
             return _time(text)
+        text = unqualified(text, server.database, columns=False)
         return text if is_literal(text) or text.startswith("(") else f"({text})"
     if "DEFAULT_GENERATED" in extra:
         inner = unescaped(text)
@@ -434,16 +439,30 @@ def _foreign_key(row: Row) -> MySQLForeignKey:
     )
 
 
-def _partitioning(rows: tuple[Row, ...]) -> Partitioning:
+def _partitioning(rows: tuple[Row, ...], period: str) -> Partitioning:
     first = rows[0]
     method, expression = first[3].lower(), first[4] or ""
     kind = method.split()[0]
+    if kind == "system_time":
+        expression = period
     parts: dict[str, Partition] = {}
     subparts = 0
-    for number, sub, name, _, _, description, comment, *_ in rows:
-        subparts = max(subparts, int(sub)) if number == 1 else subparts
+    names_of_subparts: dict[str, list[str]] = {}
+    for number, sub, name, _, _, description, comment, *_, subpart in rows:
+        subparts = max(subparts, int(sub)) if int(number) == 1 else subparts
+        if subpart is not None:
+            names_of_subparts.setdefault(name, []).append(subpart)
         values = description or "" if kind in ("range", "list", "system_time") else ""
         parts.setdefault(name, Partition(name=name, values=values, comment=comment or ""))
+    if any(
+        name.lower() != f"{part}sp{at}".lower()
+        for part, found in names_of_subparts.items()
+        for at, name in enumerate(found)
+    ):
+        parts = {
+            name: replaced(each, {"subpartitions": tuple(names_of_subparts.get(name, ()))})
+            for name, each in parts.items()
+        }
     names = list(parts)
     plain = kind in ("hash", "linear", "key") and names == [f"p{at}" for at in range(len(names))]
     plain = plain and not any(each.comment for each in parts.values())

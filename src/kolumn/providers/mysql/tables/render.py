@@ -82,7 +82,10 @@ def column_sql(column: MySQLColumn, table: MySQLTable, server: Server) -> str:
     if column.not_null and not (column.generated and server.is_mariadb):
         words.append("NOT NULL")
     elif (
-        kind is not None and kind.name == "timestamp" and not column.generated and not _is_key(column, table)
+        kind is not None
+        and kind.name == "timestamp"
+        and not (column.generated or column.period)
+        and not _is_key(column, table)
     ):
         words.append("NULL")
     if column.srid is not None:
@@ -215,7 +218,7 @@ def partition_by(how: Partitioning) -> str:
         text += f" PARTITIONS {how.count}"
     if how.subpartition_method:
         text += f" SUBPARTITION BY {how.subpartition_method.upper()} ({embedded(how.subpartition_expression) or ''})"
-        if how.subpartition_count is not None:
+        if how.subpartition_count is not None and not any(each.subpartitions for each in how.partitions):
             text += f" SUBPARTITIONS {how.subpartition_count}"
     if how.partitions:
         text += " (" + ", ".join(partition_sql(how, each) for each in how.partitions) + ")"
@@ -235,4 +238,6 @@ def partition_sql(how: Partitioning, part: Any) -> str:
         text += f" VALUES IN ({values})"
     elif kind == "system_time":
         text += f" {values.upper() or 'HISTORY'}"
-    return text + (f" COMMENT = {literal(part.comment)}" if part.comment else "")
+    text += f" COMMENT = {literal(part.comment)}" if part.comment else ""
+    names = ", ".join(f"SUBPARTITION {quote(each)}" for each in part.subpartitions)
+    return f"{text} ({names})" if names else text

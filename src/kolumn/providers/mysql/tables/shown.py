@@ -22,6 +22,9 @@ _BLOCK = re.compile(r" KEY_BLOCK_SIZE=(\d+)")
 _PARSER = re.compile(rf" WITH PARSER ({_NAME})")
 _COMMENT = re.compile(r" COMMENT '(?:[^']|'')*'")
 _CHARSET = re.compile(rf"^  ({_NAME}) \w+(?:\((?:'(?:[^']|'')*'|[^')])*\))? CHARACTER SET \w+", re.MULTILINE)
+_PERIOD = re.compile(
+    r"PARTITION BY SYSTEM_TIME +((?:INTERVAL|LIMIT) [^\n(]*?)(?: AUTO)?(?: PARTITIONS \d+)?\s*(?:\n|\(|$)"
+)
 
 
 class ShownIndex(NamedTuple):
@@ -40,6 +43,8 @@ class ShownTable(NamedTuple):
     """By folded name; those about which nothing is said are left out."""
     charsets: frozenset[str]
     """Folded names of columns whose character set is said, though it may be the table's."""
+    period: str
+    """When a new partition by system time begins: `INTERVAL 1 MONTH`, `LIMIT 1000`."""
 
 
 def read(text: str) -> ShownTable:
@@ -51,7 +56,8 @@ def read(text: str) -> ShownTable:
             if said != ShownIndex():
                 indexes[fold(unquote(found[1])) if found[1] else PRIMARY] = said
     charsets = [fold(unquote(name)) for name in _CHARSET.findall(text)] if " CHARACTER SET " in text else ()
-    return ShownTable(indexes, frozenset(charsets))
+    period = _PERIOD.search(text)
+    return ShownTable(indexes, frozenset(charsets), period[1].strip() if period else "")
 
 
 def _said(text: str) -> ShownIndex:
