@@ -86,8 +86,8 @@ def _dump(product: str) -> Callable[[Settings], list[str]]:
         options += ["--skip-extended-insert", "--databases", *mine]
         text = server.programs.run([*server.programs.dump, *server.flags(), *options])
         lines = [line for line in text.splitlines() if line and not line.startswith(("--", "/*M!999"))]
-        # MySQL keeps the semicolon behind a trigger that came together with other statements.
-        lines = [line.replace("; */;;", " */;;") for line in lines]
+        # MySQL keeps the semicolon behind a trigger or routine that came together with other statements.
+        lines = [line.replace("; */;;", " */;;").replace("; ;;", " ;;") for line in lines]
         accounts = mysql.execute(
             server.url,
             "SELECT user, host FROM mysql.user WHERE user LIKE 'kolumn\\_test%' ORDER BY user, host",

@@ -122,16 +122,18 @@ def _refuse_unwritable(steps: Iterable[m.PlanStep]) -> None:
 
 
 def _groups(steps: Iterable[m.PlanStep]) -> Iterator[list[m.PlanStep]]:
-    """Yield what can be in one file."""
+    """Yield what can be in one file.
+
+    Outside of transactions a step without a way back is in another file than those that have one, so that these
+    can be taken back.
+    """
     group: list[m.PlanStep] = []
     for step in steps:
-        if not step.alone:
-            group.append(step)
-            continue
-        if group:
+        parts = group and not step.transactional and step.reversible != group[-1].reversible
+        if group and (step.alone or group[-1].alone or parts):
             yield group
             group = []
-        yield [step]
+        group.append(step)
     if group:
         yield group
 
