@@ -156,6 +156,25 @@ def test_the_plan_says_which_rows_are_copied(settings: Settings, client: Client)
         assert f"main.{name}" in risk["message"]
 
 
+def test_a_key_that_others_refer_to_stays(settings: Settings, client: Client) -> None:
+    DUCKDB.execute(settings, FAMILY)
+    columns = [{"name": "code", "type": "VARCHAR"}, *COUNTRY[1:]]
+    error = client.refused(
+        "Plan", {"resources": [wanted("table", "country", {"name": "country", "columns": columns})]}
+    )
+    assert error.code == "key_in_use"
+    assert "table city refers to country(code)" in error.message
+    city = {**config_of(client, "city")}
+    city["columns"] = [
+        {name: each for name, each in column.items() if name != "references"} for column in city["columns"]
+    ]
+    client.apply(
+        wanted("table", "country", {"name": "country", "columns": columns}), wanted("table", "city", city)
+    )
+    with opened(settings) as database:
+        assert database.execute("SELECT count(*) FROM city").fetchone() == (3,)
+
+
 def test_nothing_is_left_when_it_fails(settings: Settings, client: Client) -> None:
     DUCKDB.execute(settings, FAMILY)
     before = DUCKDB.dump(settings)

@@ -20,7 +20,7 @@ from kolumn.providers.duckdb.alterations import alteration, is_light, mentions_c
 from kolumn.providers.duckdb.connection.file import LOCK
 from kolumn.providers.duckdb.connection.metadata import ATTACHED
 from kolumn.providers.duckdb.language import parser
-from kolumn.providers.duckdb.language.dialect import DuckDBDialect
+from kolumn.providers.duckdb.language.dialect import DuckDBDialect, key_columns
 from kolumn.providers.duckdb.language.parser import Unparsable
 from kolumn.providers.duckdb.language.tokens import fold, folded, full_name, literal, quote
 from kolumn.providers.duckdb.model import (
@@ -40,7 +40,7 @@ from kolumn.providers.duckdb.rebuild import STASH, Around, own_keys, rebuild
 from kolumn.providers.duckdb.resources import mentions
 from kolumn.providers.duckdb.triggers import again
 from kolumn.sql.losses import losses
-from kolumn.sql.model import ForeignKey, Schema, Table
+from kolumn.sql.model import ForeignKey, PrimaryKey, Schema, Table, Unique
 from kolumn.sql.normal import Normalizer
 from kolumn.sql.operations import (
     AlterObject,
@@ -284,6 +284,7 @@ class DuckDBCompiler:
             return
         referring, indexes = self._followed(around, changes)
         self._refuse_orphans(indexes, before, after, changes)
+        self._refuse_lost_keys(referring, after)
         yield from around.away()
         if rebuilds:
             renamed: dict[str, str] = {}
@@ -328,6 +329,33 @@ class DuckDBCompiler:
                 )
                 for index in orphans
             )
+
+    def _refuse_lost_keys(self, referring: Iterable[DuckDBTable], after: DuckDBTable) -> None:
+        """Raise ValidationError for foreign keys whose target would be no key of `after` any more."""
+        me = self._normalizer.table_ref(after.name, after.schema)
+        keys = [
+            {fold(part.column) for part in each.columns}
+            for each in after.constraints()
+            if isinstance(each, PrimaryKey | Unique)
+        ]
+        lost = []
+        for table in referring:
+            for key in table.constraints():
+                if not isinstance(key, ForeignKey):
+                    continue
+                target = self._normalizer.target(table, key)
+                columns = target.columns or key_columns(after)
+                if Ref("table", target.table, target.schema) == me and set(map(fold, columns)) not in keys:
+                    lost.append(
+                        Problem(
+                            f"table {table.name} refers to {key.references}, which would be no key any more",
+                            code="key_in_use",
+                            path="columns",
+                            hint="Change or remove the foreign key in the same configuration.",
+                        )
+                    )
+        if lost:
+            raise ValidationError.of(lost)
 
     # Other objects
 
