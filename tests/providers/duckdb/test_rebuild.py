@@ -88,6 +88,9 @@ def test_a_renamed_table_is_still_referred_to(settings: Settings, client: Client
     with opened(settings) as database:
         assert database.execute("SELECT count(*) FROM town").fetchone() == (3,)
         assert database.execute("SELECT count(*) FROM street").fetchone() == (2,)
+        assert database.execute("SELECT count(*) FROM log").fetchone() == (0,)
+        database.execute("INSERT INTO town VALUES (9, NULL, 'Ur')")
+        assert database.execute("SELECT words FROM log").fetchall() == [("new",)], "its trigger came along"
 
 
 def test_a_table_that_refers_to_itself_comes_back_row_by_row(settings: Settings, client: Client) -> None:
