@@ -88,6 +88,9 @@ def test_a_renamed_table_is_still_referred_to(settings: Settings, client: Client
     with opened(settings) as database:
         assert database.execute("SELECT count(*) FROM town").fetchone() == (3,)
         assert database.execute("SELECT count(*) FROM street").fetchone() == (2,)
+        assert database.execute("SELECT count(*) FROM log").fetchone() == (0,)
+        database.execute("INSERT INTO town VALUES (9, NULL, 'Ur')")
+        assert database.execute("SELECT words FROM log").fetchall() == [("new",)], "its trigger came along"
 
 
 def test_a_table_that_refers_to_itself_comes_back_row_by_row(settings: Settings, client: Client) -> None:
@@ -154,6 +157,25 @@ def test_the_plan_says_which_rows_are_copied(settings: Settings, client: Client)
     (risk,) = [each for each in step["risks"] if each["kind"] == "table_rewrite"]
     for name in ("country", "city", "street"):
         assert f"main.{name}" in risk["message"]
+
+
+def test_a_key_that_others_refer_to_stays(settings: Settings, client: Client) -> None:
+    DUCKDB.execute(settings, FAMILY)
+    columns = [{"name": "code", "type": "VARCHAR"}, *COUNTRY[1:]]
+    error = client.refused(
+        "Plan", {"resources": [wanted("table", "country", {"name": "country", "columns": columns})]}
+    )
+    assert error.code == "key_in_use"
+    assert "table city refers to country(code)" in error.message
+    city = {**config_of(client, "city")}
+    city["columns"] = [
+        {name: each for name, each in column.items() if name != "references"} for column in city["columns"]
+    ]
+    client.apply(
+        wanted("table", "country", {"name": "country", "columns": columns}), wanted("table", "city", city)
+    )
+    with opened(settings) as database:
+        assert database.execute("SELECT count(*) FROM city").fetchone() == (3,)
 
 
 def test_nothing_is_left_when_it_fails(settings: Settings, client: Client) -> None:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from kolumn.contract.errors import Problem, ValidationError
+from kolumn.contract.errors import ValidationError
 from kolumn.contract.secrets import SecureString
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement, Step
 from kolumn.engine.planning.consequences import Brought
@@ -15,8 +15,8 @@ from kolumn.engine.quarantine.operations import PutBackValues
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.engine.rows import RowSet
 from kolumn.engine.validation import Question
-from kolumn.providers.duckdb import render
-from kolumn.providers.duckdb.alterations import alteration, is_light, mentions_column
+from kolumn.providers.duckdb import render, tables
+from kolumn.providers.duckdb.alterations import alteration, is_light
 from kolumn.providers.duckdb.connection.file import LOCK
 from kolumn.providers.duckdb.connection.metadata import ATTACHED
 from kolumn.providers.duckdb.language import parser
@@ -36,9 +36,8 @@ from kolumn.providers.duckdb.model import (
 )
 from kolumn.providers.duckdb.model import Sequence as NumberSequence
 from kolumn.providers.duckdb.questions import DuckDBQuestions
-from kolumn.providers.duckdb.rebuild import STASH, Around, own_keys, rebuild
+from kolumn.providers.duckdb.rebuild import STASH
 from kolumn.providers.duckdb.resources import mentions
-from kolumn.providers.duckdb.triggers import again
 from kolumn.sql.losses import losses
 from kolumn.sql.model import ForeignKey, Schema, Table
 from kolumn.sql.normal import Normalizer
@@ -47,9 +46,7 @@ from kolumn.sql.operations import (
     AlterTable,
     AlterTogether,
     RebuildTable,
-    RenameColumn,
 )
-from kolumn.sql.renaming import with_column_renamed, with_table_renamed
 
 _APART = frozenset({"attached_database", "secret"})
 """Resource types whose changes are no part of a transaction."""
@@ -217,11 +214,11 @@ class DuckDBCompiler:
             case Drop(model=Secret() as secret):
                 yield Statement(f"DROP PERSISTENT SECRET {quote(secret.name)}")
             case Rename(before=Table()):
-                yield from map(Statement, self._rename(operation, live))
+                yield from map(Statement, tables.renamed(operation, live, self._normalizer))
             case Rename(before=before, after=after):
                 yield Statement(f"ALTER VIEW {render.address(before)} RENAME TO {quote(after.name)}")
             case AlterTable():
-                yield from map(Statement, self._alter(operation, live))
+                yield from map(Statement, tables.altered(operation, live, self._normalizer))
             case AlterObject():
                 yield from map(Statement, self._change(operation, live))
             case Create(model=model):
@@ -247,89 +244,6 @@ class DuckDBCompiler:
             f"INSERT OR REPLACE INTO {self._noted} VALUES "
             f"({literal(file.name)}, {literal(file.path)}, {str(file.read_only).lower()})"
         )
-
-    # Tables
-
-    def _rename(self, operation: Rename, live: Snapshot) -> Iterator[str]:
-        around = Around(operation.subject, live, self._normalizer)
-        before, after = operation.before, operation.after
-        yield from around.away()
-        for each in before.triggers:
-            yield f"DROP TRIGGER {quote(each.name)} ON {render.address(before)}"
-        if own_keys(before, self._normalizer):
-            yield from rebuild(before, after, {}, self._normalizer)
-        else:
-            yield f"ALTER TABLE {render.address(before)} RENAME TO {quote(after.name)}"
-
-        def followed(model: Any) -> Any:
-            return with_table_renamed(model, before, after.name, self._normalizer)
-
-        yield from around.back(
-            [followed(each) for each in around.referring], [followed(each) for each in around.indexes]
-        )
-
-    def _alter(self, operation: AlterTable, live: Snapshot) -> Iterator[str]:
-        changes = operation.because if isinstance(operation, AlterTogether) else (operation,)
-        alterations = [alteration(each) for each in changes]
-        rebuilds = isinstance(operation, RebuildTable) or None in alterations
-        if not rebuilds and all(map(is_light, changes)):
-            for texts in alterations:
-                yield from texts or ()
-            return
-        before, after = _table(operation.before), _table(operation.after)
-        around = Around(operation.subject, live, self._normalizer)
-        if not rebuilds and not around.is_needed:
-            for texts in alterations:
-                yield from texts or ()
-            return
-        referring, indexes = self._followed(around, changes)
-        self._refuse_orphans(indexes, before, after, changes)
-        yield from around.away()
-        if rebuilds:
-            renamed: dict[str, str] = {}
-            for each in changes:
-                if isinstance(each, RenameColumn):
-                    renamed[fold(each.new)] = renamed.pop(fold(each.old), each.old)
-            yield from rebuild(before, after, renamed, self._normalizer)
-        else:
-            for texts in alterations:
-                yield from texts or ()
-        triggers = again(render.address(after), before.triggers) if rebuilds else ()
-        yield from around.back(referring, indexes, triggers)
-
-    def _followed(
-        self, around: Around, changes: Sequence[AlterTable]
-    ) -> tuple[list[DuckDBTable], list[DuckDBIndex]]:
-        referring, indexes = list(around.referring), list(around.indexes)
-        for change in changes:
-            if isinstance(change, RenameColumn):
-                about = (change.before, change.old, change.new, self._normalizer)
-                referring = [with_column_renamed(each, *about) for each in referring]
-                indexes = [with_column_renamed(each, *about) for each in indexes]
-        return referring, indexes
-
-    def _refuse_orphans(
-        self,
-        indexes: Iterable[DuckDBIndex],
-        before: DuckDBTable,
-        after: DuckDBTable,
-        changes: Iterable[AlterTable],
-    ) -> None:
-        new = {fold(each.new) for each in changes if isinstance(each, RenameColumn)}
-        gone = {fold(each.name) for each in before.columns} - {fold(each.name) for each in after.columns}
-        orphans = [each for each in indexes if _uses(each, gone - new)]
-        if orphans:
-            raise ValidationError.of(
-                Problem(
-                    f"index {index.name} uses a column that table {after.name} would no longer have",
-                    code="column_in_use",
-                    path="columns",
-                    hint="Change or remove the index in the same configuration.",
-                )
-                for index in orphans
-            )
-
-    # Other objects
 
     def _change(self, operation: AlterObject, live: Snapshot) -> Iterator[str]:
         before, after = operation.before, operation.after
@@ -394,13 +308,6 @@ def _around_refills(chain: list[AlterTable], operations: list[Operation]) -> lis
         elif isinstance(operation, PutBackValues) and operation.subject == subject:
             groups.append([])
     return groups
-
-
-def _uses(index: DuckDBIndex, columns: set[str]) -> bool:
-    texts = [part.expression for part in index.columns if part.expression]
-    return any(fold(part.column) in columns for part in index.columns) or any(
-        mentions_column(text, column) for text in texts for column in columns
-    )
 
 
 def _create(model: Any) -> Iterator[str]:
@@ -483,8 +390,3 @@ def _secret_value(value: Any) -> str:
         pairs = ", ".join(f"{literal(str(key))}: {render.value_text(each)}" for key, each in value.items())
         return f"MAP {{{pairs}}}"
     return render.value_text(value)
-
-
-def _table(table: Table) -> DuckDBTable:
-    assert isinstance(table, DuckDBTable)
-    return table
