@@ -157,9 +157,9 @@ def _inseparable(
     for each in operations:
         models = [getattr(each, name, None) for name in ("model", "before", "after")]
         first = {fold(model.columns[0].column) for model in models if isinstance(model, MySQLIndex)}
-        if not numbered.isdisjoint(first) or each.subject.name in names:
-            if not (isinstance(table, Create) and not isinstance(each, Create)):
-                yield each
+        concerned = not numbered.isdisjoint(first) or each.subject.name in names
+        if concerned and not (isinstance(table, Create) and not isinstance(each, Create)):
+            yield each
 
 
 def numbered_by_index(table: MySQLTable) -> Iterator[str]:
