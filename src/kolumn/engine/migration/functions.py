@@ -258,9 +258,12 @@ class MigrationFunctions(FunctionGroup):
             records.put_now(context, _ended(record, status))
             return (), "", ""
 
+        # Outside of a transaction the last step cannot be one with what comes after it: that has its own.
+        ends_apart = not plan.steps[-1].transactional
+
         def note(within: Context, backups: tuple[str, ...], done: bool) -> None:
             kept = (*record.backups, *backups) if way_there else record.backups
-            if done:
+            if done and not ends_apart:
                 finish(within)
                 ended = _ended(record, status)
                 records.put(within, msgspec.structs.replace(ended, backups=kept) if way_there else ended)
@@ -281,6 +284,13 @@ class MigrationFunctions(FunctionGroup):
         witness = Recorder(self.trail, self.session, "ApplyMigration" if way_there else "RollbackMigration")
         outcome = applier.run(context, self.session, plan, witness, companion=along)
         if outcome.error is None:
+            if ends_apart:
+                ended = _ended(record, status)
+                if way_there:
+                    ended = msgspec.structs.replace(ended, backups=(*record.backups, *along.taken))
+                with self.session.transaction(context, ()):
+                    finish(context)
+                    records.put(context, ended)
             return tuple(each.at for each in outcome.executed), along.path, ""
         error = outcome.error.message
         if outcome.undo_error:

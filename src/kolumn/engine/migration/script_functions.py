@@ -128,7 +128,12 @@ class ScriptFunctions(FunctionGroup):
             self.trail.record(
                 Context.background(), _entry(request, step.statements[began:done], started, error)
             )
-            kept = f" The {done} before it stand; what is run next goes on with it." if done else ""
+            kept = (
+                f" The {done} before it stand; what is run next goes on with it. To correct the file, run its way "
+                "back first: kolumn migrate rollback."
+                if done
+                else ""
+            )
             raise _placed(error, request, step.statements, done, kept) from error
         with self.session.transaction(context, ()):
             self._note(context, request, len(step.statements))

@@ -141,7 +141,9 @@ class MySQLRows:
                 fill = values.by_key if rows.key else values.by_all_else
                 added = fill(context, work, lines)
             for value in dict(counters).values():
-                work.run(context, Statement(f"ALTER TABLE {_place(rows)} AUTO_INCREMENT = {int(value)}"))
+                self._session.afterwards(
+                    context, Statement(f"ALTER TABLE {_place(rows)} AUTO_INCREMENT = {int(value)}")
+                )
         return added
 
     def _counters(self, context: Context, rows: RowSet) -> dict[str, int]:

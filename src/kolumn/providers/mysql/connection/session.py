@@ -150,6 +150,14 @@ class MySQLSession(SQLSession[_Held]):
                     work.has_changed = True
                 finished()
 
+    def afterwards(self, context: Context, statement: Statement) -> None:
+        """Run a statement that commits by itself once the transaction that is open is committed; else at once."""
+        with self.working(context) as work:
+            if work.in_transaction:
+                work.afterwards.append(statement)
+            else:
+                work.run(context, statement)
+
     def _create_apart(self, context: Context, work: Work, statement: Statement) -> None:
         """Create a table of Kolumn's own, which would commit the transaction, on another connection.
 
@@ -179,7 +187,7 @@ class MySQLSession(SQLSession[_Held]):
         with self._lent(context, steps) as work:
             if transactional:
                 work.control(context, "START TRANSACTION")
-                work.in_transaction, work.has_changed = True, False
+                work.in_transaction, work.has_changed, work.afterwards = True, False, []
             try:
                 with self._pinned(work):
                     yield
@@ -187,6 +195,8 @@ class MySQLSession(SQLSession[_Held]):
                     context.check()
                     work.control(context, "COMMIT")
                     work.in_transaction = False
+                    for statement in work.afterwards:
+                        work.run(context, statement)
             except BaseException:
                 # What a step has set for its session, e.g. the SQL mode, goes with the connection.
                 work.is_usable = work.is_usable and transactional
@@ -244,6 +254,8 @@ class MySQLSession(SQLSession[_Held]):
         context.check()
         held.work.control(context, "COMMIT")
         held.work.in_transaction = False
+        for statement in held.work.afterwards:
+            held.work.run(context, statement)
         self.roll_back()  # nothing is left to roll back
 
     def roll_back(self) -> None:

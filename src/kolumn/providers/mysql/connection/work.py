@@ -34,6 +34,8 @@ class Work:
         self.in_transaction = False
         self.has_changed = False
         """Whether the transaction has changed something."""
+        self.afterwards: list[Statement] = []
+        """What is to be run once the transaction is committed."""
         self.holds_table = False
         """Whether it can use one table only."""
 
