@@ -249,7 +249,7 @@ def test_every_column_comes_back(loaded: Loaded) -> None:
         try:
             applied = loaded.client.call("Apply", {"resources": asked})
         except KolumnError as error:  # such as a generated column that is computed from it
-            applied = {"success": False, "error": error.message}
+            applied = {"success": False, "error": f"{error.message} {error.problems}"}
         if not applied["success"]:
             if any(
                 word in applied["error"] for word in ("foreign key", "depend", "referenc", "partition key")
