@@ -55,3 +55,17 @@ def test_files_run_and_go_back(tmp_path: Path) -> None:
     assert rows() == ROWS
     (tmp_path / "main.kl").write_text(PROJECT)
     assert "No changes" in command.done(tmp_path, "plan")
+
+
+def test_a_script_may_return_what_python_has_no_value_for(tmp_path: Path) -> None:
+    (tmp_path / "main.kl").write_text(PROJECT)
+    (tmp_path / "migrations").mkdir()
+    script = (
+        "CREATE TABLE noted (id INTEGER, at_ TIMESTAMPTZ DEFAULT now());\n"
+        "INSERT INTO noted (id) VALUES (1) RETURNING *;\nSELECT now();\n"
+    )
+    (tmp_path / "migrations/000001_noted.up.sql").write_text(script)
+    command.done(tmp_path, "migrate", "hash")
+    command.done(tmp_path, "migrate", "apply")
+    with duckdb.connect(str(tmp_path / "x.duckdb")) as database:
+        assert database.execute("SELECT id FROM noted").fetchall() == [(1,)]

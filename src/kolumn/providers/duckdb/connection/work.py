@@ -30,6 +30,8 @@ _POLL_SECONDS = 0.05
 _ROWS_AT_ONCE = 2048
 _WITH_TIME_ZONE = "WITH TIME ZONE"
 """In the name of a type: the driver makes Python values of it only with a package that Kolumn does not need."""
+_READING = frozenset({"SELECT", "WITH", "FROM", "VALUES"})
+"""How a query begins that changes nothing."""
 
 
 class Work:
@@ -136,6 +138,8 @@ def _fetched(connection: duckdb.DuckDBPyConnection, text: str, parameters: Seque
     connection.execute(text, list(parameters))
     types = [str(each[1]) for each in connection.description or ()]
     if any(_WITH_TIME_ZONE in each for each in types):
+        if tokenize(text)[0].word not in _READING:
+            return []  # what it did is not to be done again, and nobody asks for its rows
         columns = (
             f"CAST(#{at} AS VARCHAR)" if _WITH_TIME_ZONE in each else f"#{at}"
             for at, each in enumerate(types, 1)
