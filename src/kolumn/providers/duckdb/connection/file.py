@@ -53,9 +53,8 @@ class DatabaseFile:
             except duckdb.Error as error:
                 here = is_open_here(error)
                 if here and read_only and not self._settings.read_only:
-                    read_only = (
-                        False  # somebody in this process writes: who would read with them opens it alike
-                    )
+                    # Somebody in this process writes: who would read beside them opens it alike.
+                    read_only = False
                     continue
                 late = time.monotonic() >= until
                 if late and is_locked(error):
