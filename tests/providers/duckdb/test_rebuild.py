@@ -222,6 +222,35 @@ def test_a_changed_sequence_goes_on(settings: Settings, client: Client) -> None:
         assert database.execute("SELECT id FROM item ORDER BY 1").fetchall() == [(1,), (2,), (3,), (4,)]
 
 
+def test_a_sequence_with_another_name_goes_on(settings: Settings, client: Client) -> None:
+    columns = [{"name": "id", "type": "INTEGER", "default": "nextval('s.numbers')"}]
+    client.apply(
+        wanted("schema", "s", {"name": "s"}),
+        wanted("sequence", "numbers", {"name": "numbers", "schema": "s", "increment": 2}),
+        wanted("table", "item", {"name": "item", "schema": "s", "columns": columns}),
+    )
+    DUCKDB.execute(
+        settings,
+        "CREATE TABLE other (id INTEGER DEFAULT nextval('s.numbers')); INSERT INTO other VALUES (DEFAULT), (DEFAULT);",
+    )
+    columns = [{"name": "id", "type": "INTEGER", "default": "nextval('s.\"Ticket No\"')"}]
+    changed = [
+        wanted("schema", "s", {"name": "s"}),
+        wanted(
+            "sequence",
+            "Ticket No",
+            {"name": "Ticket No", "schema": "s", "increment": 3, "renamed_from": "numbers"},
+        ),
+        wanted("table", "item", {"name": "item", "schema": "s", "columns": columns}),
+    ]
+    client.apply(*changed)
+    DUCKDB.execute(settings, "INSERT INTO other VALUES (DEFAULT); INSERT INTO s.item VALUES (DEFAULT);")
+    with opened(settings) as database:
+        assert database.execute("SELECT id FROM other ORDER BY 1").fetchall() == [(1,), (3,), (6,)]
+        assert database.execute("SELECT id FROM s.item").fetchall() == [(9,)]
+    assert client.plan(*changed)["execution_order"] == []
+
+
 @pytest.mark.parametrize(
     ("config", "used", "following"),
     [

@@ -215,6 +215,8 @@ class DuckDBCompiler:
                 yield Statement(f"DROP PERSISTENT SECRET {quote(secret.name)}")
             case Rename(before=Table()):
                 yield from map(Statement, tables.renamed(operation, live, self._normalizer))
+            case Rename(before=NumberSequence() as before, after=after):
+                yield from map(Statement, self._change_sequence(operation.subject, before, after, live))
             case Rename(before=before, after=after):
                 yield Statement(f"ALTER VIEW {render.address(before)} RENAME TO {quote(after.name)}")
             case AlterTable():
@@ -264,6 +266,7 @@ class DuckDBCompiler:
         self, subject: Ref, before: NumberSequence, after: NumberSequence, live: Snapshot
     ) -> Iterator[str]:
         """Yield what makes a sequence anew that goes on behind the last number it gave."""
+        now = subject._replace(name=after.name)
         defaults = list(self._filled_by(subject, live))
         for table, column in defaults:
             yield f"ALTER TABLE {render.address(table)} ALTER COLUMN {quote(column.name)} DROP DEFAULT"
@@ -283,9 +286,12 @@ class DuckDBCompiler:
         yield f"SELECT setval({literal(render.address(after))}, {last}) FROM {stash} WHERE {used}"
         yield f"DROP TABLE {stash}"
         for table, column in defaults:
+            default = mentions.with_sequence_renamed(
+                column.default or "NULL", subject, now, self._normalizer.dialect.normal_schema(table.schema)
+            )
             yield (
                 f"ALTER TABLE {render.address(table)} ALTER COLUMN {quote(column.name)} "
-                f"SET DEFAULT ({render.closed(column.default or 'NULL')})"
+                f"SET DEFAULT ({render.closed(default)})"
             )
 
     def _filled_by(self, sequence: Ref, live: Snapshot) -> Iterator[tuple[DuckDBTable, DuckDBColumn]]:

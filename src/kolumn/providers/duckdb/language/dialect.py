@@ -50,7 +50,7 @@ class DuckDBDialect(Dialect):
     name = "duckdb"
     fragments = fragments
     inline_foreign_keys = True
-    renames = frozenset({"table", "view", "stage"})
+    renames = frozenset({"table", "view", "stage", "sequence"})
     relation_types = ("table", "view", "stage")
 
     def fold(self, identifier: str) -> str:

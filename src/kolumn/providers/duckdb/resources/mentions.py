@@ -7,8 +7,17 @@ from collections.abc import Iterable, Iterator
 from kolumn.engine.resource import Ref
 from kolumn.providers.duckdb.language import parser
 from kolumn.providers.duckdb.language.parser import Mentions
-from kolumn.providers.duckdb.language.tokens import fold, tokenize, unquote
+from kolumn.providers.duckdb.language.tokens import (
+    fold,
+    full_name,
+    literal,
+    quote,
+    string_value,
+    tokenize,
+    unquote,
+)
 from kolumn.providers.duckdb.language.types import names_in
+from kolumn.sql.tokens import STRING
 
 _RELATIONS = ("table", "view", "stage")
 
@@ -28,6 +37,25 @@ def of_type(text: str, schema: str) -> frozenset[Ref]:
     return frozenset(ref for path in names_in(text) for ref in _named(("type",), path, schema))
 
 
+def with_sequence_renamed(text: str, old: Ref, new: Ref, schema: str) -> str:
+    """Return an expression of an object in `schema` with nextval and currval of `old` as those of `new`."""
+    found, end = [], 0
+    tokens = tokenize(text)
+    for at, token in enumerate(tokens[2:], 2):
+        called = tokens[at - 1].word == "(" and tokens[at - 2].word in ("NEXTVAL", "CURRVAL")
+        path = _path(string_value(token.text)) if called and token.kind == STRING else ()
+        if path and old in _named(("sequence",), path, schema):
+            name = quote(new.name) if len(path) == 1 else full_name(new.schema, new.name)
+            found += [text[end : token.start], literal(name)]
+            end = token.end
+    return "".join([*found, text[end:]])
+
+
+def _path(text: str) -> tuple[str, ...]:
+    """Return the parts of a name in a text, such as the argument of nextval."""
+    return tuple(unquote(each.text) for each in tokenize(text) if each.word != ".")
+
+
 def _refs(found: Mentions, schema: str) -> Iterator[Ref]:
     for path in found.relations:
         yield from _named(_RELATIONS, path, schema)
@@ -36,7 +64,7 @@ def _refs(found: Mentions, schema: str) -> Iterator[Ref]:
     for path in found.functions:
         yield from _named(("function",), path, schema)
     for text in found.sequences:
-        path = tuple(unquote(each.text) for each in tokenize(text) if each.word != ".")
+        path = _path(text)
         if path:
             yield from _named(("sequence",), path, schema)
     for path in found.types:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from kolumn.engine.declaration import replaced
+from kolumn.engine.operations import Operation, Rename
 from kolumn.engine.resource import Ref
 from kolumn.providers.duckdb.language.dialect import DuckDBDialect
 from kolumn.providers.duckdb.language.types import expanded
-from kolumn.providers.duckdb.model import DuckDBTable
+from kolumn.providers.duckdb.model import DuckDBTable, Sequence
 from kolumn.providers.duckdb.resources import mentions
 from kolumn.providers.duckdb.resources.user_type import definitions
 from kolumn.sql import handlers as sql
@@ -46,6 +47,23 @@ class DuckDBTableHandler(sql.TableHandler):
             if isinstance(each, Check):
                 found |= mentions.of_expression(each.expression, schema)
         return frozenset(found)
+
+    def follow(self, model: Table, operation: Operation) -> Table:
+        """Return the table after what it refers to was renamed; its defaults follow a sequence."""
+        if isinstance(operation, Rename) and isinstance(operation.before, Sequence):
+            now = operation.subject._replace(name=operation.after.name)
+            schema = self.dialect.normal_schema(model.schema)
+            columns = tuple(
+                replaced(
+                    each,
+                    {"default": mentions.with_sequence_renamed(each.default, operation.subject, now, schema)},
+                )
+                if each.default
+                else each
+                for each in model.columns
+            )
+            return dataclasses.replace(model, columns=columns)
+        return super().follow(model, operation)
 
     def completed(self, model: Table, other: Callable[[Ref], Any]) -> Table:
         """Return the table with the definitions of its columns' types, which is what DuckDB keeps of them."""
