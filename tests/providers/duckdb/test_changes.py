@@ -95,7 +95,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-@settings(max_examples=1000 if command.SOAK else 20)
+@settings(max_examples=1000 if command.SOAK else 12)
 @given(changes(), st.booleans(), st.booleans())
 def test_rows_come_through_every_change(
     change: tuple[dict[str, Any], dict[str, Any]], indexed: bool, used: bool
