@@ -20,9 +20,9 @@ from kolumn.contract.errors import KolumnError
 from kolumn.host.providers import load
 from tests import command, dumps
 from tests.client import Client, wanted
-from tests.peers import test_duckdb
+from tests.peers import mysql_databases, test_duckdb
 from tests.peers import test_postgres_databases as databases
-from tests.servers import postgres
+from tests.servers import mysql, postgres
 from tests.targets import Settings
 from tests.targets.duckdb import DUCKDB
 
@@ -74,7 +74,16 @@ class Loaded:
 
 @pytest.fixture(
     scope="module",
-    params=["duckdb-chinook", "sqlite-chinook", "sqlite-sakila", "postgres-chinook", "postgres-pagila"],
+    params=[
+        "duckdb-chinook",
+        "sqlite-chinook",
+        "sqlite-sakila",
+        "postgres-chinook",
+        "postgres-pagila",
+        "mysql-chinook",
+        "mysql-sakila",
+        "mariadb-sakila",
+    ],
 )
 def loaded(
     request: pytest.FixtureRequest, peers: Path, tmp_path_factory: pytest.TempPathFactory
@@ -89,6 +98,15 @@ def loaded(
             with closing_client({**settings, "safe_destroy": True}, "duckdb") as client:
                 yield Loaded(client, lambda: look_duckdb(settings))
         return
+    if provider in mysql.PRODUCTS:
+        script = (peers / "databases/mysql" / f"{name}.sql").read_text(encoding="utf-8-sig")
+        server = mysql.server(provider)
+        with (
+            mysql_databases.loaded(server, name, script) as url,
+            closing_client({"url": url}, "mysql") as client,
+        ):
+            yield Loaded(client, lambda: mysql_databases.look(server, url))
+        return
     script = (peers / "databases" / provider / f"{name}.sql").read_text(encoding="utf-8-sig")
     if provider == "sqlite":
         path = tmp_path_factory.mktemp("database") / f"{name}.db"
@@ -97,13 +115,13 @@ def loaded(
         with closing_client({"path": str(path)}, "sqlite") as client:
             yield Loaded(client, lambda: look_sqlite(path))
         return
-    server = postgres.server(max(postgres.versions()))
-    with server.database() as url:
-        databases.load(server, url, script)
+    newest = postgres.server(max(postgres.versions()))
+    with newest.database() as url:
+        databases.load(newest, url, script)
         if name == "pagila":
-            assert databases.load(server, url, PAGILA_ROWS) == ""
+            assert databases.load(newest, url, PAGILA_ROWS) == ""
         with closing_client({"url": url}, "postgres") as client:
-            yield Loaded(client, lambda: look_postgres(server, url))
+            yield Loaded(client, lambda: look_postgres(newest, url))
 
 
 class closing_client:  # noqa: N801 - used like a function
@@ -193,6 +211,8 @@ def test_every_object_comes_back(loaded: Loaded) -> None:
         except (KolumnError, AssertionError) as error:
             if getattr(error, "problems", ()) and error.problems[0].code == "still_needed":  # type: ignore[union-attr]
                 continue  # a column has this type
+            if getattr(error, "code", "") == "dependents_exist":
+                continue  # a foreign key cannot be without this index
             failed.append(f"{what}: {error}")
             break
         after = loaded.look()

@@ -443,7 +443,7 @@ class SQLQuarantine(ABC):
             f"WHERE {same}"
         )
 
-    def differing(self, operation: PutBackValues) -> Statement:
+    def differing(self, operation: PutBackValues, live: Snapshot) -> Statement:
         """Return the query that has a row if a column that is there has other values than those that are kept."""
         column = self.quoted(operation.column)
         rows, match = self._rows(operation, [f"{self.as_text(column)} AS {AFTER}"])
@@ -451,7 +451,7 @@ class SQLQuarantine(ABC):
         kept = f"(SELECT k.*, {self.as_text(f'k.{column}')} AS {AFTER}_kept FROM {self.at(operation.at)} k)"
         return Statement(f"SELECT 1 FROM {rows} JOIN {kept} k ON {match} WHERE NOT ({same}) LIMIT 1")
 
-    def unmatched(self, operation: PutBackValues) -> Statement:
+    def unmatched(self, operation: PutBackValues, live: Snapshot) -> Statement:
         """Return the query of how many rows are new since, how many are gone, and how many changed."""
         rows, match = self._rows(operation, [])
         place, changed = self.at(operation.at), "0"

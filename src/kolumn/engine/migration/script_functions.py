@@ -67,6 +67,7 @@ class ScriptFunctions(FunctionGroup):
                     success=True, version=request.version, statements=tuple(map(mask, statements))
                 )
             step = step_of(request, statements, together=self._is_together(request, statements))
+            self.session.admit([step])
             if step.transactional:
                 self._together(context, request, step)
             else:

@@ -63,7 +63,7 @@ class QuarantineFunctions(FunctionGroup):
                 self.registry,
                 quarantine,
                 waits,
-                lambda operation: self._is_same(context, quarantine, operation),
+                lambda operation: self._is_same(context, quarantine, operation, live),
             )
             plan = self.planner.restore(context, restored, live)
             noted = [each for each in restored.first if isinstance(each, PutBackValues)]
@@ -151,10 +151,12 @@ class QuarantineFunctions(FunctionGroup):
             raise OperationError(f"{words}. ListQuarantine tells what is.", code="not_found")
         return found
 
-    def _is_same(self, context: Context, quarantine: Quarantine, operation: PutBackValues) -> bool:
+    def _is_same(
+        self, context: Context, quarantine: Quarantine, operation: PutBackValues, live: Snapshot
+    ) -> bool:
         """Whether a column has the values that are kept: an apply that was killed may not have dropped it."""
         try:
-            return not self.session.query(context, quarantine.differing(operation))
+            return not self.session.query(context, quarantine.differing(operation, live))
         except OperationError:
             return False
 
@@ -165,7 +167,7 @@ class QuarantineFunctions(FunctionGroup):
         for each in operations:
             if each.subject not in live:
                 continue
-            ((new, gone, changed),) = self.session.query(context, self.quarantine.unmatched(each))
+            ((new, gone, changed),) = self.session.query(context, self.quarantine.unmatched(each, live))
             words = [f"{new} row(s) are new since and have no former value"] if new else []
             words += [f"{gone} row(s) are gone, and their values with them"] if gone else []
             words += [f"{changed} row(s) have other values since and keep them"] if changed else []

@@ -88,8 +88,8 @@ class Quarantine(Protocol):
     def count(self, place: Place) -> str:
         """Return a scalar expression: how many rows wait at a place."""
 
-    def differing(self, operation: PutBackValues) -> Statement:
+    def differing(self, operation: PutBackValues, live: Snapshot) -> Statement:
         """Return the query that has a row if a column that is there has other values than those that are kept."""
 
-    def unmatched(self, operation: PutBackValues) -> Statement:
+    def unmatched(self, operation: PutBackValues, live: Snapshot) -> Statement:
         """Return the query of how many rows have no kept value, how many kept values no row, and how many changed."""

@@ -44,6 +44,8 @@ class MySQLQuarantine(SQLQuarantine):
     def __init__(self, handlers: Iterable[MySQLHandler[Any]], server: Server) -> None:
         super().__init__(handlers)
         self._server = server
+        self._spelled: Snapshot | None = None
+        """Knows how the names are written that statements are about: the server may tell `Track` from `track`."""
 
     def place(self, ref: Ref, model: Any, entry: str) -> Place:
         """Return the same name in a database of its own."""
@@ -63,6 +65,7 @@ class MySQLQuarantine(SQLQuarantine):
 
     def compile(self, operation: Operation, live: Snapshot) -> list[Step]:
         """Return a step for each statement, as each commits by itself, with what takes that one back."""
+        self._spelled = live
         return [
             Step(
                 operation=operation,
@@ -133,6 +136,21 @@ class MySQLQuarantine(SQLQuarantine):
     def quoted(self, name: str) -> str:
         """Return the quoted name."""
         return quote(name)
+
+    def table_sql(self, ref: Ref) -> str:
+        """Return the table's name as it is written."""
+        model = self._spelled.get(ref) if self._spelled is not None else None
+        return super().table_sql(ref) if model is None else self.address(model.schema, model.name)
+
+    def differing(self, operation: PutBackValues, live: Snapshot) -> Statement:
+        """Return the query, with names as they are written."""
+        self._spelled = live
+        return super().differing(operation, live)
+
+    def unmatched(self, operation: PutBackValues, live: Snapshot) -> Statement:
+        """Return the query, with names as they are written."""
+        self._spelled = live
+        return super().unmatched(operation, live)
 
     def address(self, schema: str, name: str) -> str:
         """Return database and name."""
@@ -214,15 +232,21 @@ class MySQLQuarantine(SQLQuarantine):
         )
         if operation.key:
             match = " AND ".join(f"u.{self.quoted(name)} = k.{self.quoted(name)}" for name in operation.key)
-            yield f"UPDATE {table} u JOIN {place} k ON {match} SET u.{column} = k.{column}"
+            yield f"UPDATE {table} u JOIN {place} k ON {match} SET u.{column} = k.{column}{self._still(operation)}"
             return
         rows, match = self._rows(operation, [f"{_AT} AS {_AT}"])
         yield f"ALTER TABLE {table} ADD COLUMN {_AT} {_NUMBERED}"
         yield (
             f"UPDATE {table} u JOIN {rows} ON u.{_AT} = t.{_AT} JOIN {place} k ON {match} "
-            f"SET u.{column} = k.{column}"
+            f"SET u.{column} = k.{column}{self._still(operation)}"
         )
         yield f"ALTER TABLE {table} DROP COLUMN {_AT}"
+
+    def _still(self, operation: PutBackValues) -> str:
+        """Return assignments that keep what every change of a row would set, such as the time of it."""
+        model = self._spelled.get(operation.subject) if self._spelled is not None else None
+        names = [each.name for each in getattr(model, "columns", ()) if each.on_update_value]
+        return "".join(f", u.{quote(each)} = u.{quote(each)}" for each in names if each != operation.column)
 
     def lock(self, operation: Operation) -> str:
         """Return the metadata lock on the table."""

@@ -78,6 +78,11 @@ _NUMBERS: Mapping[int, _Meaning] = {
     1142: _DENIED,
     1143: _DENIED,
     1146: _Meaning(OperationError, "undefined_table", "Correct the name, or create it first."),
+    1153: _Meaning(
+        OperationError,
+        "packet_too_large",
+        "Raise max_allowed_packet on the server, or make the text shorter.",
+    ),
     1205: _Meaning(OperationError, "lock_timeout", "Wait until the others are done, or raise lock_timeout."),
     1213: _Meaning(
         OperationError, "deadlock", "Another transaction waited for this one, and this one for it: try again."

@@ -172,11 +172,16 @@ class _Values:
         self._by_name = by_name
         self._lost = [name for name in columns if name in rows.lost]
         self._known = [name for name in columns if name not in rows.lost]
+        # What every change of a row would set, such as the time of it, stays as it is.
+        moving = [each.name for each in by_name.values() if getattr(each, "on_update_value", "")]
+        self._still = [f"{quote(name)} = {quote(name)}" for name in moving if name not in rows.lost]
         self._at = {name: at for at, name in enumerate(columns)}
 
     def by_key(self, context: Context, work: Work, lines: Iterable[bytes]) -> int:
         """Fill the row that has the key of a line; return how many were filled."""
-        setting = ", ".join(f"{quote(name)} = {self._written[name]}" for name in self._lost)
+        setting = ", ".join(
+            [*(f"{quote(name)} = {self._written[name]}" for name in self._lost), *self._still]
+        )
         where = " AND ".join(f"{quote(name)} <=> {self._written[name]}" for name in self._known)
         order = [self._at[name] for name in (*self._lost, *self._known)]
         text = f"UPDATE {self._place} SET {setting} WHERE {where}"
@@ -204,6 +209,7 @@ class _Values:
                 step = "@kolumn_row"
             parameters += [group[0][at] for at in known]
             work.run(context, Statement("SET @kolumn_row = 0"))
+            setting += self._still
             text = f"UPDATE {self._place} SET {', '.join(setting)} WHERE {where} LIMIT {len(group)}"
             done += work.change(context, Statement(text, tuple(parameters)))
         return done
