@@ -20,8 +20,13 @@ TARGETS: Mapping[str, Target] = {"duckdb": DUCKDB, "sqlite": SQLITE, **postgres.
 
 RUNS: Mapping[str, Target] = {
     **TARGETS,
-    **{f"{name}-rpc": replace(target, remote=True) for name, target in TARGETS.items() if "-" not in name},
+    **{
+        f"{name}-rpc": replace(target, remote=True)
+        for name, target in TARGETS.items()
+        if name == target.provider
+    },
 }
-"""The targets, and each provider once more in a process of its own; with servers of several versions, the newest."""
+"""The targets, and each provider once more in a process of its own; with servers of several versions, the newest, and of
+several products one."""
 
 __all__ = ["PLANTED", "RUNS", "TARGETS", "Failing", "Sample", "Settings", "Target"]
