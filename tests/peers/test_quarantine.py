@@ -82,7 +82,7 @@ class Loaded:
         "postgres-pagila",
         "mysql-chinook",
         "mysql-sakila",
-        "mariadb-sakila",
+        pytest.param("mariadb-sakila", marks=command.ONLY_IN_SOAK),
     ],
 )
 def loaded(
