@@ -246,7 +246,7 @@ def test_a_numbered_column_may_be_keyed_by_an_index(client, ask):
     client.apply(table, index)
     assert [row[2] for row in ask("SHOW INDEX FROM t")] == ["PRIMARY", "by_id"]
     keyed = wanted("table", "t", {"name": "t", "columns": columns, "primary_key": ["id"]})
-    client.apply(keyed, prune=True)
+    client.apply(keyed, {**index, "action": "delete"})
     assert [row[2] for row in ask("SHOW INDEX FROM t")] == ["PRIMARY"]
     client.apply(table, index)
     forget(client)
@@ -257,9 +257,11 @@ def test_the_undo_of_a_dropped_table_has_the_index_of_its_numbers(connect, ask, 
     client = connect(safe_destroy=False)
     columns = [{"name": "id", "type": "int", "not_null": True, "auto_increment": True}]
     index = wanted("index", "by_id", {"name": "by_id", "table": "t", "columns": ["id"]})
-    client.apply(wanted("table", "t", {"name": "t", "columns": columns}), index)
+    table = wanted("table", "t", {"name": "t", "columns": columns})
+    client.apply(table, index)
     before = ask("SHOW CREATE TABLE t")
-    steps = client.plan(prune=True, detail=True)["steps"]
+    gone = [{**each, "action": "delete"} for each in (table, index)]
+    steps = client.plan(*gone, detail=True)["steps"]
     for text in (text for step in steps for text in step["sql"]):
         execute(text)
     assert ask("SHOW TABLES") == []

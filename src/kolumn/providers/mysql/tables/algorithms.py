@@ -201,15 +201,9 @@ def _of_column(change: AlterColumn, table: Table, server: Server, indexed: froze
             return Algorithm(INSTANT if instant else INPLACE, name, certain=False)
     if fields == {"collation"} and free and _same_characters(change.old, change.new, table):
         return Algorithm(INSTANT if server.is_mariadb else INPLACE, name, certain=False)
-    if (
-        fields == {"generated"}
-        and server.is_mariadb
-        and free
-        and change.old.generated
-        and change.new.generated
-    ):
-        if not change.new.stored:
-            return Algorithm(INSTANT, name, certain=False)
+    computed = change.old.generated and change.new.generated and not change.new.stored
+    if fields == {"generated"} and server.is_mariadb and free and computed:
+        return Algorithm(INSTANT, name, certain=False)
     return Algorithm(COPY, name, certain=False)
 
 
