@@ -40,6 +40,7 @@ bench: $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks --database sqlite
 	$(BIN)/python -m benchmarks --database postgres
+	$(BIN)/python -m benchmarks --database mysql --sizes 100,1000
 	$(BIN)/python -m benchmarks --database duckdb
 
 # Rewrite the documents that are generated from the code.

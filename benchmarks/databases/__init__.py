@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.databases.database import Database
 from benchmarks.processes import Failed
 
-NAMES = ("sqlite", "postgres", "duckdb")
+NAMES = ("sqlite", "postgres", "mysql", "duckdb")
 
 
 def opened(name: str, folder: Path) -> AbstractContextManager[Database]:

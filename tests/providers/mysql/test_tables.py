@@ -234,3 +234,105 @@ def test_a_column_whose_primary_key_goes_stays_as_it_is_wanted(client, ask):
     assert ask(nullable) == [("YES",)]
     forget(client)
     assert client.plan(loose)["execution_order"] == []
+
+
+def test_a_numbered_column_may_be_keyed_by_an_index(client, ask):
+    columns = [
+        {"name": "id", "type": "int", "not_null": True, "auto_increment": True},
+        {"name": "u", "type": "char(36)", "not_null": True},
+    ]
+    index = wanted("index", "by_id", {"name": "by_id", "table": "t", "columns": ["id"]})
+    table = wanted("table", "t", {"name": "t", "columns": columns, "primary_key": ["u"]})
+    client.apply(table, index)
+    assert [row[2] for row in ask("SHOW INDEX FROM t")] == ["PRIMARY", "by_id"]
+    keyed = wanted("table", "t", {"name": "t", "columns": columns, "primary_key": ["id"]})
+    client.apply(keyed, {**index, "action": "delete"})
+    assert [row[2] for row in ask("SHOW INDEX FROM t")] == ["PRIMARY"]
+    client.apply(table, index)
+    forget(client)
+    assert client.plan(table, index)["execution_order"] == []
+
+
+def test_the_undo_of_a_dropped_table_has_the_index_of_its_numbers(connect, ask, execute):
+    client = connect(safe_destroy=False)
+    columns = [{"name": "id", "type": "int", "not_null": True, "auto_increment": True}]
+    index = wanted("index", "by_id", {"name": "by_id", "table": "t", "columns": ["id"]})
+    table = wanted("table", "t", {"name": "t", "columns": columns})
+    client.apply(table, index)
+    before = ask("SHOW CREATE TABLE t")
+    gone = [{**each, "action": "delete"} for each in (table, index)]
+    steps = client.plan(*gone, detail=True)["steps"]
+    for text in (text for step in steps for text in step["sql"]):
+        execute(text)
+    assert ask("SHOW TABLES") == []
+    for text in (text for step in reversed(steps) for text in step["undo"]):
+        execute(text)
+    assert ask("SHOW CREATE TABLE t") == before
+
+
+def test_foreign_keys_make_way_for_other_types(client, ask, execute):
+    def tables(kind):
+        parent = {"name": "p", "columns": [{"name": "id", "type": kind, "primary_key": True}]}
+        child = {
+            "name": "c",
+            "columns": [{"name": "p", "type": kind}],
+            "foreign_keys": [
+                {"name": "to_p", "columns": ["p"], "references": "p(id)", "on_delete": "cascade"}
+            ],
+        }
+        return wanted("table", "p", parent), wanted("table", "c", child)
+
+    client.apply(*tables("int"))
+    execute("INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1), (2)")
+    client.apply(*tables("bigint"))
+    assert ask(
+        "SELECT delete_rule FROM information_schema.referential_constraints WHERE constraint_name = 'to_p'"
+    )
+    execute("DELETE FROM p WHERE id = 2")
+    assert ask("SELECT p FROM c") == [(1,)]
+    forget(client)
+    assert client.plan(*tables("bigint"))["execution_order"] == []
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_column_can_begin_and_end_to_be_computed(client, ask, execute, stored):
+    base = {"name": "a", "type": "int"}
+    plain = {"name": "t", "columns": [base, {"name": "b", "type": "int"}]}
+    computed = {
+        "name": "t",
+        "columns": [base, {"name": "b", "type": "int", "generated": "a + 1", "stored": stored}],
+    }
+    index = wanted("index", "by_b", {"name": "by_b", "table": "t", "columns": ["b"]})
+    client.apply(wanted("table", "t", plain), index)
+    plan = client.plan(wanted("table", "t", computed), index, detail=True)
+    assert "data_loss" in {risk["kind"] for step in plan["steps"] for risk in step["risks"]}
+    client.apply(wanted("table", "t", computed), index)
+    execute("INSERT INTO t (a) VALUES (1)")
+    client.apply(wanted("table", "t", plain), index)
+    assert ask("SELECT a, b FROM t") == [(1, 2)]
+    assert [row[2] for row in ask("SHOW INDEX FROM t")] == ["by_b"]
+
+
+def test_texts_stay_as_long_as_they_are_in_another_character_set(client, ask):
+    columns = [{"name": "a", "type": "text"}, {"name": "b", "type": "varchar(20)"}]
+    client.apply(wanted("table", "t", {"name": "t", "columns": columns, "character_set": "latin1"}))
+    client.apply(wanted("table", "t", {"name": "t", "columns": columns, "collation": "utf8mb4_bin"}))
+    assert [row[1] for row in ask("SHOW COLUMNS FROM t")] == ["text", "varchar(20)"]
+
+
+def test_another_spelling_of_a_column_is_a_rename(client, ask):
+    client.apply(wanted("table", "t", {"name": "t", "columns": [{"name": "Name", "type": "int"}]}))
+    client.apply(wanted("table", "t", {"name": "t", "columns": [{"name": "name", "type": "int"}]}))
+    assert [row[0] for row in ask("SHOW COLUMNS FROM t")] == ["name"]
+
+
+@pytest.mark.parametrize("product", ["mysql"], indirect=True)
+def test_the_parser_of_a_fulltext_index_is_seen(client, ask):
+    table = wanted("table", "t", {"name": "t", "columns": [{"name": "a", "type": "text"}]})
+    words = {"name": "words", "table": "t", "columns": ["a"], "kind": "fulltext"}
+    client.apply(table, wanted("index", "words", words))
+    client.apply(table, wanted("index", "words", {**words, "parser": "ngram"}))
+    assert "WITH PARSER `ngram`" in ask("SHOW CREATE TABLE t")[0][1]
+    forget(client)
+    plan = client.plan(table, wanted("index", "words", {**words, "parser": "ngram"}))
+    assert plan["execution_order"] == []

@@ -115,7 +115,7 @@ class MySQLCatalog:
                 optional.update(mine)
         rows: dict[str, list[Any]] = {}
         for name, text in queries.items():
-            query = _PLACE.sub(lambda match: databases(match[1], names, self._hidden), text)
+            query = _PLACE.sub(lambda match: databases(match[1], names, self._hidden, default), text)
             try:
                 rows[name] = _run(context, work, query)
             except PermissionError:
@@ -128,6 +128,10 @@ class MySQLCatalog:
         asked: dict[Key, str] = {}
         for handler in handlers:
             asked.update(handler.shown(rows, server))
+        if names is None:  # of what is somebody else's there may be any number
+            asked = {
+                key: text for key, text in asked.items() if key[0] != "table" or fold(key[1]) == fold(default)
+            }
         found = self._session.show(context, list(asked.values()))
         shown = {
             key: tuple(map(_plain, answer[0])) for key, answer in zip(asked, found, strict=True) if answer

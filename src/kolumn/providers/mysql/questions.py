@@ -60,6 +60,9 @@ class MySQLQuestions(RowQuestions):
             yield self.listed(source, condition, f"has {words}", f"have {words}", apart=(operation.new.name,))
 
 
+_TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
+
+
 def _misfit(name: str, old: DataType, new: DataType) -> str:
     """Return the condition on a value that does not fit, empty where no query can tell."""
     limits = bounds(new)
@@ -67,8 +70,7 @@ def _misfit(name: str, old: DataType, new: DataType) -> str:
         number = f"CAST({name} AS DECIMAL(65,10))"
         least, most = limits
         outside = f"{number} NOT BETWEEN {least} AND {most}"
-        texts = old.name in ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
-        if texts:
+        if old.name in _TEXTS:
             outside = f"(TRIM({name}) NOT REGEXP '^[+-]?[0-9]+([.][0-9]*)?$' OR {outside})"
         return f"{name} IS NOT NULL AND {outside}"
     size = capacity(new)
@@ -76,9 +78,17 @@ def _misfit(name: str, old: DataType, new: DataType) -> str:
         return f"CHAR_LENGTH({name}) > {size}"
     if size is not None and new.name.endswith(("text", "blob", "binary")):
         return f"LENGTH({name}) > {size}"
-    if new.name == "enum":
-        return f"{name} IS NOT NULL AND CAST({name} AS CHAR) NOT IN ({', '.join(new.arguments)})"
-    if new.name == "decimal":
-        whole = int(new.arguments[0]) - int(new.arguments[1])
-        return f"ABS({name}) >= 1e{whole}"
+    match new.name:
+        case "enum":
+            return f"{name} IS NOT NULL AND CAST({name} AS CHAR) NOT IN ({', '.join(new.arguments)})"
+        case "set" if old.name == "set":
+            gone = [each for each in old.arguments if each not in new.arguments]
+            return " OR ".join(f"FIND_IN_SET({each}, {name}) > 0" for each in gone)
+        case "decimal":
+            whole = int(new.arguments[0]) - int(new.arguments[1])
+            return f"ABS({name}) >= 1e{whole}" + (f" OR {name} < 0" if new.unsigned else "")
+        case "bit" if old.name == "bit" or bounds(old) is not None:
+            return f"{name} + 0 >= {2 ** int(new.arguments[0])} OR {name} + 0 < 0"
+        case "json" if old.name in _TEXTS:
+            return f"{name} IS NOT NULL AND NOT JSON_VALID({name})"
     return ""

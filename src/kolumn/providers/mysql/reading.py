@@ -70,13 +70,19 @@ def _head(width: int) -> Any:
     return lambda row: row[:width]
 
 
-def databases(column: str, given: Iterable[str] | None, hidden: Iterable[str] = ()) -> str:
-    """Return the condition on the column of a database's name: these, or all that are somebody's but `hidden`."""
+def databases(column: str, given: Iterable[str] | None, hidden: Iterable[str] = (), managed: str = "") -> str:
+    """Return the condition on the column of a database's name: these, or all that are somebody's but `hidden`.
+
+    The one that is `managed` is meant whatever its name.
+    """
     if given is not None:
         names = ", ".join(map(literal, given)) or "''"
         return f"{column} IN ({names})"
     system = ", ".join(map(literal, (*SYSTEM, *hidden)))
-    return f"{column} NOT IN ({system}) AND {column} NOT LIKE 'kolumn\\_%'"
+    others = f"{column} NOT IN ({system}) AND {column} NOT LIKE 'kolumn\\_%'"
+    return (
+        f"({column} = {literal(managed)} OR {others})" if managed.lower().startswith(OWN_PREFIX) else others
+    )
 
 
 def numbered(rows: Iterable[Row], at: int) -> Iterator[Row]:

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.mysql.connection.server import Server
+from kolumn.providers.mysql.language.fragments import is_literal
+from kolumn.providers.mysql.language.tokens import fold
 from kolumn.providers.mysql.language.types import DataType, type_of
+from kolumn.providers.mysql.tables.implied import indexes_of
 from kolumn.sql.model import Check, Column, ForeignKey, PrimaryKey, Table, Unique
 from kolumn.sql.operations import (
     AddColumn,
@@ -90,12 +93,36 @@ def algorithm_of(operation: Operation, live: Snapshot, server: Server) -> Algori
     if getattr(operation.before, "engine", "") or getattr(table, "engine", ""):
         return Algorithm(COPY, table.name, certain=False)
     changes: Sequence[Operation] = operation.because if isinstance(operation, AlterTogether) else (operation,)
-    found = [_of_change(each, table, server) for each in changes]
+    indexed = _indexed(operation.before, live, subject)
+    found = [_of_change(each, table, server, indexed) for each in changes]
+    keys = {type(each) for each in changes if isinstance(getattr(each, "constraint", None), PrimaryKey)}
+    if keys == {AddConstraint, DropConstraint}:  # one key for another is no loss of the key
+        found = [
+            Algorithm(REBUILD, table.name, certain=False) if _is_key(each) else how
+            for each, how in zip(changes, found, strict=True)
+        ]
     found += [_of_index(each, table.name) for each in getattr(operation, "indexes", ())]
     kind = max(each.kind for each in found)
     certain = all(each.certain for each in found) and (kind != INSTANT or len(found) == 1)
     lock = "SHARED" if any(each.lock == "SHARED" for each in found) else "NONE"
     return Algorithm(kind, table.name, lock, certain)
+
+
+def _is_key(change: Operation) -> bool:
+    return isinstance(getattr(change, "constraint", None), PrimaryKey)
+
+
+def _indexed(table: Table, live: Snapshot, ref: Ref) -> frozenset[str]:
+    """Return the folded names of columns that are in a key or an index."""
+    names = [
+        part.column
+        for each in table.constraints()
+        if isinstance(each, PrimaryKey | Unique)
+        for part in each.columns
+    ]
+    names += [name for each in table.constraints() if isinstance(each, ForeignKey) for name in each.columns]
+    names += [part.column for index in indexes_of(ref, live) for part in index.columns]
+    return frozenset(map(fold, names))
 
 
 def _of_index(operation: Operation, table: str) -> Algorithm:
@@ -114,7 +141,7 @@ def _of_index(operation: Operation, table: str) -> Algorithm:
     return Algorithm(INPLACE, table, certain=False)
 
 
-def _of_change(change: Operation, table: Table, server: Server) -> Algorithm:
+def _of_change(change: Operation, table: Table, server: Server, indexed: frozenset[str]) -> Algorithm:
     name = table.name
     match change:
         case RenameColumn():
@@ -124,17 +151,18 @@ def _of_change(change: Operation, table: Table, server: Server) -> Algorithm:
         case DropColumn(column=column):
             if column.generated and not column.stored:
                 return Algorithm(INSTANT, name, certain=False)
-            plain = not column.own_constraints and server.instant_anywhere and not server.is_mariadb
+            plain = not column.own_constraints and server.instant_anywhere
+            plain = plain and fold(column.name) not in indexed
             return (
                 Algorithm(INSTANT, name, certain=False) if plain else Algorithm(REBUILD, name, certain=False)
             )
         case AlterColumn():
-            return _of_column(change, name)
+            return _of_column(change, table, server, indexed)
         case AddConstraint(constraint=constraint) | DropConstraint(constraint=constraint):
-            return _of_constraint(change, constraint, name)
+            return _of_constraint(change, constraint, name, server)
         case AlterTable(fields=fields):
             if set(fields) <= {"comment"}:
-                return Algorithm(INSTANT, name, certain=False)
+                return Algorithm(INSTANT if server.is_mariadb else INPLACE, name, certain=False)
             if set(fields) & {"partition_by", "system_versioned", "engine", "character_set", "collation"}:
                 return Algorithm(COPY, name, certain=False)
             return Algorithm(REBUILD, name, certain=False)
@@ -146,7 +174,11 @@ def _of_new_column(column: Column, table: Table, server: Server) -> Algorithm:
         return Algorithm(COPY, table.name, certain=False)
     if getattr(column, "auto_increment", False):
         return Algorithm(REBUILD, table.name, "SHARED", certain=False)
-    plain = not column.own_constraints and (server.instant_anywhere or table.columns[-1].name == column.name)
+    checks = any(isinstance(each, Check) for each in column.own_constraints)
+    if (checks and not server.is_mariadb) or (column.default and not is_literal(column.default)):
+        return Algorithm(COPY, table.name, certain=False)
+    constrained = any(not isinstance(each, Check) for each in column.own_constraints)
+    plain = not constrained and (server.instant_anywhere or table.columns[-1].name == column.name)
     special = getattr(table, "row_format", "").lower() == "compressed" or getattr(
         table, "system_versioned", False
     )
@@ -155,20 +187,38 @@ def _of_new_column(column: Column, table: Table, server: Server) -> Algorithm:
     return Algorithm(REBUILD, table.name, certain=False)
 
 
-def _of_column(change: AlterColumn, table: str) -> Algorithm:
-    fields = set(change.fields)
-    if fields <= {"default", "invisible"}:
-        return Algorithm(INSTANT, table, certain=False)
-    if fields <= {"default", "comment", "not_null", "invisible", "on_update_value"}:
-        return Algorithm(REBUILD if "not_null" in fields else INPLACE, table, certain=False)
+def _of_column(change: AlterColumn, table: Table, server: Server, indexed: frozenset[str]) -> Algorithm:
+    fields, name = set(change.fields), table.name
+    free = fold(change.new.name) not in indexed
+    if "not_null" in fields and fields <= {*_WORDS, "not_null"}:
+        return Algorithm(REBUILD, name, certain=False)
+    if fields <= _WORDS:
+        return Algorithm(INSTANT, name, certain=False)
     if fields == {"type"}:
         old, new = type_of(change.old.type), type_of(change.new.type)
-        if old is not None and new is not None and _extends(old, new):
-            return Algorithm(INSTANT if old.name in ("enum", "set") else INPLACE, table, certain=False)
-    return Algorithm(COPY, table, certain=False)
+        if old is not None and new is not None and _extends(old, new, server):
+            instant = old.name in ("enum", "set") or server.is_mariadb
+            return Algorithm(INSTANT if instant else INPLACE, name, certain=False)
+    if fields == {"collation"} and free and _same_characters(change.old, change.new, table):
+        return Algorithm(INSTANT if server.is_mariadb else INPLACE, name, certain=False)
+    computed = change.old.generated and change.new.generated and not change.new.stored
+    if fields == {"generated"} and server.is_mariadb and free and computed:
+        return Algorithm(INSTANT, name, certain=False)
+    return Algorithm(COPY, name, certain=False)
 
 
-def _extends(old: DataType, new: DataType) -> bool:
+_WORDS = frozenset({"default", "comment", "invisible", "on_update_value"})
+"""What of a column is not in its rows."""
+
+
+def _same_characters(old: Column, new: Column, table: Table) -> bool:
+    """Whether both collations are of one character set, as far as they are said."""
+    usual = getattr(table, "collation", "") or "utf8mb4"
+    before, after = ((each.collation or usual).lower().partition("_")[0] for each in (old, new))
+    return before == after
+
+
+def _extends(old: DataType, new: DataType, server: Server) -> bool:
     """Whether stored values stay as they are: members added at the end, or a longer VARCHAR of as many length bytes."""
     if old.name != new.name:
         return False
@@ -176,11 +226,12 @@ def _extends(old: DataType, new: DataType) -> bool:
         return new.members[: len(old.members)] == old.members
     if old.name == "varchar":
         before, after = int(old.arguments[0]) * 4, int(new.arguments[0]) * 4
-        return after >= before and (before > 255) == (after > 255)
+        within = (before > 255) == (after > 255) or (server.is_mariadb and before < 128)
+        return after >= before and within
     return False
 
 
-def _of_constraint(change: Operation, constraint: object, table: str) -> Algorithm:
+def _of_constraint(change: Operation, constraint: object, table: str, server: Server) -> Algorithm:
     adds = isinstance(change, AddConstraint)
     match constraint:
         case PrimaryKey():
@@ -191,5 +242,6 @@ def _of_constraint(change: Operation, constraint: object, table: str) -> Algorit
             # In place only with foreign_key_checks off, which would let rows in that refer to nothing.
             return Algorithm(COPY, table, certain=False) if adds else Algorithm(INPLACE, table, certain=True)
         case Check():
-            return Algorithm(COPY if adds else INPLACE, table, certain=False)
+            gone = INSTANT if server.is_mariadb else INPLACE
+            return Algorithm(COPY if adds else gone, table, certain=False)
     return Algorithm(COPY, table, certain=False)
