@@ -92,11 +92,17 @@ class Records:
         return _record(found[0]) if found else None
 
     def put(self, context: Context, record: Record) -> None:
-        """Write a record in place of the one of its id, within the transaction that is open."""
+        """Write a record in place of the one of its id, within the transaction that is open if there is one.
+
+        One statement, so that it is never away.
+        """
         metadata = required(self._session)
         metadata.make(context, MIGRATIONS)
-        metadata.delete(context, MIGRATIONS, [Condition("id", "=", record.id)])
-        metadata.insert(context, MIGRATIONS, [_row(record)])
+        row, place = dict(_row(record)), [Condition("id", "=", record.id)]
+        if metadata.select(context, MIGRATIONS, place):
+            metadata.update(context, MIGRATIONS, {each: row[each] for each in row if each != "id"}, place)
+        else:
+            metadata.insert(context, MIGRATIONS, [row])
 
     def put_now(self, context: Context, record: Record) -> None:
         """Write a record in a transaction of its own."""

@@ -53,9 +53,12 @@ class Scripts:
         """Write a record in place of the one of its version, within the transaction that is open."""
         metadata = required(self._session)
         metadata.make(context, SCRIPTS)
-        self.remove(context, record.version)
         row: dict[str, Scalar] = {name: getattr(record, name) for name in record.__struct_fields__}
-        metadata.insert(context, SCRIPTS, [row])
+        place = [Condition("version", "=", record.version)]
+        if metadata.select(context, SCRIPTS, place):
+            metadata.update(context, SCRIPTS, {each: row[each] for each in row if each != "version"}, place)
+        else:
+            metadata.insert(context, SCRIPTS, [row])
 
     def remove(self, context: Context, version: str) -> None:
         """Forget a version."""
