@@ -446,10 +446,20 @@ class SQLQuarantine(ABC):
     def differing(self, operation: PutBackValues, live: Snapshot) -> Statement:
         """Return the query that has a row if a column that is there has other values than those that are kept."""
         column = self.quoted(operation.column)
-        rows, match = self._rows(operation, [f"{self.as_text(column)} AS {AFTER}"])
-        same = self.same(f"t.{AFTER}", f"k.{AFTER}_kept")
+        value = f"{self.as_text(column)} AS {AFTER}_now"
         kept = f"(SELECT k.*, {self.as_text(f'k.{column}')} AS {AFTER}_kept FROM {self.at(operation.at)} k)"
-        return Statement(f"SELECT 1 FROM {rows} JOIN {kept} k ON {match} WHERE NOT ({same}) LIMIT 1")
+        same = self.same(f"t.{AFTER}_now", f"k.{AFTER}_kept")
+        if operation.key:
+            rows, match = self._rows(operation, [value])
+            return Statement(f"SELECT 1 FROM {rows} JOIN {kept} k ON {match} WHERE NOT ({same}) LIMIT 1")
+        # Equal rows are numbered in no certain order: any of them may have had the value.
+        known = self.told_apart(operation.others)
+        columns = ", ".join([*(f"{text} AS {name}" for name, text in known), value])
+        matches = " AND ".join([*(self.same(f"t.{name}", f"k.{name}") for name, _ in known), same])
+        rows = f"(SELECT {columns} FROM {self.table_sql(operation.subject)}) t"
+        return Statement(
+            f"SELECT 1 FROM {rows} WHERE NOT EXISTS (SELECT 1 FROM {kept} k WHERE {matches}) LIMIT 1"
+        )
 
     def unmatched(self, operation: PutBackValues, live: Snapshot) -> Statement:
         """Return the query of how many rows are new since, how many are gone, and how many changed."""
