@@ -11,15 +11,18 @@ from tests.client import Client
 from tests.command import SOAK
 from tests.targets import RUNS, Settings, Target
 
-TRANSPORTED = {"test_limits", "test_plan_apply", "test_secrecy", "test_transactions"}
-"""What a database server's provider is asked over RPC as well. SQLite's is asked everything; everything of all
-providers takes a soak run."""
+TRANSPORTED = {
+    "duckdb": {"test_plan_apply"},
+    "mysql": {"test_plan_apply"},
+    "postgres": {"test_limits", "test_plan_apply", "test_secrecy", "test_transactions"},
+}
+"""What a provider is asked over RPC as well. SQLite's is asked everything; everything of all takes a soak run."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def is_wanted(item: pytest.Item) -> bool:
-        remote = "-rpc" in item.name.partition("[")[2] and "[sqlite-rpc" not in item.name
-        return SOAK or not remote or item.path.stem in TRANSPORTED
+        name, remote, _ = item.name.partition("[")[2].partition("-rpc")
+        return SOAK or not remote or item.path.stem in TRANSPORTED.get(name, {item.path.stem})
 
     items[:] = [item for item in items if item.path.parent != Path(__file__).parent or is_wanted(item)]
 

@@ -26,7 +26,7 @@ from tests.servers.interception import Interception, Moment
 from tests.targets.mysql import TARGETS
 
 Settings = dict[str, Any]
-SAMPLE = 2
+SAMPLE = 1
 """At how many of its statements each case is cut off, outside of a soak run."""
 
 _COLUMNS = [{"name": "id", "type": "int", "primary_key": True}, {"name": "n", "type": "int"}]
