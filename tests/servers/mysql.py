@@ -261,6 +261,7 @@ def _started(
         "port": str(port),
         "socket": str(home / "s"),
         "pid-file": str(home / "pid"),
+        "tmpdir": str(home),
     }
     flags = [f"--{name}={value}" if value else f"--{name}" for name, value in settings.items()]
     log = home / "log"

@@ -253,23 +253,6 @@ def test_a_numbered_column_may_be_keyed_by_an_index(client, ask):
     assert client.plan(table, index)["execution_order"] == []
 
 
-def test_the_undo_of_a_dropped_table_has_the_index_of_its_numbers(connect, ask, execute):
-    client = connect(safe_destroy=False)
-    columns = [{"name": "id", "type": "int", "not_null": True, "auto_increment": True}]
-    index = wanted("index", "by_id", {"name": "by_id", "table": "t", "columns": ["id"]})
-    table = wanted("table", "t", {"name": "t", "columns": columns})
-    client.apply(table, index)
-    before = ask("SHOW CREATE TABLE t")
-    gone = [{**each, "action": "delete"} for each in (table, index)]
-    steps = client.plan(*gone, detail=True)["steps"]
-    for text in (text for step in steps for text in step["sql"]):
-        execute(text)
-    assert ask("SHOW TABLES") == []
-    for text in (text for step in reversed(steps) for text in step["undo"]):
-        execute(text)
-    assert ask("SHOW CREATE TABLE t") == before
-
-
 def test_foreign_keys_make_way_for_other_types(client, ask, execute):
     def tables(kind):
         parent = {"name": "p", "columns": [{"name": "id", "type": kind, "primary_key": True}]}

@@ -122,7 +122,7 @@ class ScriptFunctions(FunctionGroup):
         except KolumnError as error:
             if request.direction == "up":
                 with self.session.transaction(Context.background(), ()):
-                    if done:
+                    if done or record is not None:
                         scripts.put(Context.background(), scripts.running(request, done, error.message))
                     else:  # nothing of it was done, so that it may be corrected
                         scripts.remove(Context.background(), request.version)

@@ -237,6 +237,9 @@ class MySQLIndex(model.Index):
             yield Problem("parser is for fulltext indexes", code="conflicting_attributes", path="parser")
         if self.key_block_size is not None and self.key_block_size < 1:
             yield Problem("key_block_size is 1 or more", code="invalid_value", path="key_block_size")
+        if self.key_block_size is not None and self.is_constraint:
+            yield Problem("key_block_size is not for a unique constraint", code="conflicting_attributes",
+                          path="key_block_size", hint="Say how it is kept (using) as well.")  # fmt: skip
         if self.name.lower() == "primary":
             yield Problem("PRIMARY is the table's primary key", code="reserved_name", path="name",
                           hint="Declare it in the table.")  # fmt: skip
@@ -247,8 +250,7 @@ class MySQLIndex(model.Index):
         whole = all(
             part.column and part.length is None and part.order.lower() == "asc" for part in self.columns
         )
-        plain = self.visible and not self.comment and not self.using and self.key_block_size is None
-        return self.unique and whole and plain
+        return self.unique and whole and self.visible and not self.comment and not self.using
 
 
 @dataclass(frozen=True)

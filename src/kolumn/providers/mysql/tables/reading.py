@@ -112,9 +112,12 @@ class IndexRow(NamedTuple):
 
     @property
     def is_constraint(self) -> bool:
-        """Whether it is what a unique constraint makes: whole columns, and nothing said about it."""
+        """Whether it is what a unique constraint makes: whole columns, and nothing said about it.
+
+        The size of its pages is none of that: it stays behind from an earlier one of its table.
+        """
         plain = all(column and not length and order == "asc" for column, _, length, order in self.parts)
-        silent = self.visible and not self.comment and not self.using and self.block is None
+        silent = self.visible and not self.comment and not self.using
         return self.unique and plain and silent and self.kind in ("BTREE", "HASH")
 
     @property
@@ -260,7 +263,7 @@ def _implied(indexes: list[IndexRow], keys: tuple[Row, ...], table: str) -> froz
             continue
         (only,) = serving
         bare = not only.unique and only.kind == "BTREE" and only.visible and not only.comment
-        bare = bare and not only.using and only.block is None
+        bare = bare and not only.using
         ascending = all(order == "asc" for *_, order in only.parts)
         named = fold(only.name) == fold(index_name(key[0], key[1], table))
         if bare and ascending and only.columns == columns and named:
