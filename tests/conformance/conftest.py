@@ -9,7 +9,7 @@ import pytest
 
 from tests.client import Client
 from tests.command import SOAK
-from tests.targets import RUNS, Settings, Target
+from tests.targets import RUNS, TARGETS, Settings, Target
 
 TRANSPORTED = {
     "duckdb": {"test_plan_apply"},
@@ -18,11 +18,29 @@ TRANSPORTED = {
 }
 """What a provider is asked over RPC as well. SQLite's is asked everything; everything of all takes a soak run."""
 
+ABOUT_THE_CONTRACT = {
+    "test_hostile_texts",
+    "test_limits",
+    "test_methods",
+    "test_schema",
+    "test_secrecy",
+    "test_state",
+    "test_state_validation",
+}
+"""What a further server of one provider, an older one or another product, is asked in a soak run only."""
+
+FURTHER = tuple(sorted(name for name, target in TARGETS.items() if name != target.provider))
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def is_wanted(item: pytest.Item) -> bool:
         name, remote, _ = item.name.partition("[")[2].partition("-rpc")
-        return SOAK or not remote or item.path.stem in TRANSPORTED.get(name, {item.path.stem})
+        module = item.path.stem
+        if SOAK:
+            return True
+        if remote:
+            return module in TRANSPORTED.get(name, {module})
+        return module not in ABOUT_THE_CONTRACT or not name.startswith(FURTHER)
 
     items[:] = [item for item in items if item.path.parent != Path(__file__).parent or is_wanted(item)]
 
