@@ -378,7 +378,9 @@ def _finished(plan: Plan, outcome: Outcome) -> frozenset[ResourceKey]:
         return frozenset(change.key for change in plan.changes)
     standing = {executed.at for executed in outcome.executed}
     missing = {owner for at, owner in enumerate(plan.owners) if at not in standing}
-    return frozenset(plan.owners[at] for at in standing) - missing
+    finished = {plan.owners[at] for at in standing} - missing
+    finished |= {key for key, owner in plan.along.items() if owner in finished and key not in missing}
+    return frozenset(finished)
 
 
 def _failure(change: ResourceChange, outcome: Outcome) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from kolumn.contract.context import Context
 from kolumn.engine.handler import Registry
-from kolumn.engine.operations import Drop, Operation, Risk, Step
+from kolumn.engine.operations import Create, Drop, Operation, Risk, Step
 from kolumn.engine.plan import Plan, ResourceKey
 from kolumn.engine.planning import graph
 from kolumn.engine.planning.items import Item, former_names, unmanaged
@@ -73,15 +73,19 @@ class Arrangement:
             step_owners += [keys[at]] * len(compiled)
             state = state.with_changes(self._effect(operations[at], state, users))
         first: dict[ResourceKey, Turn] = {}
+        along: dict[ResourceKey, ResourceKey] = {}
         for place, at in enumerate(order):
-            first.setdefault(keys[at], Turn(place, True))
+            first.setdefault(keys[at], Turn(place))
             for ref in getattr(operations[at], "along", ()):
                 if ref in owners:
-                    first.setdefault(owners[ref], Turn(first[keys[at]].place, False))
+                    rank: Literal[0, 2] = 2 if isinstance(operations[at], Create) else 0
+                    first.setdefault(owners[ref], Turn(first[keys[at]].place, rank))
+                    along.setdefault(owners[ref], keys[at])
         return Plan(
             changes=changes(items, first),
             steps=tuple(steps),
             owners=tuple(step_owners),
+            along=along,
             notes=tuple(notes(items)),
             fingerprint=_fingerprint(live, steps, operations),
             unmanaged=tuple(unmanaged(items, live, self._state)),

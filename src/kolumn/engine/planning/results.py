@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from kolumn.engine.plan import Plan, ResourceChange, ResourceKey
 from kolumn.engine.planning.items import Item
@@ -11,10 +11,13 @@ from kolumn.engine.resource import Ref
 
 
 class Turn(NamedTuple):
-    """When a resource's change begins; what only goes along with another one is told before that."""
+    """When a resource's change begins, in the order in which changes are told.
+
+    What goes along with another one is told before it, what comes along with it afterwards.
+    """
 
     place: int
-    is_own: bool
+    rank: Literal[0, 1, 2] = 1
 
 
 def nothing_to_do(items: Sequence[Item]) -> Plan:

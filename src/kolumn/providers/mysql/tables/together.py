@@ -1,4 +1,4 @@
-"""Changes of a table and of its indexes that must be one statement.
+"""Changes of a table and of its indexes that are one statement, as most must be.
 
 A column that the server numbers must be in a key at every moment, and that key can be an index, which is a resource
 of its own; a unique constraint and an index can change places under one name.
@@ -29,11 +29,15 @@ from kolumn.sql.operations import (
 
 @dataclass(frozen=True, kw_only=True)
 class CreateWithIndexes(Create):
-    """Create a table with indexes that it cannot be without."""
+    """Create a table with indexes."""
 
     indexes: tuple[MySQLIndex, ...]
     along: tuple[Ref, ...]
     """The refs of the indexes."""
+
+    def describe(self) -> str:
+        """Return `create <table> with <indexes>`."""
+        return f"{super().describe()} with {' and '.join(f'index {each.name}' for each in self.indexes)}"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -144,9 +148,12 @@ def _can_take(operation: Operation) -> bool:
 def _inseparable(
     operations: Sequence[Operation], table: Operation | None, live: Table | None
 ) -> Iterator[Operation]:
-    """Yield the operations of indexes that must be one with the table's."""
+    """Yield the operations of indexes that must be one with the table's, or better are: those of a new table."""
+    if isinstance(table, Create):
+        yield from (each for each in operations if isinstance(each, Create))
+        return
     before = getattr(table, "before", live)
-    after = getattr(table, "model", None) if isinstance(table, Create) else getattr(table, "after", live)
+    after = getattr(table, "after", live)
     numbered = {
         fold(name)
         for each in (before, after)
@@ -157,8 +164,7 @@ def _inseparable(
     for each in operations:
         models = [getattr(each, name, None) for name in ("model", "before", "after")]
         first = {fold(model.columns[0].column) for model in models if isinstance(model, MySQLIndex)}
-        chosen = not numbered.isdisjoint(first) or each.subject.name in names
-        if chosen and (isinstance(each, Create) or not isinstance(table, Create)):
+        if not numbered.isdisjoint(first) or each.subject.name in names:
             yield each
 
 
