@@ -107,7 +107,22 @@ _VERSIONED = wanted(
         "system_versioned": True,
     },
 )
-MARIADB_RESOURCES = (*RESOURCES, _VERSIONED)
+_BOOKED = wanted(
+    "table",
+    "booked",
+    {
+        "name": "booked",
+        "columns": [
+            {"name": "room", "type": "int"},
+            {"name": "since", "type": "date", "not_null": True},
+            {"name": "until", "type": "date", "not_null": True},
+            {"name": "note", "type": "text", "compressed": True},
+        ],
+        "application_period": {"name": "stay", "start": "since", "end": "until"},
+        "uniques": [{"name": "once", "columns": ["room"], "without_overlaps": True}],
+    },
+)
+MARIADB_RESOURCES = (*RESOURCES, _VERSIONED, _BOOKED)
 
 
 def tamperings(*, mariadb: bool = False) -> Iterator[Tampering]:
@@ -471,6 +486,17 @@ def _of_mariadb() -> Iterator[Tampering]:
         "versioned",
         ("ALTER TABLE versioned DROP SYSTEM VERSIONING", "system_versioned"),
     )
+    yield from of(
+        "table",
+        "booked",
+        (
+            "ALTER TABLE booked DROP INDEX once, DROP PERIOD FOR stay, ADD PERIOD FOR visit (since, until), "
+            "ADD UNIQUE once (room, visit WITHOUT OVERLAPS)",
+            "application_period",
+        ),
+        ("ALTER TABLE booked DROP INDEX once, ADD UNIQUE once (room)", "uniques"),
+        ("ALTER TABLE booked MODIFY note text", "columns.note.compressed"),
+    )
 
 
 BOUND = (
@@ -500,8 +526,8 @@ NOT_CHANGED = frozenset(
         "table.character_set", "schema.character_set",
         # left alone where configuration is silent, or known by a digest only
         "user.password", "user.plugin", "user.default_roles",
-        # MySQL has neither: see tests.drift.mariadb
-        "table.system_versioned", "sequence.start", "sequence.increment", "sequence.min_value",
+        # MySQL has none of these: see tests.drift.mariadb
+        "table.system_versioned", "table.application_period", "sequence.start", "sequence.increment", "sequence.min_value",
         "sequence.max_value", "sequence.cache", "sequence.cycle",
     }
 )  # fmt: skip

@@ -196,6 +196,42 @@ def test_character_sets_are_inherited(client, ask):
             "unsupported_by_server",
         ),
         (
+            "mysql",
+            "table",
+            {"name": "t", "columns": [{"name": "a", "type": "text", "compressed": True}]},
+            "unsupported_by_server",
+        ),
+        (
+            "mysql",
+            "table",
+            {
+                "name": "t",
+                "columns": [{"name": "a", "type": "date"}, {"name": "b", "type": "date"}],
+                "application_period": {"name": "p", "start": "a", "end": "b"},
+            },
+            "unsupported_by_server",
+        ),
+        (
+            "mariadb",
+            "table",
+            {
+                "name": "t",
+                "columns": [{"name": "a", "type": "date"}],
+                "application_period": {"name": "p", "start": "a", "end": "b"},
+            },
+            "unknown_column",
+        ),
+        (
+            "mariadb",
+            "table",
+            {
+                "name": "t",
+                "columns": [{"name": "a", "type": "int"}],
+                "uniques": [{"columns": ["a"], "without_overlaps": True}],
+            },
+            "missing_attribute",
+        ),
+        (
             "mariadb",
             "table",
             {

@@ -12,9 +12,9 @@ from kolumn.providers.mysql.language.tokens import qualified, quote
 from kolumn.providers.mysql.language.types import DataType, bounds, capacity, is_wider, type_of
 from kolumn.providers.mysql.tables.render import default_sql
 from kolumn.providers.mysql.tables.together import AlterWithIndexes
-from kolumn.sql.model import Column, Table
+from kolumn.sql.model import Column, Constraint, Table
 from kolumn.sql.operations import AlterColumn
-from kolumn.sql.validation import RowQuestions, Source
+from kolumn.sql.validation import RowQuestions, Source, Sources
 
 
 class MySQLQuestions(RowQuestions):
@@ -47,6 +47,13 @@ class MySQLQuestions(RowQuestions):
         if column.generated:
             return f"({embedded(column.generated)})"
         return f"({default_sql(column.default)})" if column.default is not None else "NULL"
+
+    def of_constraint(
+        self, source: Source, table: Table, constraint: Constraint, sources: Sources, live: Snapshot
+    ) -> Iterator[Question]:
+        """Yield which rows break a constraint; which overlap in a period is not asked."""
+        if not getattr(constraint, "without_overlaps", False):
+            yield from super().of_constraint(source, table, constraint, sources, live)
 
     def type_change(self, source: Source, operation: AlterColumn) -> Iterator[Question]:
         """Yield which values the new type has no place for."""

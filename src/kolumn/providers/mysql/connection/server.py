@@ -60,6 +60,16 @@ class Server:
         return self._since(None, (10, 3, 4))
 
     @property
+    def application_periods(self) -> bool:
+        """Whether tables can have a time for which their rows hold, and keys over it."""
+        return self._since(None, (10, 5, 3))
+
+    @property
+    def compressed_columns(self) -> bool:
+        """Whether the values of a column can be stored compressed."""
+        return self._since(None, (10, 3, 2))
+
+    @property
     def spatial_reference_systems(self) -> bool:
         """Whether a geometry column can be bound to one."""
         return self._since((8, 0, 3), None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk
 from kolumn.engine.resource import Ref, Snapshot
@@ -84,13 +85,13 @@ def algorithm_of(operation: Operation, live: Snapshot, server: Server) -> Algori
     subject = operation.subject
     if subject.type == "index":
         owner = live.get(Ref("table", subject.parent, subject.schema))
-        if getattr(owner, "engine", ""):
+        if _is_only_copied(owner):
             return Algorithm(COPY, subject.parent, certain=False)
         return _of_index(operation, subject.parent)
     if not isinstance(operation, AlterTable):
         return None
     table = operation.after
-    if getattr(operation.before, "engine", "") or getattr(table, "engine", ""):
+    if _is_only_copied(operation.before) or _is_only_copied(table):
         return Algorithm(COPY, table.name, certain=False)
     changes: Sequence[Operation] = operation.because if isinstance(operation, AlterTogether) else (operation,)
     indexed = _indexed(operation.before, live, subject)
@@ -106,6 +107,14 @@ def algorithm_of(operation: Operation, live: Snapshot, server: Server) -> Algori
     certain = all(each.certain for each in found) and (kind != INSTANT or len(found) == 1)
     lock = "SHARED" if any(each.lock == "SHARED" for each in found) else "NONE"
     return Algorithm(kind, table.name, lock, certain)
+
+
+def _is_only_copied(table: Any) -> bool:
+    """Whether every change of a table copies it: no InnoDB, or with a key over a period (MariaDB)."""
+    if getattr(table, "engine", ""):
+        return True
+    constraints = table.constraints() if isinstance(table, Table) else ()
+    return any(getattr(each, "without_overlaps", False) for each in constraints)
 
 
 def _is_key(change: Operation) -> bool:
@@ -163,10 +172,16 @@ def _of_change(change: Operation, table: Table, server: Server, indexed: frozens
         case AlterTable(fields=fields):
             if set(fields) <= {"comment"}:
                 return Algorithm(INSTANT if server.is_mariadb else INPLACE, name, certain=False)
-            if set(fields) & {"partition_by", "system_versioned", "engine", "character_set", "collation"}:
+            if set(fields) & _COPIED:
                 return Algorithm(COPY, name, certain=False)
             return Algorithm(REBUILD, name, certain=False)
     return Algorithm(COPY, name, certain=False)
+
+
+_COPIED = frozenset(
+    {"partition_by", "system_versioned", "application_period", "engine", "character_set", "collation"}
+)
+"""Attributes of a table that change by a copy."""
 
 
 def _of_new_column(column: Column, table: Table, server: Server) -> Algorithm:

@@ -142,6 +142,8 @@ class _Clauses:
                     self._modify(now)
             case _:
                 self._options += self._table(change)
+                if "application_period" in change.fields:
+                    self._period()
 
     def take_index(self, change: Operation) -> None:
         """Add what the change of an index needs."""
@@ -267,6 +269,19 @@ class _Clauses:
             yield from (f"{key.upper()}={_unset(key)}" for key in old if key not in new)
         if "system_versioned" in fields:
             yield "ADD SYSTEM VERSIONING" if after.system_versioned else "DROP SYSTEM VERSIONING"
+
+    def _period(self) -> None:
+        """Have the old period go before what stands on its columns changes, and the new one come after."""
+        if self._before.application_period is not None:
+            self._dropped.append(f"DROP PERIOD FOR {quote(self._before.application_period.name)}")
+        if self._after.application_period is not None:
+            self._added.insert(0, f"ADD {render.period_sql(self._after.application_period)}")
+        # A key over the period goes and comes with it.
+        after = self._after.constraints()
+        for each in self._before.constraints():
+            if getattr(each, "without_overlaps", False) and each in after:
+                self._drop(each, self._after)
+                self._add(each, self._before)
 
     def _charset(self, after: MySQLTable) -> Iterator[str]:
         """Yield the new character set of the table, and have columns changed that have the table's."""

@@ -41,11 +41,19 @@ class TableNormalizer(Normalizer):
     """Normal forms of tables."""
 
     def table(self, table: Table) -> Table:
-        """Return the normal form: a collation says its character set."""
+        """Return the normal form: a collation says its character set, a period's columns are NOT NULL."""
         found = super().table(table)
         assert isinstance(found, MySQLTable)
+        period = found.application_period
+        timed = {period.start, period.end} if period is not None else set()
         columns = tuple(
-            replaced(each, {"character_set": ""}) if each.collation and each.character_set else each
+            replaced(
+                each,
+                {
+                    "character_set": "" if each.collation else each.character_set,
+                    "not_null": each.not_null or each.name in timed,
+                },
+            )
             for each in found.columns
         )
         changes: dict[str, Any] = {"columns": columns}
@@ -353,6 +361,8 @@ def verify(table: Table, server: Server) -> None:
 
 
 def _faults(table: MySQLTable, server: Server) -> Iterator[tuple[str, str]]:
+    if table.application_period is not None and not server.application_periods:
+        yield "application_period", "application-time periods"
     if table.system_versioned and not server.system_versioning:
         yield "system_versioned", "system versioning"
     if (
@@ -365,6 +375,8 @@ def _faults(table: MySQLTable, server: Server) -> Iterator[tuple[str, str]]:
         path = f"columns.{column.name}"
         if (column.period or not column.versioned) and not server.system_versioning:
             yield path, "system versioning"
+        if column.compressed and not server.compressed_columns:
+            yield f"{path}.compressed", "compressed columns"
         if column.generated and column.not_null and server.is_mariadb:
             yield f"{path}.not_null", "generated columns that are NOT NULL"
     if not server.check_enforcement:

@@ -71,6 +71,10 @@ class MySQLPrimaryKey(model.PrimaryKey):
         "How it is kept, where that is said: btree or hash", default="",
         validators=[one_of("", "btree", "hash")], grammar="keyword",
     )  # fmt: skip
+    without_overlaps: bool = attribute(
+        "Whether rows with equal columns may be there at different times of the table's period (MariaDB)",
+        default=False,
+    )
 
     def verify(self) -> Iterator[Problem]:
         """Yield a fault for a name: the server calls every primary key PRIMARY."""
@@ -86,6 +90,10 @@ class MySQLUnique(model.Unique):
 
     columns: tuple[MySQLKeyPart, ...] = attribute(
         "Columns of the constraint, in order", validators=[NOT_EMPTY]
+    )
+    without_overlaps: bool = attribute(
+        "Whether rows with equal columns may be there at different times of the table's period (MariaDB)",
+        default=False,
     )
 
     def verify(self) -> Iterator[Problem]:
@@ -149,6 +157,7 @@ class MySQLColumn(model.Column):
         validators=[one_of("", "start", "end")],
         grammar="keyword",
     )
+    compressed: bool = attribute("Whether its values are stored compressed (MariaDB)", default=False)
 
     def verify(self) -> Iterator[Problem]:
         """Yield faults across attributes."""
@@ -302,6 +311,15 @@ class Partitioning:
 
 
 @dataclass(frozen=True)
+class ApplicationPeriod:
+    """The time for which a row holds, kept by the application (https://mariadb.com/kb/en/application-time-periods/)."""
+
+    name: str = attribute("Name", validators=[NOT_EMPTY], grammar="identifier")
+    start: str = attribute("Column of its beginning", validators=[NOT_EMPTY], grammar="column")
+    end: str = attribute("Column of its end, which it does not include", validators=[NOT_EMPTY], grammar="column")
+
+
+@dataclass(frozen=True)
 class MySQLTable(model.Table):
     """A table."""
 
@@ -339,6 +357,9 @@ class MySQLTable(model.Table):
     )
     partition_by: Partitioning | None = attribute("How the table is divided", default=None)
     system_versioned: bool = attribute("Whether former rows are kept (MariaDB)", default=False)
+    application_period: ApplicationPeriod | None = attribute(
+        "The time for which a row holds (MariaDB)", default=None
+    )
 
     @staticmethod
     def prepare(config: Mapping[str, Any], path: str, problems: list[Problem]) -> Mapping[str, Any]:
@@ -379,5 +400,30 @@ class MySQLTable(model.Table):
         if sum(each.auto_increment for each in self.columns) > 1:
             yield Problem("only one column can be numbered by the server", code="conflicting_attributes",
                           path="columns")  # fmt: skip
+        yield from self._verify_period()
         if not self.columns:
             yield Problem(f"table {self.name} needs a column", code="missing_attribute", path="columns")
+
+    def _verify_period(self) -> Iterator[Problem]:
+        period = self.application_period
+        if period is None:
+            for each in (*([self.primary_key] if self.primary_key else []), *self.uniques):
+                if each.without_overlaps:
+                    yield Problem(
+                        "without_overlaps is about the period of the table, which has none",
+                        code="missing_attribute",
+                        path="application_period",
+                    )
+            return
+        names = {each.name.lower() for each in self.columns}
+        for path, name in (("start", period.start), ("end", period.end)):
+            if name.lower() not in names:
+                yield Problem(
+                    f"there is no column {name}", code="unknown_column", path=f"application_period.{path}"
+                )
+        if period.name.lower() in names or period.name.lower() == "system_time":
+            yield Problem(
+                f"a period cannot be called {period.name}: choose a name that is no column's and not system_time",
+                code="reserved_name",
+                path="application_period.name",
+            )

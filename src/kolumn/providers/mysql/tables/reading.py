@@ -10,12 +10,13 @@ from kolumn.engine.declaration import replaced
 from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.language.fragments import is_literal
 from kolumn.providers.mysql.language.qualifying import unqualified
-from kolumn.providers.mysql.language.tokens import fold, literal, tokenize, unescaped
+from kolumn.providers.mysql.language.tokens import fold, literal, quote, tokenize, unescaped
 from kolumn.providers.mysql.language.types import NUMBERS, type_of
 from kolumn.providers.mysql.reading import Reading, Row
 from kolumn.providers.mysql.tables import shown
 from kolumn.providers.mysql.tables.implied import index_name, serves
 from kolumn.providers.mysql.tables.model import (
+    ApplicationPeriod,
     MySQLCheck,
     MySQLColumn,
     MySQLForeignKey,
@@ -109,6 +110,7 @@ class IndexRow(NamedTuple):
     using: str = ""
     block: int | None = None
     parser: str = ""
+    without_overlaps: bool = False
 
     @property
     def is_constraint(self) -> bool:
@@ -147,6 +149,8 @@ class TableRows(NamedTuple):
     """Folded names of columns whose character set is said, though it may be the table's."""
     period: str
     """When a new partition by system time begins."""
+    application_period: tuple[str, ...]
+    """Name, first and last column."""
 
 
 class ReadIndexes(NamedTuple):
@@ -209,6 +213,7 @@ def read(reading: Reading) -> Iterator[tuple[TableRows, ReadIndexes]]:
                 default_collation=collations.get(row[0], ""),
                 charsets=() if reading.server.is_mariadb else tuple(sorted(said.charsets)),
                 period=said.period,
+                application_period=said.application_period,
             ),
             ReadIndexes(own, uniques, _implied(indexes, foreign, row[1])),
         )
@@ -234,6 +239,9 @@ def _indexes(rows: list[Row], said: Mapping[str, shown.ShownIndex]) -> Iterator[
         parts.sort(key=lambda row: int(row[3]))
         first = parts[0]
         kind = first[8]
+        more = said.get(fold(name), shown.ShownIndex())
+        if more.without_overlaps:  # listed with both columns of the period at the end
+            parts = parts[:-2]
         yield IndexRow(
             name,
             not int(first[4]),
@@ -249,7 +257,7 @@ def _indexes(rows: list[Row], said: Mapping[str, shown.ShownIndex]) -> Iterator[
                 )
                 for row in parts
             ),
-            *said.get(fold(name), ()),
+            *more,
         )
 
 
@@ -298,6 +306,7 @@ def build(rows: TableRows, server: Server) -> MySQLTable:
         options={key: value for key, value in options.items() if key not in _IMPLIED_OPTIONS} or None,
         partition_by=_partitioning(rows.partitions, rows.period) if rows.partitions else None,
         system_versioned=bool(int(versioned)),
+        application_period=_application_period(rows.application_period),
     )
 
 
@@ -306,17 +315,28 @@ def _at_columns(
 ) -> tuple[tuple[MySQLColumn, ...], MySQLPrimaryKey | None, tuple[MySQLUnique, ...]]:
     """Return columns with the keys that are written at them as a person would, and those that stay at the table."""
     primary = (
-        MySQLPrimaryKey(columns=_parts(rows.primary.parts), using=rows.primary.using)
+        MySQLPrimaryKey(
+            columns=_parts(rows.primary.parts),
+            using=rows.primary.using,
+            without_overlaps=rows.primary.without_overlaps,
+        )
         if rows.primary is not None
         else None
     )
     keyed = (
         primary.columns[0].column
-        if primary is not None and not primary.using and primary.columns == _whole(primary.columns)
+        if primary is not None and primary == MySQLPrimaryKey(columns=_whole(primary.columns))
         else ""
     )
-    uniques = [MySQLUnique(name=each.name, columns=_parts(each.parts)) for each in rows.uniques]
-    alone = {each.name for each in uniques if len(each.columns) == 1 and each.columns[0].column == each.name}
+    uniques = [
+        MySQLUnique(name=each.name, columns=_parts(each.parts), without_overlaps=each.without_overlaps)
+        for each in rows.uniques
+    ]
+    alone = {
+        each.name
+        for each in uniques
+        if len(each.columns) == 1 and each.columns[0].column == each.name and not each.without_overlaps
+    }
     found = []
     for column in columns:
         changes: dict[str, Any] = {}
@@ -346,8 +366,11 @@ def key_part(column: str, expression: str, length: int, order: str) -> MySQLKeyP
 def _checks(rows: TableRows, server: Server) -> tuple[tuple[MySQLCheck, ...], dict[str, str]]:
     """Return the checks of a table, and by folded name those that stand at columns."""
     at_table, at_column = [], {}
+    period = _check_of_period(rows)
     for name, clause, column, enforced in rows.checks:
         text = clause if server.is_mariadb else unescaped(clause)
+        if name == period:
+            continue
         if int(column):
             at_column[fold(name)] = text
         else:
@@ -355,6 +378,29 @@ def _checks(rows: TableRows, server: Server) -> tuple[tuple[MySQLCheck, ...], di
                 MySQLCheck(name=name, expression=without_parentheses(text), enforced=bool(int(enforced)))
             )
     return tuple(sorted(at_table, key=lambda each: each.name)), at_column
+
+
+def _application_period(said: tuple[str, ...]) -> ApplicationPeriod | None:
+    if not said:
+        return None
+    name, start, end = said
+    return ApplicationPeriod(name=name, start=start, end=end)
+
+
+def _check_of_period(rows: TableRows) -> str | None:
+    """Return the name of the check by which MariaDB keeps a period, and which it lists with the others.
+
+    It is called as the period, with a number where another check is called so.
+    """
+    if not rows.application_period:
+        return None
+    name, start, end = rows.application_period
+    like = {each[0] for each in rows.checks if each[1] == f"{quote(start)} < {quote(end)}"}
+    numbered = sorted(
+        (each for each in like if re.fullmatch(re.escape(name) + r"_\d+", each)),
+        key=lambda each: int(each.rpartition("_")[2]),
+    )
+    return name if name in like else next(iter(numbered), None)
 
 
 def without_parentheses(text: str) -> str:
@@ -395,6 +441,7 @@ def _column(row: Row, table_collation: str, server: Server, checks: Mapping[str,
         invisible="INVISIBLE" in words,
         srid=int(srid) if srid is not None else None,
         versioned="WITHOUT SYSTEM VERSIONING" not in words,
+        compressed="COMPRESSED" in kind[len(_type(kind)) :],
         period=period,
     )
 

@@ -11,6 +11,7 @@ from kolumn.providers.mysql.language.fragments import embedded, is_literal
 from kolumn.providers.mysql.language.tokens import literal, qualified, quote
 from kolumn.providers.mysql.language.types import type_of
 from kolumn.providers.mysql.tables.model import (
+    ApplicationPeriod,
     MySQLCheck,
     MySQLColumn,
     MySQLIndex,
@@ -32,6 +33,8 @@ def create_table(table: MySQLTable, server: Server, indexes: Iterable[MySQLIndex
     periods = {each.period.lower(): each.name for each in table.columns if each.period}
     if len(periods) == 2:
         lines.append(f"PERIOD FOR SYSTEM_TIME ({quote(periods['start'])}, {quote(periods['end'])})")
+    if table.application_period is not None:
+        lines.append(period_sql(table.application_period))
     text = f"CREATE TABLE {qualified(table.schema, table.name)} (\n  " + ",\n  ".join(lines) + "\n)"
     options = [*table_options(table), *(["WITH SYSTEM VERSIONING"] if table.system_versioned else [])]
     if table.auto_increment_start is not None:
@@ -69,6 +72,8 @@ def column_sql(column: MySQLColumn, table: MySQLTable, server: Server) -> str:
     """Return the definition of a column, without the constraints that stand at the table as well."""
     words = [quote(column.name), embedded(column.type)]
     kind = type_of(column.type)
+    if column.compressed:
+        words.append("COMPRESSED")
     if column.character_set:
         words.append(f"CHARACTER SET {column.character_set}")
     if column.collation:
@@ -134,15 +139,31 @@ def constraint_sql(table: MySQLTable, constraint: Constraint, server: Server) ->
     match constraint:
         case PrimaryKey():
             using = str(getattr(constraint, "using", ""))
-            return f"PRIMARY KEY {key_sql(constraint.columns)}" + (f" USING {using.upper()}" if using else "")
+            key = _constraint_key(table, constraint)
+            return f"PRIMARY KEY {key}" + (f" USING {using.upper()}" if using else "")
         case Unique():
-            return f"UNIQUE KEY {quote(constraint.name) + ' ' if constraint.name else ''}{key_sql(constraint.columns)}"
+            name = f"{quote(constraint.name)} " if constraint.name else ""
+            return f"UNIQUE KEY {name}{_constraint_key(table, constraint)}"
         case Check():
             enforced = "" if getattr(constraint, "enforced", True) else " NOT ENFORCED"
             return f"{name}CHECK ({embedded(constraint.expression)}){enforced}"
         case ForeignKey():
             return name + foreign_key_sql(table, constraint, server)
     raise AssertionError(constraint)
+
+
+def period_sql(period: ApplicationPeriod) -> str:
+    """Return a period as it stands in CREATE TABLE and after ADD."""
+    return f"PERIOD FOR {quote(period.name)} ({quote(period.start)}, {quote(period.end)})"
+
+
+def _constraint_key(table: MySQLTable, constraint: PrimaryKey | Unique) -> str:
+    """Return the columns of a constraint, and the period in which its rows do not overlap."""
+    period = table.application_period
+    if not getattr(constraint, "without_overlaps", False) or period is None:
+        return key_sql(constraint.columns)
+    parts = ", ".join(map(_part, constraint.columns))
+    return f"({parts}, {quote(period.name)} WITHOUT OVERLAPS)"
 
 
 def foreign_key_sql(table: MySQLTable, key: ForeignKey, server: Server) -> str:

@@ -21,6 +21,8 @@ _USING = re.compile(r"\) USING (BTREE|HASH)")
 _BLOCK = re.compile(r" KEY_BLOCK_SIZE=(\d+)")
 _PARSER = re.compile(rf" WITH PARSER ({_NAME})")
 _COMMENT = re.compile(r" COMMENT '(?:[^']|'')*'")
+_OVERLAPS = re.compile(r"^\((?:`(?:[^`]|``)*`,)*`(?:[^`]|``)*` WITHOUT OVERLAPS\)")
+_APPLICATION_PERIOD = re.compile(rf"^  PERIOD FOR ({_NAME}) \(({_NAME}), ({_NAME})\)", re.MULTILINE)
 _CHARSET = re.compile(rf"^  ({_NAME}) \w+(?:\((?:'(?:[^']|'')*'|[^')])*\))? CHARACTER SET \w+", re.MULTILINE)
 _PERIOD = re.compile(
     r"PARTITION BY SYSTEM_TIME +((?:INTERVAL|LIMIT) [^\n(]*?)(?: AUTO)?(?: PARTITIONS \d+)?\s*(?:\n|\(|$)"
@@ -34,6 +36,8 @@ class ShownIndex(NamedTuple):
     """btree or hash where it was said, though the engine may have no choice."""
     block: int | None = None
     parser: str = ""
+    without_overlaps: bool = False
+    """Whether its last part is the application-time period of the table (MariaDB)."""
 
 
 class ShownTable(NamedTuple):
@@ -45,19 +49,27 @@ class ShownTable(NamedTuple):
     """Folded names of columns whose character set is said, though it may be the table's."""
     period: str
     """When a new partition by system time begins: `INTERVAL 1 MONTH`, `LIMIT 1000`."""
+    application_period: tuple[str, ...] = ()
+    """Name, first and last column of the application-time period (MariaDB)."""
 
 
 def read(text: str) -> ShownTable:
     """Return what SHOW CREATE TABLE says; nothing where it was refused and `text` is empty."""
     indexes = {}
-    if " USING " in text or "KEY_BLOCK_SIZE=" in text or " WITH PARSER " in text:
+    if any(word in text for word in (" USING ", "KEY_BLOCK_SIZE=", " WITH PARSER ", " WITHOUT OVERLAPS")):
         for found in _INDEX.finditer(text):
             said = _said(_COMMENT.sub("", found[2]))
             if said != ShownIndex():
                 indexes[fold(unquote(found[1])) if found[1] else PRIMARY] = said
     charsets = [fold(unquote(name)) for name in _CHARSET.findall(text)] if " CHARACTER SET " in text else ()
     period = _PERIOD.search(text)
-    return ShownTable(indexes, frozenset(charsets), period[1].strip() if period else "")
+    application = _APPLICATION_PERIOD.search(text)
+    return ShownTable(
+        indexes,
+        frozenset(charsets),
+        period[1].strip() if period else "",
+        tuple(map(unquote, application.groups())) if application else (),
+    )
 
 
 def _said(text: str) -> ShownIndex:
@@ -66,4 +78,5 @@ def _said(text: str) -> ShownIndex:
         using[1].lower() if using else "",
         int(block[1]) if block else None,
         unquote(parser[1]) if parser else "",
+        _OVERLAPS.match(text) is not None,
     )
