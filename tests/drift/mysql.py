@@ -469,6 +469,12 @@ def _accounts(mariadb: bool) -> Iterator[Tampering]:
     )
 
 
+_VISIT = (
+    "DROP INDEX once, DROP PERIOD FOR stay, ADD PERIOD FOR visit (since, until), "
+    "ADD UNIQUE once (room, visit WITHOUT OVERLAPS)"
+)
+
+
 def _of_mariadb() -> Iterator[Tampering]:
     yield from of(
         "sequence",
@@ -490,8 +496,7 @@ def _of_mariadb() -> Iterator[Tampering]:
         "table",
         "booked",
         (
-            "ALTER TABLE booked DROP INDEX once, DROP PERIOD FOR stay, ADD PERIOD FOR visit (since, until), "
-            "ADD UNIQUE once (room, visit WITHOUT OVERLAPS)",
+            f"ALTER TABLE booked {_VISIT}",
             "application_period",
         ),
         ("ALTER TABLE booked DROP INDEX once, ADD UNIQUE once (room)", "uniques"),

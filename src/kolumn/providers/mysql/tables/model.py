@@ -316,7 +316,9 @@ class ApplicationPeriod:
 
     name: str = attribute("Name", validators=[NOT_EMPTY], grammar="identifier")
     start: str = attribute("Column of its beginning", validators=[NOT_EMPTY], grammar="column")
-    end: str = attribute("Column of its end, which it does not include", validators=[NOT_EMPTY], grammar="column")
+    end: str = attribute(
+        "Column of its end, which it does not include", validators=[NOT_EMPTY], grammar="column"
+    )
 
 
 @dataclass(frozen=True)
@@ -407,13 +409,12 @@ class MySQLTable(model.Table):
     def _verify_period(self) -> Iterator[Problem]:
         period = self.application_period
         if period is None:
-            for each in (*([self.primary_key] if self.primary_key else []), *self.uniques):
-                if each.without_overlaps:
-                    yield Problem(
-                        "without_overlaps is about the period of the table, which has none",
-                        code="missing_attribute",
-                        path="application_period",
-                    )
+            if any(getattr(each, "without_overlaps", False) for each in self.constraints()):
+                yield Problem(
+                    "without_overlaps is about the period of the table, which has none",
+                    code="missing_attribute",
+                    path="application_period",
+                )
             return
         names = {each.name.lower() for each in self.columns}
         for path, name in (("start", period.start), ("end", period.end)):
