@@ -113,10 +113,12 @@ def test_steps_are_told_on_request(target: Target, client: Client) -> None:
     assert "steps" not in client.plan(*all_of(target))
     plan = client.plan(*all_of(target), detail=True)
     assert [step["order"] for step in plan["steps"]] == list(range(1, len(plan["steps"]) + 1))
-    assert (
-        list(dict.fromkeys(f"{step['resource_type']} {step['name']}" for step in plan["steps"]))
-        == plan["execution_order"]
-    )
+    told = [
+        name
+        for step in plan["steps"]
+        for name in (f"{step['resource_type']} {step['name']}", *step.get("along", ()))
+    ]
+    assert list(dict.fromkeys(told)) == plan["execution_order"]
     for step in plan["steps"]:
         assert step["description"]
         assert step["sql"]

@@ -497,9 +497,9 @@ def _of_mariadb() -> Iterator[Tampering]:
         "booked",
         (
             f"ALTER TABLE booked {_VISIT}",
-            "application_period",
+            "application_period.name",
         ),
-        ("ALTER TABLE booked DROP INDEX once, ADD UNIQUE once (room)", "uniques"),
+        ("ALTER TABLE booked DROP INDEX once, ADD UNIQUE once (room)", "uniques.once.without_overlaps"),
         ("ALTER TABLE booked MODIFY note text", "columns.note.compressed"),
     )
 

@@ -216,6 +216,8 @@ class PlanStep(Message, frozen=True, kw_only=True):
     resource_type: Name
     name: Name
     description: str = always(str)
+    along: tuple[str, ...] = ()
+    """Other resources that come, go or change in it, as `type name`, e.g. the indexes of a new table."""
     sql: tuple[str, ...] = ()
     """The statements, or the calls of a database without SQL, secrets masked."""
     undo: tuple[str, ...] = ()

@@ -82,8 +82,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Changed ones in execution order, then the unchanged ones in the order of the request."""
     steps: tuple[Step, ...] = ()
     owners: tuple[ResourceKey, ...] = ()
-    along: Mapping[ResourceKey, ResourceKey] = msgspec.field(default_factory=dict)
-    """Resources that come, go or change in a step of another one, which is the value."""
+    along: Mapping[int, tuple[ResourceKey, ...]] = msgspec.field(default_factory=dict)
+    """By the place of a step: other resources that come, go or change in it."""
     notes: tuple[str, ...] = ()
     """What a reviewer should know besides the risks of the steps."""
     fingerprint: str = ""

@@ -379,7 +379,7 @@ def _finished(plan: Plan, outcome: Outcome) -> frozenset[ResourceKey]:
     standing = {executed.at for executed in outcome.executed}
     missing = {owner for at, owner in enumerate(plan.owners) if at not in standing}
     finished = {plan.owners[at] for at in standing} - missing
-    finished |= {key for key, owner in plan.along.items() if owner in finished and key not in missing}
+    finished.update(key for at in standing for key in plan.along.get(at, ()) if key not in missing)
     return frozenset(finished)
 
 
@@ -411,6 +411,7 @@ def _step(at: int, plan: Plan, rows: int | None, location: str, *, together: boo
         resource_type=plan.owners[at].type,
         name=plan.owners[at].name,
         description=step.description,
+        along=tuple(map(str, plan.along.get(at, ()))),
         sql=tuple(mask(statement.text) for statement in step.statements),
         undo=tuple(mask(statement.text) for statement in step.undo or ()),
         reversible=step.undo is not None,

@@ -85,6 +85,7 @@ def step_document(step: m.PlanStep) -> dict[str, Any]:
     return {
         "order": step.order,
         "description": step.description,
+        "along": list(step.along),
         "sql": list(step.sql),
         "undo": list(step.undo),
         "reversible": step.reversible,

@@ -73,14 +73,15 @@ class Arrangement:
             step_owners += [keys[at]] * len(compiled)
             state = state.with_changes(self._effect(operations[at], state, users))
         first: dict[ResourceKey, Turn] = {}
-        along: dict[ResourceKey, ResourceKey] = {}
+        along: dict[int, tuple[ResourceKey, ...]] = {}
         for place, at in enumerate(order):
             first.setdefault(keys[at], Turn(place))
-            for ref in getattr(operations[at], "along", ()):
-                if ref in owners:
-                    rank: Literal[0, 2] = 2 if isinstance(operations[at], Create) else 0
-                    first.setdefault(owners[ref], Turn(first[keys[at]].place, rank))
-                    along.setdefault(owners[ref], keys[at])
+            others = [owners[ref] for ref in getattr(operations[at], "along", ()) if ref in owners]
+            rank: Literal[0, 2] = 2 if isinstance(operations[at], Create) else 0
+            for key in others:
+                first.setdefault(key, Turn(first[keys[at]].place, rank))
+            if others and spans[place]:
+                along[spans[place][-1]] = tuple(others)
         return Plan(
             changes=changes(items, first),
             steps=tuple(steps),
