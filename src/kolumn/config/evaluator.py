@@ -131,7 +131,8 @@ def _member(value: dict[str, Any], key: Any, hidden: bool) -> Any:
         return value[text]
     if hidden:
         raise Fault("There is no such key.", code="unknown_key")
-    raise Fault(f"There is no {text[:100]} here.", hint=did_you_mean(text, value), code="unknown_key")
+    named = text[:100] if text.isidentifier() else f'key "{text[:100]}"'
+    raise Fault(f"There is no {named} here.", hint=did_you_mean(text, value), code="unknown_key")
 
 
 def _element(value: list[Any], key: Any) -> Any:

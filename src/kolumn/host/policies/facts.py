@@ -155,7 +155,9 @@ def disturbing(change: Change) -> list[m.PlanStep]:
 
 def rows_text(rows: int | None) -> str:
     """Return a number of rows for people."""
-    return "an unknown number of rows" if rows is None else f"about {rows:,} rows"
+    if rows is None:
+        return "an unknown number of rows"
+    return "about one row" if rows == 1 else f"about {rows:,} rows"
 
 
 class Resource:

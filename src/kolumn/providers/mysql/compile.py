@@ -27,7 +27,6 @@ from kolumn.providers.mysql.tables.together import (
     AlterWithIndexes,
     CreateWithIndexes,
     with_indexes,
-    with_needed_indexes,
 )
 from kolumn.sql.differ import column_ref
 from kolumn.sql.losses import losses
@@ -174,7 +173,6 @@ class MySQLCompiler:
         if inverse is not None:
             after = live.with_changes(operation.effect())
             undo = tuple(_unchecked(inverse, self._statements(handler, inverse, after, None)))
-            undo += tuple(self._lost_with(operation, live, frozenset(getattr(inverse, "along", ()))))
         return [
             Step(
                 operation=operation,
@@ -213,21 +211,9 @@ class MySQLCompiler:
     def _inverse(self, operation: Operation, live: Snapshot) -> Operation | None:
         """Return what takes an operation back: with a foreign key goes the index that the server makes for it."""
         inverse = operation.inverse()
-        if isinstance(inverse, Create) and inverse.subject.type == "table":
-            return with_needed_indexes(inverse, live)
         if not isinstance(inverse, DropConstraint) or not isinstance(inverse.constraint, ForeignKey):
             return inverse
         return with_made_index(inverse, live, self._server)
-
-    def _lost_with(self, operation: Operation, live: Snapshot, back: frozenset[Ref]) -> Iterator[Statement]:
-        """Yield what makes again the indexes and triggers that vanish with a dropped table, but for those in `back`."""
-        if isinstance(operation, Drop) and operation.subject.type == "table":
-            for ref in live.attached(operation.subject):
-                model = live.get(ref)
-                handler = self._handlers[ref.type]
-                if model is not None and ref not in back and handler.part_of(model) is None:
-                    created = handler.created(model)
-                    yield from self._statements(handler, created, live, None)
 
     def _refuse(self, operation: Operation) -> None:
         """Raise ValidationError for what this server does not have."""

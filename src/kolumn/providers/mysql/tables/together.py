@@ -115,28 +115,6 @@ def with_indexes(operations: Sequence[Operation], live: Snapshot) -> list[Operat
     return [merged.get(id(each), each) for each in operations if id(each) not in gone]
 
 
-def with_needed_indexes(creation: Create, live: Snapshot) -> Create:
-    """Return the creation of a table with the indexes of `live` that it cannot be without."""
-    numbered = {fold(name) for name in numbered_by_index(creation.model)}
-    found = {
-        ref: index
-        for ref in (live.attached(creation.subject) if numbered else ())
-        if isinstance(index := live.get(ref), MySQLIndex) and fold(index.columns[0].column) in numbered
-    }
-    if not found:
-        return creation
-    return CreateWithIndexes(
-        subject=creation.subject,
-        model=creation.model,
-        uses=creation.uses,
-        provides=creation.provides,
-        guesses=creation.guesses,
-        place=creation.place,
-        indexes=tuple(found.values()),
-        along=tuple(found),
-    )
-
-
 def _can_take(operation: Operation) -> bool:
     """Whether an operation is the one statement of a table's changes."""
     if not isinstance(operation, AlterTable) or isinstance(operation, RenameColumn):
