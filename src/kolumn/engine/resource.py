@@ -73,6 +73,11 @@ class Dependents:
         return self._found
 
 
+def stands_alone(_ref: Ref, _model: Any) -> Ref | None:
+    """Return None: the object belongs to no other one."""
+    return None
+
+
 class Snapshot:
     """What a database holds, read at one moment; immutable, and cheap until a model is asked for.
 
@@ -102,7 +107,7 @@ class Snapshot:
         load: Callable[[Ref], Any],
         *,
         attached: Mapping[Ref, tuple[Ref, ...]] | None = None,
-        owner: Owner = lambda ref, model: None,  # noqa: ARG005 - what stands alone
+        owner: Owner = stands_alone,
         dependents: Dependents | None = None,
         aside: frozenset[Ref] = frozenset(),
     ) -> None:

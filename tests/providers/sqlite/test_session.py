@@ -221,6 +221,7 @@ def test_old_violations_do_not_stand_in_the_way(tmp_path: Path) -> None:
             {"path": "a.db", "metadata_schema": "m", "attach": {"main": "b.db", "x": 5}},
             {"metadata_schema", "attach.main", "attach.x"},
         ),
+        ({"path": "a.db", "attach": {"Mixed": "nowhere.db"}}, {"attach.Mixed"}),
     ],
 )
 def test_settings_report_every_fault_at_once(config: dict[str, object], paths: set[str]) -> None:

@@ -10,10 +10,8 @@ from typing import Any
 from kolumn.contract.errors import ValidationError
 from kolumn.contract.secrets import SecureString
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement, Step
-from kolumn.engine.planning.consequences import Brought
 from kolumn.engine.quarantine.operations import PutBackValues
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.engine.rows import RowSet
 from kolumn.engine.validation import Question
 from kolumn.providers.duckdb import render, tables
 from kolumn.providers.duckdb.alterations import alteration, is_light
@@ -38,7 +36,7 @@ from kolumn.providers.duckdb.model import Sequence as NumberSequence
 from kolumn.providers.duckdb.questions import DuckDBQuestions
 from kolumn.providers.duckdb.rebuild import STASH
 from kolumn.providers.duckdb.resources import mentions
-from kolumn.sql.losses import losses
+from kolumn.sql.compiler import SQLCompiler
 from kolumn.sql.model import ForeignKey, Schema, Table
 from kolumn.sql.normal import Normalizer
 from kolumn.sql.operations import (
@@ -52,7 +50,7 @@ _APART = frozenset({"attached_database", "secret"})
 """Resource types whose changes are no part of a transaction."""
 
 
-class DuckDBCompiler:
+class DuckDBCompiler(SQLCompiler):
     """Compiles for DuckDB; `file` is the database, `schema` that of Kolumn's own tables."""
 
     def __init__(self, dialect: DuckDBDialect, file: Any, schema: str) -> None:
@@ -132,14 +130,6 @@ class DuckDBCompiler:
         text = self._normalizer.dialect.normal_type(render.type_text(type_))
         return self._normalizer.dialect.normal_type(render.type_text(other)) in text
 
-    def owner_of(self, part: Ref, live: Snapshot) -> Ref | None:
-        """Return nothing: no part is ever in the way."""
-        return None
-
-    def brings(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[Brought]:
-        """Return nothing: what is created comes alone."""
-        return ()
-
     def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
         """Return the operations, changes of tables with what their foreign keys and defaults need now."""
         return [self._informed(each) for each in operations]
@@ -159,10 +149,6 @@ class DuckDBCompiler:
     def questions(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[tuple[int, Question]]:
         """Yield which rows the operations would fail on."""
         return DuckDBQuestions(self._normalizer).ask(operations, live)
-
-    def losses(self, step: Step) -> Iterable[RowSet]:
-        """Yield what `sql.losses` tells."""
-        return losses(step)
 
     def split(self, script: str) -> Sequence[str]:
         """Return the statements of a script. Raises ValidationError."""

@@ -6,13 +6,9 @@ together is put together here.
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
-
-import msgspec
 
 from kolumn.contract.context import Context
 from kolumn.contract.errors import OperationError, PermissionError
@@ -26,6 +22,7 @@ from kolumn.providers.mysql.handler import MySQLHandler
 from kolumn.providers.mysql.language.tokens import fold, literal
 from kolumn.providers.mysql.reading import Entry, Key, Reading, databases
 from kolumn.providers.mysql.settling import settle
+from kolumn.sql.catalog import snapshot_of
 
 _PLACE = re.compile(r"\{in_databases:([\w.]+)\}")
 
@@ -55,21 +52,8 @@ class MySQLCatalog:
                         "without regard to case: rename one of them.",
                         code="ambiguous_name",
                     )
-        encode = msgspec.msgpack.Encoder(enc_hook=str).encode
-        digests = {
-            ref: hashlib.blake2b(encode(entry.row), digest_size=16).hexdigest()
-            for ref, entry in entries.items()
-        }
-        attached: dict[Ref, tuple[Ref, ...]] = defaultdict(tuple)
-        for ref, entry in entries.items():
-            if entry.owner is not None:
-                attached[entry.owner] += (ref,)
-        return Snapshot(
-            digests,
-            lambda ref: self._handlers[ref.type].build(entries[ref], reading),
-            attached=attached,
-            owner=_owner,
-            aside=frozenset(ref for ref, entry in entries.items() if entry.aside),
+        return snapshot_of(
+            entries, lambda entry: self._handlers[entry.ref.type].build(entry, reading), owner=_owner
         )
 
     def read(

@@ -10,9 +10,7 @@ from typing import Any
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.operations import NOTHING, Create, Drop, Operation, Statement, Step
-from kolumn.engine.planning.consequences import Brought
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.engine.rows import RowSet
 from kolumn.engine.validation import Question
 from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.handler import MySQLHandler
@@ -28,8 +26,8 @@ from kolumn.providers.mysql.tables.together import (
     CreateWithIndexes,
     with_indexes,
 )
+from kolumn.sql.compiler import SQLCompiler
 from kolumn.sql.differ import column_ref
-from kolumn.sql.losses import losses
 from kolumn.sql.model import ForeignKey, Table
 from kolumn.sql.operations import (
     AddConstraint,
@@ -41,7 +39,7 @@ from kolumn.sql.operations import (
 )
 
 
-class MySQLCompiler:
+class MySQLCompiler(SQLCompiler):
     """Writes what the handlers say as steps, merges changes of a table, and sees to the order of keys."""
 
     def __init__(self, handlers: Iterable[MySQLHandler[Any]], server: Server) -> None:
@@ -89,10 +87,6 @@ class MySQLCompiler:
         """Return the table of a constraint."""
         table = Ref("table", part.parent, part.schema)
         return table if table in live else None
-
-    def brings(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[Brought]:
-        """Return nothing: what is created comes alone, but for the index of a foreign key, which is aside."""
-        return ()
 
     def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
         """Return the operations with foreign keys after the indexes that they and their targets can use.
@@ -142,10 +136,6 @@ class MySQLCompiler:
         """Yield which rows the operations would fail on."""
         handler = self._handlers["table"]
         return MySQLQuestions(handler.normalizer).ask(operations, live)
-
-    def losses(self, step: Step) -> Iterable[RowSet]:
-        """Yield what `sql.losses` tells."""
-        return losses(step)
 
     def split(self, script: str) -> Sequence[str]:
         """Return the statements of a script. Raises ValidationError."""

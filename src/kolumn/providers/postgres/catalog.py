@@ -6,12 +6,8 @@ with an empty search path, so that everything is consistent and every name comes
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-
-import msgspec
 
 from kolumn.contract.context import Context
 from kolumn.engine.handler import Handler
@@ -21,6 +17,7 @@ from kolumn.providers.postgres.connection.session import PostgresSession
 from kolumn.providers.postgres.handler import Entry, PostgresHandler
 from kolumn.providers.postgres.reading import COMMENTS, Reading
 from kolumn.providers.postgres.settling import settle
+from kolumn.sql.catalog import snapshot_of
 
 _ROWS = """
 SELECT n.nspname, c.relname, CASE
@@ -65,21 +62,10 @@ class PostgresCatalog:
             for entry in handler.entries(reading):
                 entries[entry.ref] = entry
                 reading.refs[entry.identity] = entry.ref
-        encode = msgspec.msgpack.Encoder().encode
-        digests = {
-            ref: hashlib.blake2b(encode(entry.row), digest_size=16).hexdigest()
-            for ref, entry in entries.items()
-        }
-        attached: dict[Ref, tuple[Ref, ...]] = defaultdict(tuple)
-        for ref, entry in entries.items():
-            if entry.owner is not None:
-                attached[entry.owner] += (ref,)
-        return Snapshot(
-            digests,
-            lambda ref: self._handlers[ref.type].build(entries[ref]),
-            attached=attached,
+        return snapshot_of(
+            entries,
+            lambda entry: self._handlers[entry.ref.type].build(entry),
             dependents=Dependents(lambda: self._dependents(context, reading.refs, entries.values())),
-            aside=frozenset(ref for ref, entry in entries.items() if entry.aside),
         )
 
     def read(self, context: Context) -> Reading:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from kolumn.engine.operations import NOTHING, Alter, Create, Drop, Operation, Statement, Step
 from kolumn.engine.planning.consequences import Brought
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.engine.rows import RowSet
 from kolumn.engine.validation import Question
 from kolumn.providers.postgres import succession
 from kolumn.providers.postgres.connection.server import Server
@@ -22,7 +21,7 @@ from kolumn.providers.postgres.language.scripts import statements_of
 from kolumn.providers.postgres.online import Patience, resumed, steps
 from kolumn.providers.postgres.questions import PostgresQuestions
 from kolumn.providers.postgres.tables.comparison import TableNormalizer
-from kolumn.sql.losses import losses
+from kolumn.sql.compiler import SQLCompiler
 from kolumn.sql.operations import AlterTable
 
 _WITH_PARTS = ("table", "domain", "view", "materialized_view", "composite_type")
@@ -37,7 +36,7 @@ class _Stand(NamedTuple):
     part: Ref | None = None
 
 
-class PostgresCompiler:
+class PostgresCompiler(SQLCompiler):
     """Writes what the handlers say as steps, and sees to their order where the catalogue knows more."""
 
     def __init__(self, handlers: Iterable[PostgresHandler[Any]], server: Server, patience: Patience) -> None:
@@ -176,10 +175,6 @@ class PostgresCompiler:
         part = self._handlers[operation.subject.type].part
         before = part(operation.before, stand.part)
         return before is not None and before != part(operation.after, stand.part)
-
-    def losses(self, step: Step) -> Iterable[RowSet]:
-        """Yield what `sql.losses` tells."""
-        return losses(step)
 
     def split(self, script: str) -> Sequence[str]:
         """Return the statements of a script. Raises ValidationError."""

@@ -11,9 +11,7 @@ from typing import Any
 
 from kolumn.contract.errors import Problem, ValidationError
 from kolumn.engine.operations import Create, Drop, Operation, Rename, Risk, Statement, Step
-from kolumn.engine.planning.consequences import Brought
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.engine.rows import RowSet
 from kolumn.engine.validation import Question
 from kolumn.providers.sqlite import ddl, render
 from kolumn.providers.sqlite.dialect import SQLiteDialect
@@ -23,7 +21,7 @@ from kolumn.providers.sqlite.rebuild import carries_over, rebuild, replace_virtu
 from kolumn.providers.sqlite.scripts import statements_of
 from kolumn.providers.sqlite.session import ATTACHMENTS, FOREIGN_KEYS_OFF, RECONNECT
 from kolumn.providers.sqlite.tokens import BLOB, fold, literal, quote, tokenize, unquote
-from kolumn.sql.losses import losses
+from kolumn.sql.compiler import SQLCompiler
 from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Table, Unique
 from kolumn.sql.normal import Normalizer
 from kolumn.sql.operations import AddColumn, AlterTable, DropColumn, RebuildTable, RenameColumn
@@ -33,7 +31,7 @@ from kolumn.sql.tokens import NUMBER, QUOTED, STRING, WORD
 _LOCK = "RESERVED on the file from the first change to the commit: others can read, not write"
 
 
-class SQLiteCompiler:
+class SQLiteCompiler(SQLCompiler):
     """Compiles for SQLite. Keeps nothing between calls."""
 
     def __init__(self, dialect: SQLiteDialect) -> None:
@@ -90,29 +88,9 @@ class SQLiteCompiler:
                     return True
         return False
 
-    def depends(self, operation: Operation, live: Snapshot, *, replaced: bool) -> Iterable[Ref]:
-        """Yield nothing: views and triggers are bound when used, and a rebuild brings its own along."""
-        return ()
-
-    def owner_of(self, part: Ref, live: Snapshot) -> Ref | None:
-        """Return nothing: no part is ever in the way."""
-        return None
-
-    def brings(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[Brought]:
-        """Return nothing: what is created comes alone."""
-        return ()
-
-    def ordered(self, operations: list[Operation], live: Snapshot) -> list[Operation]:
-        """Return the operations: SQLite keeps no note of what depends on what."""
-        return operations
-
     def questions(self, operations: Sequence[Operation], live: Snapshot) -> Iterable[tuple[int, Question]]:
         """Yield which rows the operations would fail on."""
         return SQLiteQuestions(self._normalizer).ask(operations, live)
-
-    def losses(self, step: Step) -> Iterable[RowSet]:
-        """Yield what `sql.losses` tells."""
-        return losses(step)
 
     def split(self, script: str) -> Sequence[str]:
         """Return the statements of a script. Raises ValidationError."""

@@ -14,6 +14,7 @@ from kolumn.contract.schema import ValidatorSpec
 from kolumn.contract.secrets import SecureString
 from kolumn.engine.declaration import attribute
 from kolumn.engine.parsing import parse
+from kolumn.engine.settings import SECONDS, CommonSettings, given_besides
 
 SSL_MODES = ("disabled", "preferred", "required", "verify_ca", "verify_identity")
 _FORM = "mysql://user@host:3306/database"
@@ -34,10 +35,6 @@ _PARAMETERS: Mapping[str, str] = {
 """What the query of a url may name, and the setting that it is."""
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_DAYS = ValidatorSpec(type="range", value={"min": 0, "max": 36_500}, message="must be 0 to 36500 days")
-_SECONDS = ValidatorSpec(
-    type="range", value={"min": 0, "max": 1_000_000}, message="must be 0 to 1000000 seconds"
-)
 _PORT = ValidatorSpec(type="range", value={"min": 1, "max": 65535}, message="must be 1 to 65535")
 _SSL_MODE = ValidatorSpec(
     type="enum", value=list(SSL_MODES), message=f"must be one of {', '.join(SSL_MODES)}"
@@ -45,7 +42,7 @@ _SSL_MODE = ValidatorSpec(
 
 
 @dataclass(frozen=True)
-class MySQLSettings:
+class MySQLSettings(CommonSettings):
     """Which database, who connects and how; a url is read into the settings that it spells.
 
     The password is in `secret` only: `password` is empty after parsing.
@@ -76,27 +73,13 @@ class MySQLSettings:
         "takes longer where there are many",
         default=(),
     )
-    connect_timeout: float = attribute(
-        "Seconds to wait for a connection", default=10.0, validators=[_SECONDS]
-    )
-    query_timeout: float | None = attribute(
-        "Seconds a call may take when its caller sets no deadline", default=None, validators=[_SECONDS]
-    )
+    connect_timeout: float = attribute("Seconds to wait for a connection", default=10.0, validators=[SECONDS])
     lock_timeout: float = attribute(
-        "Seconds a statement waits for a lock that somebody else holds", default=30.0, validators=[_SECONDS]
+        "Seconds a statement waits for a lock that somebody else holds", default=30.0, validators=[SECONDS]
     )
     application_name: str = attribute("The name Kolumn works under in the audit trail", default="kolumn")
     metadata_schema: str = attribute(
         "Database of what Kolumn notes; kolumn_ and the name of the managed one when left out", default=""
-    )
-    audit: bool = attribute(
-        "Whether every change is noted in an audit trail in metadata_schema", default=True
-    )
-    safe_destroy: bool = attribute("Whether a delete must leave a way back", default=True)
-    quarantine_retention_days: int = attribute(
-        "Days for which what is deleted while safe_destroy is on is kept at least",
-        default=30,
-        validators=[_DAYS],
     )
     online: bool = attribute(
         "Whether changes must let others go on writing: what cannot is refused by the server", default=False
@@ -119,18 +102,7 @@ class MySQLSettings:
         problems += [
             Problem(words, code="invalid_url", path=f"{path}url", hint=hint) for words, hint in faults
         ]
-        given = {key: value for key, value in config.items() if key != "url" and value not in (None, "")}
-        problems += [
-            Problem(
-                f"{key} is given twice: in the url and as {key}",
-                code="conflicting_attributes",
-                path=f"{path}{key}",
-                hint="Remove one of them.",
-            )
-            for key in spelled
-            if key in given
-        ]
-        return {**spelled, **given}
+        return {**spelled, **given_besides(config, spelled, path, problems)}
 
     def verify(self) -> Iterator[Problem]:
         """Yield the faults that show across settings."""

@@ -14,6 +14,7 @@ from kolumn.contract.schema import ValidatorSpec
 from kolumn.contract.secrets import SecureString
 from kolumn.engine.declaration import attribute
 from kolumn.engine.parsing import parse
+from kolumn.engine.settings import SECONDS, CommonSettings, given_besides, given_twice
 from kolumn.providers.postgres.connection.connection_url import SETTINGS_OF_PARAMETERS, read_url
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -51,10 +52,6 @@ _KEEPALIVES: Mapping[str, str] = {
 _ANYWHERE = ("PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE")
 """Environment variables of libpq that say which database is meant."""
 
-_DAYS = ValidatorSpec(type="range", value={"min": 0, "max": 36_500}, message="must be 0 to 36500 days")
-_SECONDS = ValidatorSpec(
-    type="range", value={"min": 0, "max": 1_000_000}, message="must be 0 to 1000000 seconds"
-)
 _SSL_MODE = ValidatorSpec(
     type="enum", value=["", *SSL_MODES], message=f"must be one of {', '.join(SSL_MODES)}"
 )
@@ -77,14 +74,14 @@ class PoolSettings:
 
     min_size: int = attribute("Connections kept open", default=0, validators=[_range(0, 100)])
     max_size: int = attribute("Connections open at most", default=4, validators=[_range(1, 1000)])
-    timeout: float = attribute("Seconds to wait for a free connection", default=30.0, validators=[_SECONDS])
+    timeout: float = attribute("Seconds to wait for a free connection", default=30.0, validators=[SECONDS])
     max_idle: float = attribute(
         "Seconds after which an unused connection above min_size is closed",
         default=600.0,
-        validators=[_SECONDS],
+        validators=[SECONDS],
     )
     max_lifetime: float = attribute(
-        "Seconds after which a connection is replaced", default=3600.0, validators=[_SECONDS]
+        "Seconds after which a connection is replaced", default=3600.0, validators=[SECONDS]
     )
 
     def verify(self) -> Iterator[Problem]:
@@ -98,7 +95,7 @@ class PoolSettings:
 
 
 @dataclass(frozen=True)
-class PostgresSettings:
+class PostgresSettings(CommonSettings):
     """Which database, who connects and how; a url is read into the settings that it spells.
 
     What is left out comes from libpq's environment variables (PGHOST, PGUSER, PGPASSWORD, PGSSLMODE, ...),
@@ -132,28 +129,16 @@ class PostgresSettings:
     connect_timeout: float | None = attribute(
         "Seconds to wait for a connection; PGCONNECT_TIMEOUT or 10 when left out",
         default=None,
-        validators=[_SECONDS],
-    )
-    query_timeout: float | None = attribute(
-        "Seconds a call may take when its caller sets no deadline", default=None, validators=[_SECONDS]
+        validators=[SECONDS],
     )
     lock_timeout: float = attribute(
         "Seconds a statement waits for a lock that somebody else holds; 0 for no limit",
         default=30.0,
-        validators=[_SECONDS],
+        validators=[SECONDS],
     )
     application_name: str = attribute("What the server shows this connection as", default=APPLICATION_NAME)
     role: str = attribute("Role to act as (SET ROLE) instead of username", default="")
     metadata_schema: str = attribute("Schema of what Kolumn notes in the database", default="kolumn")
-    audit: bool = attribute(
-        "Whether every change is noted in an audit trail in metadata_schema", default=True
-    )
-    safe_destroy: bool = attribute("Whether a delete must leave a way back", default=True)
-    quarantine_retention_days: int = attribute(
-        "Days for which what is deleted while safe_destroy is on is kept at least",
-        default=30,
-        validators=[_DAYS],
-    )
     online: bool = attribute(
         "Whether changes are made so that others can go on reading and writing", default=False
     )
@@ -172,7 +157,7 @@ class PostgresSettings:
     lock_retry_wait: float = attribute(
         "Seconds before the first new try; each further wait is twice as long",
         default=0.5,
-        validators=[_SECONDS],
+        validators=[SECONDS],
     )
     secret: SecureString = field(init=False, repr=False, compare=False)
     """The password, empty without one."""
@@ -201,23 +186,13 @@ class PostgresSettings:
         parameters = {
             name: spelled.pop(name) for name in list(spelled) if name not in SETTINGS_OF_PARAMETERS.values()
         }
-        given = {key: value for key, value in config.items() if key != "url" and value not in (None, "")}
+        given = given_besides(config, spelled, path, problems)
         own = given.get("parameters")
-        twice = [key for key in spelled if key in given]
         if parameters and isinstance(own, Mapping):
-            twice += [f"parameters.{key}" for key in parameters if key in own]
+            problems += [given_twice(f"parameters.{key}", path) for key in parameters if key in own]
             given["parameters"] = {**parameters, **own}
         elif parameters and own is None:
             given["parameters"] = parameters
-        problems += [
-            Problem(
-                f"{key} is given twice: in the url and as {key}",
-                code="conflicting_attributes",
-                path=f"{path}{key}",
-                hint="Remove one of them.",
-            )
-            for key in twice
-        ]
         return {**spelled, **given}
 
     def verify(self) -> Iterator[Problem]:
