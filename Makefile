@@ -30,7 +30,7 @@ floors: $(INSTALLED)
 	$(BIN)/lint-imports
 
 unit: $(INSTALLED)
-	$(BIN)/pytest --numprocesses 2 --cov --cov-report term --cov-fail-under 80
+	$(BIN)/pytest --numprocesses 3 --dist worksteal --cov --cov-report term --cov-fail-under 80
 
 # The same tests, repeated for long: kill an apply at least 200 times, 5,000 malformed requests, ...
 soak: $(INSTALLED)

@@ -11,6 +11,7 @@ import pytest
 from kolumn.contract.errors import ValidationError
 from kolumn.contract.masking import REDACTED
 from tests.client import Client, wanted
+from tests.command import SOAK
 from tests.drift.tampering import Place, Tampering, together
 from tests.targets import RUNS, Sample, Settings, Target
 
@@ -171,6 +172,12 @@ def tamperings(target: Target) -> tuple[Any, list[Tampering]]:
     return module, [each for each in module.tamperings() if each.since <= version]
 
 
+def sampled(rounds: list[list[Tampering]], target: Target) -> list[list[Tampering]]:
+    """Return all rounds; for a further server of one provider a sample outside a soak run, the first ones among it."""
+    name = next(name for name, each in RUNS.items() if each is target).removesuffix("-rpc")
+    return rounds if SOAK or name == target.provider else [*rounds[:3], *rounds[3::3]]
+
+
 def test_whatever_is_tampered_with_is_found_and_nothing_else(
     target: Target, tmp_path: Any, connect: Callable[[Settings], Client]
 ) -> None:
@@ -184,7 +191,7 @@ def test_whatever_is_tampered_with_is_found_and_nothing_else(
         client.apply(*resources)
         assert findings(client) == []
         wrong = []
-        for group in together(ways, module.BOUND):
+        for group in sampled(together(ways, module.BOUND), target):
             for each in group:
                 target.execute(settings, each.script)
             found = places(findings(client))

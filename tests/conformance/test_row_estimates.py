@@ -17,7 +17,8 @@ def _rows(client: Client, *resources: object) -> dict[str, set[int | None]]:
     plan = client.plan(*resources, detail=True)
     found: dict[str, set[int | None]] = {}
     for step in plan["steps"]:
-        found.setdefault(f"{step['resource_type']} {step['name']}", set()).add(step.get("rows"))
+        for name in (f"{step['resource_type']} {step['name']}", *step.get("along", ())):
+            found.setdefault(name, set()).add(step.get("rows"))
     return found
 
 

@@ -99,7 +99,7 @@ def test_schemas_become_what_others_made_of_them(
             ),
             *("--tool", str(command.executable()), "--report", str(report), "--timeout", "300"),
             *("--jobs", "1"),
-            *([] if command.SOAK else ["--sample", "20"]),
+            *([] if command.SOAK else ["--sample", "20" if server.product == "mysql" else "40"]),
             *("--cases", *map(str, [*ours, *theirs])),
         ],
         env=command.environment(**programs),
@@ -111,4 +111,4 @@ def test_schemas_become_what_others_made_of_them(
     found: list[dict[str, Any]] = json.loads(report.read_text())
     wrong = [each for each in found if each["verdict"] not in ("same", "unusable")]
     assert not wrong, "\n\n".join(f"{each['verdict']} {each['case']}: {each['detail']}" for each in wrong)
-    assert sum(each["verdict"] == "same" for each in found) >= 10
+    assert sum(each["verdict"] == "same" for each in found) >= 5
