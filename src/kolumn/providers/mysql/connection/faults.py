@@ -62,7 +62,7 @@ _NUMBERS: Mapping[int, _Meaning] = {
     1044: _DENIED,
     1045: _Meaning(PermissionError, "wrong_password", "Check username and password."),
     1048: _NULL,
-    1049: _Meaning(ConnectionError, "no_such_database", "Create the database, or correct its name."),
+    1049: _Meaning(OperationError, "undefined_schema", "Create the database, or correct its name."),
     1050: _Meaning(OperationError, "duplicate_table"),
     1051: _Meaning(OperationError, "undefined_table"),
     1054: _Meaning(OperationError, "undefined_column", "Correct the name, or add the column."),
@@ -147,6 +147,7 @@ LOST = frozenset({1053, 1152, 1159, 1161, 1184, 1927, 2006, 2013, 2014, 2055, 31
 """The connection is gone."""
 
 _CONNECTING: Mapping[int, _Meaning] = {
+    1049: _Meaning(ConnectionError, "no_such_database", "Create the database, or correct its name."),
     2002: _Meaning(ConnectionError, "refused", "Check host, port or socket, and that the server runs."),
     2003: _Meaning(
         ConnectionError, "refused", "Check host and port, and that the server runs and listens there."

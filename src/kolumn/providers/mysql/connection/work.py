@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kolumn.contract.context import Context
-from kolumn.contract.errors import ConnectionError, KolumnError
+from kolumn.contract.errors import KolumnError
 from kolumn.contract.secrets import SecureString
 from kolumn.engine.operations import Statement
 from kolumn.providers.mysql.connection import faults
@@ -92,9 +92,9 @@ class Work:
                         found.append(list(cursor.fetchall()))
                         if not cursor.nextset():
                             break
-            except ConnectionError:
-                raise
             except KolumnError:
+                if not self.is_usable:
+                    raise
                 context.check()
                 found.append(None)
         return found

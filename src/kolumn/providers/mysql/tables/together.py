@@ -7,20 +7,23 @@ of its own; a unique constraint and an index can change places under one name.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from kolumn.engine.operations import Create, Drop, Operation, Rename
 from kolumn.engine.resource import Ref, Snapshot
-from kolumn.providers.mysql.language.tokens import fold
+from kolumn.providers.mysql.language.dialect import mentions
+from kolumn.providers.mysql.language.tokens import fold, quote
 from kolumn.providers.mysql.tables.model import MySQLIndex, MySQLTable
 from kolumn.sql.model import ForeignKey, PrimaryKey, Table, Unique
 from kolumn.sql.operations import (
+    AddColumn,
     AddConstraint,
     AlterObject,
     AlterTable,
     AlterTogether,
+    DropColumn,
     DropConstraint,
     RenameColumn,
     back,
@@ -142,8 +145,24 @@ def _inseparable(
     for each in operations:
         models = [getattr(each, name, None) for name in ("model", "before", "after")]
         first = {fold(model.columns[0].column) for model in models if isinstance(model, MySQLIndex)}
-        if not numbered.isdisjoint(first) or each.subject.name in names:
+        moves = isinstance(each, AlterObject) and _moves(each, table)
+        if moves or not numbered.isdisjoint(first) or each.subject.name in names:
             yield each
+
+
+def _moves(index: AlterObject, table: Operation | None) -> bool:
+    """Whether an index leaves columns that go for columns that come: neither before its table's change nor after."""
+    changes: Sequence[Any] = getattr(table, "because", (table,))
+    going = [each.column.name for each in changes if isinstance(each, DropColumn)]
+    coming = [each.column.name for each in changes if isinstance(each, AddColumn)]
+    return _has_any(index.before, going) and _has_any(index.after, coming)
+
+
+def _has_any(index: MySQLIndex, columns: Iterable[str]) -> bool:
+    """Whether an index has one of the columns."""
+    return any(
+        mentions(part.expression or quote(part.column), name) for part in index.columns for name in columns
+    )
 
 
 def numbered_by_index(table: MySQLTable) -> Iterator[str]:
