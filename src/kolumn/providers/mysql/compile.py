@@ -18,6 +18,7 @@ from kolumn.providers.mysql.language.scripts import statements_of
 from kolumn.providers.mysql.language.tokens import fold
 from kolumn.providers.mysql.questions import MySQLQuestions
 from kolumn.providers.mysql.tables.algorithms import Algorithm, algorithm_of
+from kolumn.providers.mysql.tables.alter import is_drawn, remains
 from kolumn.providers.mysql.tables.handler import MySQLTableHandler
 from kolumn.providers.mysql.tables.implied import DropKeyWithIndex, with_index, with_made_index
 from kolumn.providers.mysql.tables.retyping import with_keys_aside
@@ -30,6 +31,7 @@ from kolumn.sql.compiler import SQLCompiler
 from kolumn.sql.differ import column_ref
 from kolumn.sql.model import ForeignKey, Table
 from kolumn.sql.operations import (
+    AddColumn,
     AddConstraint,
     AlterObject,
     AlterTable,
@@ -67,7 +69,7 @@ class MySQLCompiler(SQLCompiler):
                 found.append(with_it if index and not wanted(ref) else each)
             else:
                 found.append(each)
-        together = with_indexes(list(_merged(_with_parts(found, live))), live)
+        together = with_indexes(list(_merged(_with_parts(found, live), self._server)), live)
         handler = self._handlers["table"]
         return with_keys_aside(
             together, live, handler.normalizer.target, lambda table: self._collation(table, live)
@@ -177,6 +179,7 @@ class MySQLCompiler(SQLCompiler):
                 lock=how.words if how is not None else handler.lock(operation, live),
                 rewrites=how is not None and how.rewrites,
                 transactional=False,
+                cleanup=tuple(map(Statement, remains(operation, self._server))),
             )
         ]
 
@@ -322,17 +325,19 @@ def _with_parts(operations: Sequence[Operation], live: Snapshot) -> list[Operati
     return found
 
 
-def _merged(operations: Sequence[Operation]) -> Iterator[Operation]:
+def _merged(operations: Sequence[Operation], server: Server) -> Iterator[Operation]:
     """Yield the operations with runs of changes of one table as one.
 
-    Foreign keys and renamings of columns stay by themselves: others may have to come in between.
+    Foreign keys and renamings of columns stay by themselves: others may have to come in between. So do columns
+    that are filled once they are there.
     """
     runs: dict[Ref, list[AlterTable]] = {}
     pending: dict[int, list[AlterTable]] = {}
     order: list[Operation | int] = []
     for operation in operations:
         apart = not isinstance(operation, AlterTable) or isinstance(operation, RenameColumn | AlterTogether)
-        if apart or any(_foreign_keys(operation)):
+        drawn = isinstance(operation, AddColumn) and is_drawn(operation.column, server)
+        if apart or drawn or any(_foreign_keys(operation)):
             runs.pop(operation.subject, None)
             order.append(operation)
             continue

@@ -119,6 +119,11 @@ _NUMBERS: Mapping[int, _Meaning] = {
     1586: _UNIQUE,
     1667: _Meaning(OperationError, "not_in_transaction"),
     1698: _Meaning(PermissionError, "login_refused", "This account logs in by other means than a password."),
+    1674: _Meaning(
+        OperationError,
+        "drawn_default",
+        "Add the column without its default, fill it, and add the default then: triggers are in the way.",
+    ),
     1784: _DENIED,
     1792: _Meaning(PermissionError, "read_only", "The transaction may only read."),
     1822: _Meaning(

@@ -129,6 +129,30 @@ def calls(text: str) -> frozenset[Relation]:
     return frozenset(found)
 
 
+_DRAWING = frozenset(
+    [
+        "uuid",
+        "uuid_short",
+        "rand",
+        "random_bytes",
+        "sysdate",
+        "user",
+        "current_user",
+        "session_user",
+        "system_user",
+    ]
+)
+
+
+@lru_cache(maxsize=16384)
+def draws(text: str) -> bool:
+    """Whether an expression may have another value for each row, or each server: MySQL adds no column of it.
+
+    https://dev.mysql.com/doc/refman/9.4/en/data-type-defaults.html
+    """
+    return any(each.kind == WORD and fold(each.text) in _DRAWING for each in tokenize(text))
+
+
 def mentions(text: str, name: str) -> bool:
     """Whether a text may use a column."""
     folded = fold(name)

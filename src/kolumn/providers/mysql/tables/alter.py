@@ -9,13 +9,13 @@ from kolumn.engine.declaration import replaced
 from kolumn.engine.operations import Create, Drop, Operation, Rename
 from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.mysql.connection.server import Server
-from kolumn.providers.mysql.language.dialect import mentions
+from kolumn.providers.mysql.language.dialect import draws, mentions
 from kolumn.providers.mysql.language.tokens import fold, literal, qualified, quote
 from kolumn.providers.mysql.language.types import TEXTS, type_of
 from kolumn.providers.mysql.tables import implied, render
 from kolumn.providers.mysql.tables.model import MySQLCheck, MySQLColumn, MySQLTable
 from kolumn.providers.mysql.tables.naming import name_of
-from kolumn.sql.model import Check, Constraint, ForeignKey, PrimaryKey, Table, Unique
+from kolumn.sql.model import Check, Column, Constraint, ForeignKey, PrimaryKey, Table, Unique
 from kolumn.sql.operations import (
     AddColumn,
     AddConstraint,
@@ -57,11 +57,12 @@ def alteration(operation: AlterTable, live: Snapshot, server: Server) -> Iterato
     settings = [("foreign_key_checks", "0", "1")] if _is_numbering(operation) else []
     if before.system_versioned:  # former rows stay, in the new shape
         settings.append(("system_versioning_alter_history", "KEEP", "ERROR"))
-    statements = [each for each in (statement, ", ".join(found.later)) if each]
+    statements = [start + each for each in (statement, ", ".join(found.later)) if each]
+    if found.drawn:
+        statements.insert(1, _filling(after, found.drawn))
     for name, value, _ in settings if statements else ():
         yield f"SET SESSION {name} = {value}"
-    for each in statements:
-        yield start + each
+    yield from statements
     for name, _, usual in settings if statements else ():
         yield f"SET SESSION {name} = {usual}"
 
@@ -91,6 +92,8 @@ class _Clauses:
         self._options: list[str] = []
         self.later: list[str] = []
         """Clauses of a statement that must come after this one."""
+        self.drawn: list[MySQLColumn] = []
+        """New columns that rows get their values of in between: the server adds none whose default it draws."""
 
     def result(self) -> list[str]:
         """Return the clauses: what goes first, then columns, then what stands on them."""
@@ -108,9 +111,14 @@ class _Clauses:
                 self._columns[f"rename {fold(old)}"] = f"RENAME COLUMN {quote(old)} TO {quote(new)}"
             case AddColumn(column=column):
                 assert isinstance(column, MySQLColumn)
-                self._columns[fold(column.name)] = (
-                    f"ADD COLUMN {self._defined(column)}{self._place(column.name, change.after)}"
-                )
+                definition = self._defined(column)
+                if self._is_drawn(column):
+                    bare = replaced(self._find(column.name) or column, {"default": None, "not_null": False})
+                    self.drawn.append(column)
+                    self.later.append(f"MODIFY COLUMN {definition}")
+                    definition = render.column_sql(bare, self._after, self._server)
+                place = self._place(column.name, change.after)
+                self._columns[fold(column.name)] = f"ADD COLUMN {definition}{place}"
                 inline = render.inline_checks(column, self._server)
                 for each in column.own_constraints:
                     if each not in inline:
@@ -157,6 +165,16 @@ class _Clauses:
             case AlterObject(before=before, after=after):
                 self._dropped.append(f"DROP INDEX {quote(before.name)}")
                 self._added.append(f"ADD {render.index_sql(after, self._server)}")
+
+    def _is_drawn(self, column: MySQLColumn) -> bool:
+        """Whether the server refuses to add a column, as each row would get another value, and it can be done apart.
+
+        It cannot where triggers would take the filling of the column for a change.
+        """
+        if not is_drawn(column, self._server):
+            return False
+        triggers = (self._live.get(each) for each in self._live.attached(self._ref) if each.type == "trigger")
+        return not any("update" in each.events for each in triggers)
 
     def _find(self, name: str) -> MySQLColumn | None:
         return next((each for each in self._after.columns if fold(each.name) == fold(name)), None)
@@ -306,6 +324,35 @@ class _Clauses:
 
     def _database(self, table: MySQLTable) -> Ref:
         return Ref("schema", fold(table.schema or self._server.database))
+
+
+def is_drawn(column: Column, server: Server) -> bool:
+    """Whether a column's default may be another one for each row, so that the server refuses to add it in one go."""
+    return not server.is_mariadb and column.default is not None and draws(column.default)
+
+
+def remains(operation: Operation, server: Server) -> Iterator[str]:
+    """Yield what removes a column that could be added, and could not be filled."""
+    if not isinstance(operation, AddColumn) or not is_drawn(operation.column, server):
+        return
+    table, column = operation.before, operation.column.name
+    place = qualified(table.schema, table.name)
+    yield (
+        "SET @kolumn_remains = IF((SELECT count(*) FROM information_schema.columns WHERE "
+        f"table_schema = {literal(table.schema) if table.schema else 'DATABASE()'} "
+        f"AND table_name = {literal(table.name)} AND column_name = {literal(column)}), "
+        f"{literal(f'ALTER TABLE {place} DROP COLUMN {quote(column)}')}, 'DO 0')"
+    )
+    yield "PREPARE kolumn_remains FROM @kolumn_remains"
+    yield "EXECUTE kolumn_remains"
+    yield "DEALLOCATE PREPARE kolumn_remains"
+
+
+def _filling(table: MySQLTable, columns: Sequence[MySQLColumn]) -> str:
+    """Return the statement that gives every row values of new columns, and touches no other column."""
+    values = [f"{quote(each.name)} = {render.default_sql(each.default or 'NULL')}" for each in columns]
+    values += [f"{quote(each.name)} = {quote(each.name)}" for each in table.columns if each.on_update_value]
+    return f"UPDATE {qualified(table.schema, table.name)} SET {', '.join(values)}"
 
 
 def _is_virtual(column: MySQLColumn) -> bool:
