@@ -113,7 +113,21 @@ class MySQLCompiler(SQLCompiler):
                     dropped[table].add(_changed(each.subject))
             elif any(_foreign_keys(each)):
                 keyed.add(each.subject)
-        return [_unbound(self._informed(each, created, dropped), keyed) for each in operations]
+        found = [_unbound(self._informed(each, created, dropped), keyed) for each in operations]
+        return [self._with_needs(each) for each in found]
+
+    def _with_needs(self, operation: Operation) -> Operation:
+        """Return the change of a table after the sequences it draws from now are made, before former ones go."""
+        handler = self._handlers["table"]
+        assert isinstance(handler, MySQLTableHandler)
+        if not isinstance(operation, AlterTable):
+            return operation
+        before, after = handler.needs(operation.before), handler.needs(operation.after)
+        return dataclasses.replace(
+            operation,
+            requires=operation.requires | (after - before),
+            releases=operation.releases | (before - after),
+        )
 
     def _informed(
         self, operation: Operation, created: Mapping[Ref, set[Ref]], dropped: Mapping[Ref, set[Ref]]

@@ -145,6 +145,24 @@ _DRAWING = frozenset(
 
 
 @lru_cache(maxsize=16384)
+def drawn_from(text: str) -> frozenset[tuple[str, str]]:
+    """Return database, empty where none is said, and folded name of the sequences that a default draws from."""
+    tokens = tokenize(text)
+    words = [each.word for each in tokens]
+    found = set()
+    for at, token in enumerate(tokens):
+        after_call = token.word in ("NEXTVAL", "LASTVAL") and words[at + 1 : at + 2] == ["("]
+        phrase = words[at : at + 3] in (["NEXT", "VALUE", "FOR"], ["PREVIOUS", "VALUE", "FOR"])
+        if after_call or phrase:
+            names = [unquote(each.text) for each in tokens[at + (2 if after_call else 3) :][:3]]
+            if len(names) == 3 and names[1] == ".":
+                found.add((names[0], fold(names[2])))
+            elif names:
+                found.add(("", fold(names[0])))
+    return frozenset(found)
+
+
+@lru_cache(maxsize=16384)
 def draws(text: str) -> bool:
     """Whether an expression may have another value for each row, or each server: MySQL adds no column of it.
 

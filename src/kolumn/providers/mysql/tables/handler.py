@@ -13,7 +13,7 @@ from kolumn.engine.resource import Ref, Snapshot
 from kolumn.providers.mysql.connection.server import Server
 from kolumn.providers.mysql.handler import MySQLHandler
 from kolumn.providers.mysql.language import fragments
-from kolumn.providers.mysql.language.dialect import MySQLDialect
+from kolumn.providers.mysql.language.dialect import MySQLDialect, drawn_from
 from kolumn.providers.mysql.language.tokens import fold, normal, qualified, quote, tokenize
 from kolumn.providers.mysql.reading import Entry, Key, Reading, Row
 from kolumn.providers.mysql.tables import alter, reading, render
@@ -166,6 +166,16 @@ class MySQLTableHandler(MySQLHandler[Table], TableHandler):
         if before is operation.before and after is operation.after:
             return operation
         return dataclasses.replace(operation, before=before, after=after)
+
+    def needs(self, model: Table) -> frozenset[Ref]:
+        """Return what a table uses apart from what its foreign keys refer to: sequences that defaults draw from."""
+        found = super().needs(model)
+        for column in model.columns:
+            if column.default and (names := drawn_from(column.default)):
+                places = {model.schema, *(schema for schema, _ in names if schema)}
+                own = {self.dialect.normal_schema(each) if each else "" for each in places}
+                found |= {Ref("sequence", name, place) for _, name in names for place in own}
+        return found
 
     def target_of(self, table: Table, key: ForeignKey) -> Ref:
         """Return the table that a foreign key refers to."""
