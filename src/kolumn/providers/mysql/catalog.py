@@ -107,8 +107,7 @@ class MySQLCatalog:
                     raise
                 rows[name] = []  # who may not see accounts manages none
         for handler in handlers:
-            for name, query in handler.further_queries(rows, server).items():
-                rows[name] = _run(context, work, query)
+            rows |= self._further(context, work, handler, server, rows, names, default)
         asked: dict[Key, str] = {}
         for handler in handlers:
             asked.update(handler.shown(rows, server))
@@ -121,6 +120,31 @@ class MySQLCatalog:
             key: tuple(map(_plain, answer[0])) for key, answer in zip(asked, found, strict=True) if answer
         }
         return Reading(server, rows, default, shown)
+
+    def _further(
+        self,
+        context: Context,
+        work: Work,
+        handler: MySQLHandler[Any],
+        server: Server,
+        rows: Mapping[str, list[Any]],
+        names: Sequence[str] | None,
+        default: str,
+    ) -> dict[str, list[Any]]:
+        """Run the queries that follow from the rows of others; anew where something went in between."""
+        found = dict(rows)
+        for attempt in range(_ATTEMPTS):
+            try:
+                for name, query in handler.further_queries(found, server).items():
+                    found[name] = _run(context, work, query)
+                break
+            except OperationError as error:
+                if error.code not in _GONE or attempt + 1 == _ATTEMPTS:
+                    raise
+                for name, text in handler.queries(server).items():
+                    query = _PLACE.sub(lambda match: databases(match[1], names, self._hidden, default), text)
+                    found[name] = _run(context, work, query)
+        return found
 
     def rows(self, context: Context, tables: Sequence[Ref]) -> Mapping[Ref, int | None]:
         """Return what the engine's statistics say, exact for engines that count."""
@@ -145,6 +169,8 @@ class MySQLCatalog:
         return settle(context, self._session, self, pairs)
 
 
+_GONE = frozenset({"undefined_table", "undefined_schema"})
+_ATTEMPTS = 3
 _PRIVILEGED = frozenset({"user", "role", "grant"})
 """Resource types in the server's own tables, which not everybody may read."""
 

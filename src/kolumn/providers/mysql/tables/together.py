@@ -20,6 +20,7 @@ from kolumn.sql.model import ForeignKey, PrimaryKey, Table, Unique
 from kolumn.sql.operations import (
     AddColumn,
     AddConstraint,
+    AlterColumn,
     AlterObject,
     AlterTable,
     AlterTogether,
@@ -151,11 +152,17 @@ def _inseparable(
 
 
 def _moves(index: AlterObject, table: Operation | None) -> bool:
-    """Whether an index leaves columns that go for columns that come: neither before its table's change nor after."""
+    """Whether an index can change neither before its table does nor after.
+
+    It leaves columns that go for columns that come, or how much of a column counts changes with the column's type.
+    """
     changes: Sequence[Any] = getattr(table, "because", (table,))
     going = [each.column.name for each in changes if isinstance(each, DropColumn)]
     coming = [each.column.name for each in changes if isinstance(each, AddColumn)]
-    return _has_any(index.before, going) and _has_any(index.after, coming)
+    retyped = {fold(each.new.name) for each in changes if isinstance(each, AlterColumn)}
+    parts = (*index.before.columns, *index.after.columns)
+    cut = any(part.length and fold(part.column) in retyped for part in parts)
+    return cut or (_has_any(index.before, going) and _has_any(index.after, coming))
 
 
 def _has_any(index: MySQLIndex, columns: Iterable[str]) -> bool:
